@@ -1,0 +1,80 @@
+// The manifest of a model bundle, `model.json`, version 1: what the model hears and says.
+//
+// Unknown keys are errors. The same rules stand as a JSON Schema in include/consort/
+// manifest.schema.json, which the Python side checks. This reader never trusts the schema to have
+// been applied.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace consort {
+
+struct AudioSpec {
+  int32_t sample_rate = 0;      // Hz, what the model hears
+  int64_t segment_ns = 0;
+  int64_t hop_ns = 0;
+  enum class Normalize { kNone, kZeroMeanUnitVariance, kPeak } normalize = Normalize::kNone;
+
+  int64_t SegmentSamples() const;  // at sample_rate
+};
+
+struct FeatureSpec {
+  enum class Kind { kWaveform, kLogMel, kMfcc, kKaldiFbank } kind = Kind::kWaveform;
+  // The rest is for log_mel.
+  int64_t n_fft = 0;
+  int64_t win_length = 0;
+  int64_t hop_length = 0;
+  enum class Window { kHann, kHamming } window = Window::kHann;
+  bool center = true;
+  enum class PadMode { kReflect, kConstant } pad_mode = PadMode::kReflect;
+  double power = 2.0;  // 1: magnitude, 2: power
+  int64_t n_mels = 0;
+  double f_min = 0;
+  double f_max = 0;
+  enum class MelScale { kHtk, kSlaney } mel_scale = MelScale::kHtk;
+  enum class MelNorm { kNone, kSlaney } mel_norm = MelNorm::kNone;
+  enum class Log { kNone, kLog, kLog10 } log = Log::kNone;  // log: natural
+  double floor = 1e-10;
+  enum class Layout { kBCTM, kBTM, kBMT } layout = Layout::kBCTM;
+};
+
+struct OutputSpec {
+  enum class Kind { kTags, kFrames, kCtc } kind = Kind::kTags;
+  enum class Activation { kNone, kSigmoid, kSoftmax, kLogSoftmax } activation = Activation::kNone;
+  std::string labels_path;  // as written: relative to the manifest's folder, or absolute
+  int64_t top_k = 5;
+  double threshold = 0.0;
+};
+
+// What consort-prepare found; absent in a manifest written by hand.
+struct Prepared {
+  enum class Backend { kTorchScript, kAoti, kNull } backend = Backend::kTorchScript;
+  std::string precision = "fp32";
+  std::string torch_version;             // "2.13.0"
+  struct File {
+    std::string name;                    // relative to the bundle
+    std::string sha256;                  // 64 hex digits
+    int64_t bytes = 0;
+  };
+  std::vector<File> files;               // every file of the bundle but model.json
+  std::vector<std::string> written_buffers;  // names the model writes to: private to each engine
+};
+
+struct Manifest {
+  std::string name;
+  AudioSpec audio;
+  FeatureSpec features;
+  OutputSpec output;
+  bool stateful = false;
+  bool has_prepared = false;
+  Prepared prepared;
+};
+
+// `text` is the content of model.json; `path` is for messages.
+Result<Manifest> ParseManifest(const std::string& text, const std::string& path);
+
+}  // namespace consort

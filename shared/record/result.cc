@@ -1,0 +1,118 @@
+#include "shared/record/result.h"
+
+#include "shared/record/error_code.h"
+#include "shared/record/wire.h"
+
+namespace consort {
+
+uint32_t Encode(const FileInfo& info, std::vector<uint8_t>& out) {
+  WireWriter writer(out);
+  writer.Put(info.file);
+  writer.Put(info.samples);
+  writer.Put(info.size_bytes);
+  writer.Put(info.mtime_ns);
+  writer.Put(info.sample_rate);
+  writer.Put(info.segment_alignment);
+  return kFileInfoRecord;
+}
+
+uint32_t Encode(const SegmentTags& tags, std::vector<uint8_t>& out) {
+  WireWriter writer(out);
+  writer.Put(tags.file);
+  writer.Put(tags.segment);
+  writer.Put(static_cast<uint32_t>(tags.tags.size()));
+  for (const auto& tag : tags.tags) {
+    writer.Put(tag.label);
+    writer.Put(tag.score);
+  }
+  return kSegmentTagsRecord;
+}
+
+uint32_t Encode(const FileFault& fault, std::vector<uint8_t>& out) {
+  WireWriter writer(out);
+  writer.Put(fault.file);
+  writer.Put(fault.segment);
+  writer.Put(fault.at_sample);
+  writer.Put(fault.code);
+  writer.PutBytes(std::string_view(fault.message).substr(0, kMaxFaultMessage));
+  return kFileFaultRecord;
+}
+
+uint32_t Encode(const TaskDone& done, std::vector<uint8_t>& out) {
+  WireWriter writer(out);
+  writer.Put(done.task);
+  for (const auto ns : done.stage_ns) writer.Put(ns);
+  return kTaskDoneRecord;
+}
+
+namespace {
+
+Status Damaged(const char* what) { return Error{std::string("damaged result record: ") + what}; }
+
+FileInfo GetFileInfo(WireReader& reader) {
+  FileInfo info;
+  info.file = reader.Get<uint64_t>();
+  info.samples = reader.Get<int64_t>();
+  info.size_bytes = reader.Get<int64_t>();
+  info.mtime_ns = reader.Get<int64_t>();
+  info.sample_rate = reader.Get<int32_t>();
+  info.segment_alignment = reader.Get<uint32_t>();
+  return info;
+}
+
+}  // namespace
+
+Status DecodeResult(uint32_t type, const void* data, size_t size, ResultRecord& out) {
+  WireReader reader(data, size);
+  switch (type) {
+    case kFileInfoRecord: {
+      const FileInfo info = GetFileInfo(reader);
+      if (info.samples < 0 || info.sample_rate < 1 || info.segment_alignment < 1) {
+        return Damaged("file info");
+      }
+      out = info;
+      break;
+    }
+    case kSegmentTagsRecord: {
+      // Reuses the vector of the last segment: this is the hot path.
+      if (!std::holds_alternative<SegmentTags>(out)) out = SegmentTags{};
+      auto& segment = std::get<SegmentTags>(out);
+      segment.file = reader.Get<uint64_t>();
+      segment.segment = reader.Get<uint64_t>();
+      const auto count = reader.Get<uint32_t>();
+      if (count > kMaxTags) return Damaged("too many tags");
+      segment.tags.resize(count);
+      for (auto& tag : segment.tags) {
+        tag.label = reader.Get<uint32_t>();
+        tag.score = reader.Get<float>();
+      }
+      break;
+    }
+    case kFileFaultRecord: {
+      FileFault fault;
+      fault.file = reader.Get<uint64_t>();
+      fault.segment = reader.Get<uint64_t>();
+      fault.at_sample = reader.Get<int64_t>();
+      fault.code = reader.Get<uint32_t>();
+      fault.message = std::string(reader.GetBytes());
+      if (!ToErrorCode(fault.code) || fault.message.size() > kMaxFaultMessage) {
+        return Damaged("fault");
+      }
+      out = std::move(fault);
+      break;
+    }
+    case kTaskDoneRecord: {
+      TaskDone done;
+      done.task = reader.Get<uint64_t>();
+      for (auto& ns : done.stage_ns) ns = reader.Get<int64_t>();
+      out = done;
+      break;
+    }
+    default:
+      return Damaged("unknown type");
+  }
+  if (!reader.done()) return Damaged("length");
+  return Ok();
+}
+
+}  // namespace consort

@@ -1,0 +1,75 @@
+// What an engine tells the supervisor. Records of one task come in the order of its items and
+// segments; kTaskDone is the last. See docs/protocol.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/channel/stage.h"
+
+namespace consort {
+
+// First record of every item whose file could be opened.
+struct FileInfo {
+  uint64_t file = 0;
+  int64_t samples = 0;       // N, frames of the file as it is stored
+  int32_t sample_rate = 0;   // Hz, of the file
+  // Tasks of this file are best cut at multiples of this many segments (decoders with memory).
+  uint32_t segment_alignment = 1;
+  int64_t size_bytes = 0;
+  int64_t mtime_ns = 0;
+};
+
+struct Tag {
+  uint32_t label = 0;        // index in the bundle's labels
+  float score = 0;
+};
+
+// One segment's tags, best first, already cut to top_k and threshold.
+struct SegmentTags {
+  uint64_t file = 0;
+  uint64_t segment = 0;
+  std::vector<Tag> tags;
+};
+
+// The file has no results from `segment` on (kFault), or this one segment has none.
+struct FileFault {
+  uint64_t file = 0;
+  uint64_t segment = 0;      // first segment without a result
+  int64_t at_sample = -1;    // source sample of the fault; -1 if it has no place
+  uint32_t code = 0;         // ErrorCode
+  std::string message;       // one clause
+};
+
+struct TaskDone {
+  uint64_t task = 0;
+  std::array<int64_t, kStageCount> stage_ns{};  // spent in each stage since the last TaskDone
+};
+
+using ResultRecord = std::variant<FileInfo, SegmentTags, FileFault, TaskDone>;
+
+inline constexpr uint32_t kFileInfoRecord = 1;
+inline constexpr uint32_t kSegmentTagsRecord = 2;
+inline constexpr uint32_t kFileFaultRecord = 3;
+inline constexpr uint32_t kTaskDoneRecord = 4;
+
+inline constexpr size_t kMaxTags = 4096;  // the largest top_k
+inline constexpr size_t kMaxFaultMessage = 1024;
+// 8 bytes a tag and a small head.
+inline constexpr size_t kMaxResultBytes = 8 * kMaxTags + 1024;
+
+// Each returns the ring record's type and fills `out`.
+uint32_t Encode(const FileInfo& info, std::vector<uint8_t>& out);
+uint32_t Encode(const SegmentTags& tags, std::vector<uint8_t>& out);
+uint32_t Encode(const FileFault& fault, std::vector<uint8_t>& out);
+uint32_t Encode(const TaskDone& done, std::vector<uint8_t>& out);
+
+// Checks every length and number that can be checked without knowing the task; the caller checks
+// that file, segment and label are ones it asked for.
+Status DecodeResult(uint32_t type, const void* data, size_t size, ResultRecord& out);
+
+}  // namespace consort

@@ -1,0 +1,49 @@
+#include "shared/segment/segment.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace consort {
+namespace {
+
+constexpr int64_t kNsPerSecond = 1'000'000'000;
+// A file of 2^63 samples at k * hop_ns * rate overflows 64 bits long before it overflows 128.
+__extension__ using Wide = __int128;
+
+int64_t RoundDivide(Wide numerator, Wide denominator) {  // both non-negative; half away from zero
+  return static_cast<int64_t>((numerator + denominator / 2) / denominator);
+}
+
+}  // namespace
+
+int64_t SecondsToNs(double seconds) { return std::llround(seconds * 1e9); }
+
+int64_t RoundSamples(int64_t ns, int64_t rate) {
+  return RoundDivide(static_cast<Wide>(ns) * rate, kNsPerSecond);
+}
+
+SegmentGrid::SegmentGrid(int64_t segment_ns, int64_t hop_ns, int32_t rate)
+    : hop_ns_(hop_ns), rate_(rate), length_(std::max<int64_t>(1, RoundSamples(segment_ns, rate))) {}
+
+int64_t SegmentGrid::Start(int64_t k) const {
+  return RoundDivide(static_cast<Wide>(k) * hop_ns_ * rate_, kNsPerSecond);
+}
+
+int64_t SegmentGrid::Count(int64_t samples) const {
+  if (samples <= 0) return 0;
+  const Wide rest = static_cast<Wide>(std::max<int64_t>(0, samples - length_)) * kNsPerSecond;
+  const Wide hop = static_cast<Wide>(hop_ns_) * rate_;
+  return static_cast<int64_t>(1 + (rest + hop - 1) / hop);
+}
+
+int64_t SegmentGrid::SampleToMs(int64_t sample) const {
+  return RoundDivide(static_cast<Wide>(sample) * 1000, rate_);
+}
+
+int64_t SegmentGrid::StartMs(int64_t k) const { return SampleToMs(Start(k)); }
+
+int64_t SegmentGrid::EndMs(int64_t k, int64_t samples) const {
+  return SampleToMs(std::min(Start(k) + length_, samples));
+}
+
+}  // namespace consort

@@ -1,0 +1,51 @@
+// Which stage an engine is in, and how long it spent in each. One engine thread uses it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "shared/base/clock.h"
+#include "shared/channel/engine_state.h"
+#include "shared/channel/stage.h"
+
+namespace consort {
+
+class StageClock {
+ public:
+  // `state` may be null (tests, benchmarks); otherwise it must outlive the clock.
+  explicit StageClock(EngineState* state = nullptr) : state_(state), since_ns_(MonotonicNs()) {}
+
+  // Ends the present stage and begins another.
+  void Enter(Stage stage) {
+    const int64_t now = MonotonicNs();
+    spent_ns_[static_cast<size_t>(stage_)] += now - since_ns_;
+    since_ns_ = now;
+    stage_ = stage;
+    if (state_ != nullptr) {
+      state_->since_ns.store(now, std::memory_order_relaxed);
+      state_->stage.store(static_cast<uint64_t>(stage), std::memory_order_relaxed);
+    }
+  }
+
+  void AtSegment(uint64_t file, uint64_t segment) {
+    if (state_ == nullptr) return;
+    state_->file.store(file, std::memory_order_relaxed);
+    state_->segment.store(segment, std::memory_order_relaxed);
+  }
+
+  // Nanoseconds in each stage since the last call.
+  std::array<int64_t, kStageCount> TakeSpent() {
+    Enter(stage_);
+    auto spent = spent_ns_;
+    spent_ns_.fill(0);
+    return spent;
+  }
+
+ private:
+  EngineState* state_;
+  Stage stage_ = Stage::kWaiting;
+  int64_t since_ns_;
+  std::array<int64_t, kStageCount> spent_ns_{};
+};
+
+}  // namespace consort
