@@ -1,0 +1,68 @@
+// The model: loaded and warmed once in the template, then run by each engine of each forked worker.
+//
+//   ConfigureThreads(1) → LoadModel → WarmUp → fork → thread: ConfigureEngineThread(K) → NewRunner
+//   → Forward…
+//
+// Weights are not loaded but aliased: every tensor of the weight table is a view of the read-only
+// arena, so no process owns a copy. LoadModel and WarmUp start no thread and open no parallel
+// region of more than one thread, so the process may fork afterwards. Nothing here throws.
+//
+// A new backend is one file with its loader and one line in the table of model.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "shared/arena/arena.h"
+#include "shared/base/result.h"
+#include "shared/bundle/bundle.h"
+
+namespace consort {
+
+// One per engine thread; its state is its own, its weights and compiled code are the model's.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+
+  // `input` is one segment's features (row by row, as input_shape says), only read, best 64-byte
+  // aligned (else it is copied). `scores` gets one float per label of the bundle. Unless the
+  // manifest says `stateful`, every call starts from the state the model was saved with, so that
+  // the scores depend on the input alone. After an error the runner may be used again.
+  virtual Status Forward(std::span<const float> input, std::vector<float>& scores) = 0;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  // May be called by any thread, before or after a fork. The model outlives its runners.
+  virtual Result<std::unique_ptr<Runner>> NewRunner() = 0;
+};
+
+// All outlive the model. `input_shape` is FeatureExtractor::shape(), with the batch of 1.
+struct ModelSource {
+  const Bundle* bundle = nullptr;
+  const ArenaView* arena = nullptr;
+  std::vector<int64_t> input_shape;
+};
+
+// By the bundle's backend.
+Result<std::unique_ptr<Model>> LoadModel(const ModelSource& source);
+
+// A few forwards of silence on the calling thread, with one LibTorch thread whatever was
+// configured: what is compiled at first use is compiled before the fork. Leaves the thread count 1.
+Status WarmUp(Model& model, const ModelSource& source);
+
+// First line of the program. Process-wide; the inter-op pool is 1 and is never started. A program
+// that will fork passes 1 here and gives K to each engine thread after the fork.
+void ConfigureThreads(int intra_op);
+
+// First line of each engine thread, never again in it: it empties that thread's kernel cache.
+void ConfigureEngineThread(int intra_op);
+
+// The loaders, one a file.
+Result<std::unique_ptr<Model>> LoadTorchScript(const ModelSource& source);
+
+}  // namespace consort

@@ -1,0 +1,39 @@
+// From a model's raw scores to a segment's tags.
+//
+// Activation, then the scores that reach the threshold, the top_k of them by unrounded score, equal
+// scores in the order of their labels' bytes. One thread uses an interpreter; calls do not allocate
+// once `tags` has its capacity.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/bundle/manifest.h"
+#include "shared/record/result.h"
+
+namespace consort {
+
+class TagInterpreter {
+ public:
+  TagInterpreter(const OutputSpec& output, const std::vector<std::string>& labels);
+
+  // `raw` has one score per label (another number is an error); fills `tags`, best first. A score
+  // that is NaN or infinite is an error and leaves `tags` empty.
+  Status Interpret(std::span<const float> raw, std::vector<Tag>& tags);
+
+ private:
+  // From raw_ scores to activated ones, in double where sums are taken.
+  void Activate(std::span<const float> raw);
+
+  OutputSpec::Activation activation_;
+  size_t top_k_;
+  float threshold_;
+  std::vector<uint32_t> rank_;   // of each label in the order of labels' bytes
+  std::vector<float> scores_;    // activated
+  std::vector<uint32_t> order_;  // labels that reach the threshold
+};
+
+}  // namespace consort
