@@ -1,0 +1,46 @@
+// The command line of `consort`: words in, options out.
+//
+// Nothing here opens a file. What the command line cannot mean is told on standard error in one
+// line with a hint below it, exit status 2; help and version go to standard output, exit status 0.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace consort {
+
+struct RunOptions {
+  std::string bundle;                    // -m
+  std::string output = "results.jsonl";  // -o; "-" is standard output
+  std::string job;                       // --job; empty: beside the output
+  std::optional<int> workers;            // -p, at least 1; nullopt: auto
+  std::optional<int> engines;            // -t, at least 1; nullopt: auto
+  int intra = 1;                         // LibTorch threads an engine
+  int attempts = 3;
+  enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
+  bool restart = false;
+  bool quiet = false;  // never together with verbose
+  int verbose = 0;     // how many -v
+  bool no_template = false;
+  std::vector<std::string> operands;  // LIST | FILE | DIR | "-", at least one
+};
+
+struct ParsedCommand {
+  enum class Kind {
+    kRun,   // do what `run` says
+    kExit,  // all is said: leave with exit_status
+  } kind = Kind::kExit;
+  int exit_status = 0;
+  RunOptions run;
+};
+
+// Prints what there is to print.
+ParsedCommand ParseCommandLine(int argc, char** argv);
+
+// The same without the printing: `words` are the arguments after the program's name; what would be
+// printed is appended to `out` and `err`.
+ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, std::string& err);
+
+}  // namespace consort

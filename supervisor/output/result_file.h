@@ -1,0 +1,50 @@
+// The file that results are written to, or standard output.
+//
+// A write is whole or an error: interrupted and short writes are gone on with, a full non-blocking
+// pipe is waited for. The first error is the last: every later call returns it again, since after
+// a failed sync nobody knows what the disk holds. The process must ignore SIGPIPE.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "shared/base/result.h"
+#include "shared/base/unique_fd.h"
+
+namespace consort {
+
+class ResultFile {
+ public:
+  // `path` "-" is standard output (a duplicate of it). A regular file that exists is refused, or,
+  // with `restart`, cut to nothing. Something that exists and is no regular file (/dev/null, a
+  // FIFO) is written to as it is.
+  static Result<ResultFile> Create(const std::string& path, bool restart);
+
+  Status Write(std::string_view bytes);
+  // What was written is on the disk, and so is the file's name in its folder. Does nothing where
+  // there is nothing to sync: standard output, pipes, terminals, devices.
+  Status Sync();
+
+  // A write failed because nobody reads any more (EPIPE): `consort run -o - … | head`. Not a
+  // failure to complain about; end quietly.
+  bool reader_gone() const { return reader_gone_; }
+  uint64_t bytes_written() const { return bytes_written_; }
+  bool can_sync() const { return can_sync_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  ResultFile() = default;
+  Error Fail(const char* verb, int errno_value);
+
+  UniqueFd fd_;
+  std::string path_;
+  uint64_t bytes_written_ = 0;
+  bool can_sync_ = false;
+  bool name_synced_ = false;
+  bool reader_gone_ = false;
+  std::optional<Error> failed_;
+};
+
+}  // namespace consort

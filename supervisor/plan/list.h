@@ -1,0 +1,72 @@
+// The files of a job in order, read back from a spool file: memory does not grow with the list.
+//
+// The spool is a sequence of records, no longer needed once the job ends:
+//   u32 bytes of the name | u32 prefix | the name
+// A prefix is the folder of a list, put before a relative name to get the path to open; there are
+// as many prefixes as list operands, so they are kept in memory. Prefix 0 is the empty one.
+// One thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/base/unique_fd.h"
+
+namespace consort {
+
+struct ListEntry {
+  std::string name;       // as written to results, unescaped
+  std::string path;       // to open
+  bool too_long = false;  // path is longer than kMaxPathBytes: no task can carry it
+};
+
+class FileList {
+ public:
+  uint64_t size() const { return size_; }  // entries
+
+  // The next entry, or false at the end (and ever after). `entry`'s storage is used again.
+  Result<bool> Next(ListEntry& entry);
+
+  // What was left out while the list was made, e.g. a folder that may not be read.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
+ private:
+  friend class ListSpooler;
+  FileList() = default;
+  Result<bool> Fill(size_t bytes);  // at least `bytes` unread ones in the buffer; false: cannot
+
+  UniqueFd spool_;
+  uint64_t size_ = 0;
+  uint64_t returned_ = 0;
+  uint64_t offset_ = 0;  // of the first byte not yet in buffer_
+  std::vector<char> buffer_;
+  size_t begin_ = 0;  // unread bytes are [begin_, end_)
+  size_t end_ = 0;
+  std::vector<std::string> prefixes_;
+  std::vector<std::string> warnings_;
+};
+
+// Makes a FileList: any number of Add, then one Finish.
+class ListSpooler {
+ public:
+  explicit ListSpooler(UniqueFd spool);
+
+  // The prefix to give to Add for names relative to `folder`.
+  uint32_t AddPrefix(std::string folder);
+  // `prefix` is put before relative names; absolute ones are left alone.
+  Status Add(std::string_view name, uint32_t prefix = 0);
+  void Warn(std::string warning);
+  Result<std::unique_ptr<FileList>> Finish();
+
+ private:
+  Status Flush();
+
+  std::unique_ptr<FileList> list_;
+  std::vector<char> pending_;
+};
+
+}  // namespace consort
