@@ -20,6 +20,9 @@ struct TaskItem {
 
 struct Task {
   uint64_t id = 0;
+  // The engine ends the task early, between two segments, once this much time has passed: tasks
+  // are sized by estimates, and an estimate may be wrong. What it did not begin is planned anew.
+  int64_t time_slice_ns = 0;
   std::vector<TaskItem> items;
 };
 

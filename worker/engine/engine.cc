@@ -1,0 +1,144 @@
+#include "worker/engine/engine.h"
+
+#include <unistd.h>
+
+#include "shared/base/clock.h"
+#include "shared/ring/futex.h"
+
+namespace consort {
+namespace {
+
+// A sleeping engine looks again this often even if nobody wakes it: the net under the sleep flags.
+constexpr int kSleepMs = 100;
+
+}  // namespace
+
+Engine::Engine(Channel& channel, uint32_t index, int wake_fd)
+    : state_(channel.state(index)),
+      task_ring_(channel.task_ring(index)),
+      result_ring_(channel.result_ring(index)),
+      tasks_(task_ring_, channel.task_cells(index), kTaskRingWords),
+      results_(result_ring_, channel.result_cells(index), kResultRingWords),
+      wake_fd_(wake_fd),
+      clock_(&state_) {
+  record_.resize(kMaxTaskBytes);
+}
+
+Status Engine::Run(Pipeline& pipeline) {
+  for (;;) {
+    CONSORT_TRY(const auto task, NextTask());
+    CONSORT_TRY(RunTask(task, pipeline));
+  }
+}
+
+Result<Task> Engine::NextTask() {
+  std::vector<uint8_t> buffer(kMaxTaskBytes);
+  for (;;) {
+    uint32_t type = 0;
+    uint32_t bytes = 0;
+    switch (tasks_.TryPop(buffer.data(), static_cast<uint32_t>(buffer.size()), &type, &bytes)) {
+      case Consumer::Pop::kPopped:
+        if (type != kTaskRecord) return Error{"unknown record in the task ring"};
+        return DecodeTask(buffer.data(), bytes);
+      case Consumer::Pop::kEmpty:
+        if (tasks_.PrepareToSleep()) {
+          FutexWait(&task_ring_->consumer_asleep, 1, kSleepMs);
+          tasks_.CancelSleep();
+        }
+        break;
+      case Consumer::Pop::kCorrupt:
+        return Error{"the task ring is damaged"};
+    }
+  }
+}
+
+Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
+  state_.task.store(task.id, std::memory_order_relaxed);
+  const int64_t deadline_ns = MonotonicNs() + task.time_slice_ns;
+  bool go_on = true;
+  for (const auto& item : task.items) {
+    if (!go_on) break;
+    CONSORT_TRY(RunItem(item, pipeline, deadline_ns, go_on));
+  }
+  clock_.Enter(Stage::kPost);
+  CONSORT_TRY(Publish(TaskDone{task.id, clock_.TakeSpent()}));
+  state_.task.store(0, std::memory_order_relaxed);
+  clock_.Enter(Stage::kWaiting);
+  return Ok();
+}
+
+Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns,
+                       bool& go_on) {
+  clock_.AtSegment(item.file, item.first_segment);
+  clock_.Enter(Stage::kValidate);
+  FileInfo info;
+  if (auto fault = pipeline.Open(item.path, info)) {
+    return PublishFault(std::move(*fault), item.file, item.first_segment);
+  }
+  info.file = item.file;
+  CONSORT_TRY(Publish(info));
+  const auto count = static_cast<uint64_t>(pipeline.SegmentCount());
+  const uint64_t end = std::min(count, item.first_segment + item.segment_count);
+  SegmentTags result;
+  result.file = item.file;
+  for (uint64_t k = item.first_segment; k < end; ++k) {
+    // At least one segment a task, so that a slow model gets on.
+    if (MonotonicNs() > deadline_ns && k > item.first_segment) {
+      go_on = false;
+      break;
+    }
+    clock_.AtSegment(item.file, k);
+    result.segment = k;
+    result.tags.clear();
+    auto fault = pipeline.Run(static_cast<int64_t>(k), result.tags);
+    clock_.Enter(Stage::kPost);
+    if (fault) {
+      CONSORT_TRY(PublishFault(std::move(*fault), item.file, k));
+      break;
+    }
+    CONSORT_TRY(Publish(result));
+    state_.segments_done.store(state_.segments_done.load(std::memory_order_relaxed) + 1,
+                               std::memory_order_relaxed);
+  }
+  pipeline.Close();
+  if (MonotonicNs() > deadline_ns) go_on = false;
+  return Ok();
+}
+
+Status Engine::PublishFault(FileFault fault, uint64_t file, uint64_t segment) {
+  fault.file = file;
+  fault.segment = segment;
+  return Publish(fault);
+}
+
+template <typename Record>
+Status Engine::Publish(const Record& record) {
+  const uint32_t type = Encode(record, record_);
+  const auto bytes = static_cast<uint32_t>(record_.size());
+  for (;;) {
+    switch (results_.TryPush(type, record_.data(), bytes)) {
+      case Producer::Push::kPushed: {
+        if (results_.ConsumerNeedsWake()) {
+          const uint64_t one = 1;
+          // Fails only when the counter is full: then the supervisor is awake anyway.
+          [[maybe_unused]] const auto written = write(wake_fd_, &one, sizeof(one));
+        }
+        return Ok();
+      }
+      case Producer::Push::kFull:
+        clock_.Enter(Stage::kWaiting);
+        if (results_.PrepareToSleep(bytes)) {
+          FutexWait(&result_ring_->producer_asleep, 1, kSleepMs);
+          results_.CancelSleep();
+        }
+        clock_.Enter(Stage::kPost);
+        break;
+      case Producer::Push::kTooLarge:
+        return Error{"a result is larger than the result ring"};
+      case Producer::Push::kCorrupt:
+        return Error{"the result ring is damaged"};
+    }
+  }
+}
+
+}  // namespace consort

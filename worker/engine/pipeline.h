@@ -1,0 +1,39 @@
+// What an engine does with files: open one, then give the tags of its segments. Two ways exist:
+// the real one (decode, features, model) and the null one (no LibTorch, made-up tags).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "shared/record/result.h"
+
+namespace consort {
+
+// Why an item of a task ends without further segments. `fault.segment` is left to the engine.
+using PipelineFault = std::optional<FileFault>;
+
+class Pipeline {  // one per engine, used by its thread alone
+ public:
+  virtual ~Pipeline() = default;
+
+  // Opens and validates; `info` is complete but for `file`.
+  virtual PipelineFault Open(const std::string& path, FileInfo& info) = 0;
+  // Segments of the open file.
+  virtual int64_t SegmentCount() const = 0;
+  // The tags of segment k of the open file, 0 <= k < SegmentCount().
+  virtual PipelineFault Run(int64_t k, std::vector<Tag>& tags) = 0;
+  virtual void Close() = 0;
+};
+
+class StageClock;
+
+// Makes the pipeline of one engine in that engine's thread, after the fork. May fail with an error
+// that ends the worker.
+class PipelineFactory {
+ public:
+  virtual ~PipelineFactory() = default;
+  virtual Result<std::unique_ptr<Pipeline>> Make(StageClock& clock) = 0;
+};
+
+}  // namespace consort

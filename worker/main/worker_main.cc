@@ -1,0 +1,38 @@
+#include "worker/main/worker_main.h"
+
+#include <CLI/CLI.hpp>
+
+#include "worker/template/template.h"
+
+namespace consort {
+
+int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
+  WorkerOptions options;
+  bool as_template = false;
+  CLI::App app("consort-worker: started by consort, not by hand (docs/architecture.md)");
+  app.add_flag("--template", as_template, "Load the model, then fork workers on request")
+      ->required();
+  app.add_option("--bundle", options.bundle, "Model bundle")->required();
+  app.add_option("--control-fd", options.control_fd, "Socket to the supervisor")->required();
+  app.add_option("--arena-fd", options.arena_fd, "Sealed memory with the weights");
+  app.add_option("--supervisor-pid", options.supervisor, "Our parent")->required();
+  app.add_option("--intra", options.intra, "LibTorch threads an engine");
+  app.add_flag("--null", options.null, "No model: made-up tags, for tests and benchmarks");
+  app.add_flag("--become", options.become, "Become the first worker instead of forking");
+  CLI11_PARSE(app, argc, argv);
+
+  if (!TieToParent(options.supervisor, "consort-tmpl")) return 1;
+  auto bundle = LoadBundle(options.bundle);
+  if (!bundle) FailAsTemplate(options.control_fd, bundle.error());
+  auto factory = make_factory(bundle.value(), options);
+  if (!factory) FailAsTemplate(options.control_fd, factory.error());
+  TemplateLife life;
+  life.control = UniqueFd(options.control_fd);
+  life.supervisor = options.supervisor;
+  life.intra = options.intra;
+  life.become = options.become;
+  life.factory = factory.value().get();
+  LiveAsTemplate(std::move(life));
+}
+
+}  // namespace consort

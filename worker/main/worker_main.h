@@ -1,0 +1,27 @@
+// The command line of consort-worker, the same for the program with LibTorch and the one without.
+// Nobody types it but the supervisor; --help says so.
+#pragma once
+
+#include <memory>
+
+#include "shared/bundle/bundle.h"
+#include "worker/engine/pipeline.h"
+
+namespace consort {
+
+struct WorkerOptions {
+  std::string bundle;
+  int control_fd = -1;
+  int arena_fd = -1;
+  int supervisor = 0;  // pid
+  int intra = 1;
+  bool null = false;
+  bool become = false;
+};
+
+using MakeFactory = Result<std::unique_ptr<PipelineFactory>> (*)(const Bundle&,
+                                                                 const WorkerOptions&);
+
+int WorkerMain(int argc, char** argv, MakeFactory make_factory);
+
+}  // namespace consort

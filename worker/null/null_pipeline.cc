@@ -1,0 +1,137 @@
+#include "worker/null/null_pipeline.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <string_view>
+#include <thread>
+
+#include "shared/record/error_code.h"
+#include "worker/read/segment_reader.h"
+#include "worker/stage/stage_clock.h"
+
+namespace consort {
+namespace {
+
+uint64_t Fnv1a(std::string_view bytes) {  // http://www.isthe.com/chongo/tech/comp/fnv/
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+uint64_t Mix(uint64_t x) {  // splitmix64's finalizer
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+// What a file's name asks for.
+struct Command {
+  std::string word;         // empty: nothing
+  int64_t segment = -1;     // -1: at the opening
+  int64_t sleep_us = 0;
+};
+
+Command ParseCommand(std::string_view name) {
+  Command command;
+  for (size_t at = name.find('~'); at != std::string_view::npos;) {
+    const size_t end = name.find('~', at + 1);
+    if (end == std::string_view::npos) break;
+    const auto word = name.substr(at + 1, end - at - 1);
+    const size_t sign = word.find('@');
+    if (sign != std::string_view::npos) {
+      command.word = word.substr(0, sign);
+      const auto where = word.substr(sign + 1);
+      if (where != "open") std::from_chars(where.data(), where.data() + where.size(), command.segment);
+    } else if (word.starts_with("sleep")) {
+      std::from_chars(word.data() + 5, word.data() + word.size(), command.sleep_us);
+      command.sleep_us *= 1000;
+    }
+    at = end;
+  }
+  return command;
+}
+
+void Sleep(int64_t us) {
+  if (us > 0) std::this_thread::sleep_for(std::chrono::microseconds(us));
+}
+
+class NullPipeline : public Pipeline {
+ public:
+  NullPipeline(const Bundle& bundle, StageClock& clock)
+      : bundle_(bundle), clock_(clock), reader_(bundle.manifest.audio, clock) {
+    if (const char* us = std::getenv("CONSORT_NULL_SEGMENT_US")) segment_us_ = std::atoll(us);
+  }
+
+  PipelineFault Open(const std::string& path, FileInfo& info) override {
+    const auto name = std::string_view(path).substr(path.find_last_of('/') + 1);
+    command_ = ParseCommand(name);
+    hash_ = Fnv1a(name);
+    if (auto fault = Obey(-1)) return fault;
+    if (const auto fault = reader_.Open(path)) {
+      return FileFault{0, 0, fault->at_sample, static_cast<uint32_t>(fault->code), fault->message};
+    }
+    info = reader_.info();
+    return std::nullopt;
+  }
+
+  int64_t SegmentCount() const override { return reader_.segment_count(); }
+
+  PipelineFault Run(int64_t k, std::vector<Tag>& tags) override {
+    clock_.Enter(Stage::kForward);
+    Sleep(segment_us_ + command_.sleep_us);
+    if (auto fault = Obey(k)) return fault;
+    const auto labels = bundle_.labels.size();
+    const auto count = std::min(static_cast<size_t>(bundle_.manifest.output.top_k), labels);
+    const uint64_t hash = Mix(hash_ + static_cast<uint64_t>(k));
+    for (size_t i = 0; i < count; ++i) {
+      const auto score = 1.0F / static_cast<float>(i + 1) - static_cast<float>(hash % 1000) * 1e-4F;
+      tags.push_back({static_cast<uint32_t>((hash + i) % labels), score});
+    }
+    return std::nullopt;
+  }
+
+  void Close() override { reader_.Close(); }
+
+ private:
+  // Does what the file's name asks for, if this is the place.
+  PipelineFault Obey(int64_t k) {
+    if (command_.word.empty() || command_.segment != k) return std::nullopt;
+    const auto& word = command_.word;
+    if (word == "throw") {
+      return FileFault{0, 0, -1, static_cast<uint32_t>(ErrorCode::kModel), "told to fail"};
+    }
+    if (word == "exit") _exit(7);
+    if (word == "segv") raise(SIGSEGV);
+    if (word == "abort") abort();
+    if (word == "bus") raise(SIGBUS);
+    if (word == "fpe") raise(SIGFPE);
+    if (word == "kill") raise(SIGKILL);
+    if (word == "stop") raise(SIGSTOP);
+    while (word == "spin") {
+      asm volatile("" ::: "memory");
+    }
+    return std::nullopt;
+  }
+
+  const Bundle& bundle_;
+  StageClock& clock_;
+  SegmentReader reader_;
+  Command command_;
+  uint64_t hash_ = 0;
+  int64_t segment_us_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Pipeline>> NullPipelineFactory::Make(StageClock& clock) {
+  return std::unique_ptr<Pipeline>(std::make_unique<NullPipeline>(bundle_, clock));
+}
+
+}  // namespace consort

@@ -1,0 +1,31 @@
+// The null pipeline: the whole way of the data but for the model. It opens files and counts their
+// segments as the real one does, and makes up tags from the file's name and the segment's number.
+// The same protocol, no LibTorch, tens of thousands of segments a second: tests and benchmarks of
+// everything around the model stand on it.
+//
+// On command it misbehaves. A file whose name contains `~WORD@K~` does so at segment K (at the
+// opening of the file for K = `open`):
+//   segv abort bus fpe kill exit   the worker ends that way
+//   spin stop                      the engine loops for ever; the process stops itself
+//   throw                          the engine reports a fault of the model
+// `~sleepN~` (anywhere in the name) makes each segment of the file take N milliseconds, and the
+// environment variable CONSORT_NULL_SEGMENT_US does so for all files, in microseconds.
+#pragma once
+
+#include "shared/bundle/bundle.h"
+#include "shared/channel/channel.h"
+#include "worker/engine/pipeline.h"
+
+namespace consort {
+
+class NullPipelineFactory : public PipelineFactory {
+ public:
+  // The bundle must outlive the factory and its pipelines.
+  explicit NullPipelineFactory(const Bundle& bundle) : bundle_(bundle) {}
+  Result<std::unique_ptr<Pipeline>> Make(StageClock& clock) override;
+
+ private:
+  const Bundle& bundle_;
+};
+
+}  // namespace consort

@@ -1,0 +1,33 @@
+// The four stages in a row: read (validate, decode, resample) → features → forward → tags.
+#pragma once
+
+#include <memory>
+
+#include "shared/arena/arena.h"
+#include "shared/bundle/bundle.h"
+#include "worker/engine/pipeline.h"
+
+namespace consort {
+
+class Model;
+
+// Loads the model and warms it up: the template's work, before any fork. Nothing here starts a
+// thread. The bundle must outlive it.
+class RealPipelineFactory : public PipelineFactory {
+ public:
+  static Result<std::unique_ptr<RealPipelineFactory>> Load(const Bundle& bundle, int arena_fd,
+                                                           int intra);
+  ~RealPipelineFactory() override;
+
+  Result<std::unique_ptr<Pipeline>> Make(StageClock& clock) override;
+
+ private:
+  RealPipelineFactory(const Bundle& bundle, ArenaView arena, int intra);
+
+  const Bundle& bundle_;
+  ArenaView arena_;
+  int intra_;
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace consort
