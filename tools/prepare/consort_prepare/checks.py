@@ -1,0 +1,78 @@
+"""The model is run on noise: it must answer as its manifest says, and what it writes to is found."""
+
+import numpy as np
+import torch
+
+from . import torchscript
+from .errors import PrepareError
+from .frontend import Frontend
+
+
+def noise_inputs(manifest):
+    """Two different segments of noise, through the front end."""
+    frontend = Frontend(manifest)
+    random = np.random.default_rng(20240501)
+    return [frontend(random.normal(0, level, frontend.length).astype(np.float32)) for level in (0.1, 0.03)]
+
+
+def run(module, model_input):
+    """The model's output, flat. An exception of the model becomes a sentence."""
+    try:
+        with torch.inference_mode():
+            output = module(model_input)
+    except Exception as error:  # whatever the model's code raises
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1] if lines else type(error).__name__
+        raise PrepareError(f"the model does not take an input of shape {list(model_input.shape)}: {reason}",
+                           'compare "audio" and "features" of the manifest with what the model was made for') from None
+    if not isinstance(output, torch.Tensor):
+        raise PrepareError(f"the model gives a {type(output).__name__}, not one tensor",
+                           "wrap it in a module that returns the scores alone")
+    if not output.is_floating_point():
+        raise PrepareError(f"the model gives {str(output.dtype).split('.')[1]} numbers, not scores",
+                           "wrap it in a module that returns floating-point scores")
+    return output.detach().clone().reshape(-1)
+
+
+def check_behaviour(module, manifest, labels):
+    """`module` is one that nothing else uses. Returns (input_shape, output_size, written_buffers)."""
+    one, two = noise_inputs(manifest)
+    before, attributes = _state(module), _attribute_state(module)
+    first = run(module, one)
+    if first.numel() != len(labels):
+        raise PrepareError(f"the model gives {first.numel()} scores for a segment, but there are {len(labels)} labels",
+                           '"output.labels" must name one label for each score, in their order')
+    run(module, one)  # TorchScript compiles in its first two runs
+    answer = run(module, one)
+    run(module, two)
+    again = run(module, one)
+    same = torch.equal(torch.nan_to_num(answer), torch.nan_to_num(again)) and torch.equal(answer.isnan(), again.isnan())
+    if not same and not manifest["stateful"]:
+        raise PrepareError("the model gives another answer when the same segment comes again, so it keeps state or draws random numbers",
+                           'let it reset its state in forward, or say "stateful": true')
+    written = [name for name, state in _state(module).items() if state != before[name]]
+    for name, state in _attribute_state(module).items():
+        # A new tensor in the same slot is private to each copy of a module; the old one written to is not.
+        if name in attributes and state[0] == attributes[name][0] and state != attributes[name]:
+            raise PrepareError(f'the model writes into "{name}", which is a plain attribute', "register_buffer it")
+    return list(one.shape), first.numel(), written
+
+
+def _fingerprint(tensor):
+    plain = tensor.detach().contiguous().reshape(-1)
+    return hash(plain.view(torch.uint8).numpy().tobytes()) if plain.numel() else 0
+
+
+def _state(module):
+    """For each weight: which memory, how often written, its bytes."""
+    return {name: (tensor.data_ptr(), tensor._version, _fingerprint(tensor))
+            for name, tensor in torchscript.weights_of(module).items()}
+
+
+def _attribute_state(module):
+    return {name: (tensor.data_ptr(), _version(tensor), _fingerprint(tensor))
+            for name, tensor in torchscript.attributes_of(module).items()}
+
+
+def _version(tensor):
+    return -1 if tensor.is_inference() else tensor._version

@@ -1,0 +1,196 @@
+"""The manifest: read, checked against include/consort/manifest.schema.json, defaults filled in."""
+
+import copy
+import difflib
+import json
+import os
+
+import jsonschema
+from jsonschema.exceptions import best_match
+
+from .errors import PrepareError
+
+SCHEMA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                           "..", "..", "..", "include", "consort", "manifest.schema.json")
+LABELS_FILE = "labels.txt"
+UNSUPPORTED = {("features", "kind"): ("mfcc", "kaldi_fbank"), ("output", "kind"): ("frames", "ctc")}
+
+
+def load_schema():
+    with open(SCHEMA_FILE, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def read_manifest(path):
+    """The checked manifest with every default written out; "output.labels" as given."""
+    raw = _parse(path)
+    if not isinstance(raw, dict):
+        raise PrepareError(f'"{path}" is not a JSON object', "a manifest looks like {\"consort\":1,…}")
+    if "prepared" in raw:
+        raise PrepareError(f'"{path}" has the key "prepared": it is the model.json of a bundle',
+                           "give the manifest that the bundle was made from")
+    for (part, key), kinds in UNSUPPORTED.items():
+        section = raw.get(part)
+        kind = section.get(key) if isinstance(section, dict) else None
+        if isinstance(kind, str) and kind in kinds:
+            raise PrepareError(f'"{path}": "{part}.{key}" is "{kind}", which is not supported yet',
+                               'this version takes the features "waveform" and "log_mel" and the output "tags"')
+    schema = load_schema()
+    error = best_match(jsonschema.Draft202012Validator(schema).iter_errors(raw))
+    if error is not None:
+        raise PrepareError(f'"{path}": {describe(error)}')
+    manifest = _with_defaults(raw, schema)
+    _cross_check(manifest, path)
+    return manifest
+
+
+def read_labels(manifest, manifest_path):
+    """The labels, one a line; as many as the model has outputs."""
+    written = manifest["output"]["labels"]
+    path = os.path.join(os.path.dirname(os.path.abspath(manifest_path)), written)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise PrepareError(f'could not open "{path}": {(error.strerror or str(error)).lower()}',
+                           f'"output.labels" of "{manifest_path}" names it') from None
+    except UnicodeDecodeError:
+        raise PrepareError(f'"{path}" is not UTF-8', "save the labels as UTF-8, one a line") from None
+    labels = text.replace("\r\n", "\n").split("\n")
+    if labels and labels[-1] == "":
+        labels.pop()
+    if not labels:
+        raise PrepareError(f'"{path}" has no labels', "write one label a line")
+    seen = {}
+    for number, label in enumerate(labels, 1):
+        if not label.strip():
+            raise PrepareError(f'"{path}": line {number} is blank', "write one label a line")
+        if label in seen:
+            raise PrepareError(f'"{path}": lines {seen[label]} and {number} are the same label "{label}"')
+        seen[label] = number
+    return labels
+
+
+def bundled(manifest):
+    """The manifest as it stands in the bundle: the labels lie beside it."""
+    result = copy.deepcopy(manifest)
+    result["output"]["labels"] = LABELS_FILE
+    return result
+
+
+def describe(error):
+    """One clause that names the key by its path, from an error of jsonschema."""
+    where = ".".join(str(part) for part in error.absolute_path)
+    value = json.dumps(error.instance, ensure_ascii=False)
+    value = value if len(value) <= 60 else value[:57] + "…"
+    this = f'"{where}"' if where else "the manifest"
+    if error.validator == "additionalProperties":
+        known = [key for key, rule in error.schema.get("properties", {}).items() if rule is not False]
+        extra = sorted(set(error.instance) - set(known))[0]
+        near = difflib.get_close_matches(extra, known, 1)
+        hint = f'; did you mean "{near[0]}"?' if near else "; known keys are " + _listed(known)
+        key = f"{where}.{extra}" if where else extra
+        return f'unknown key "{key}"{hint}'
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance][0]
+        return f'the key "{where}.{missing}" is missing' if where else f'the key "{missing}" is missing'
+    if error.validator == "enum":
+        return f"{this} is {value}; it must be {_listed(error.validator_value, 'or')}"
+    if error.validator == "const":
+        return f"{this} is {value}; it must be {json.dumps(error.validator_value)}"
+    if error.validator == "type":
+        article = "an" if error.validator_value[0] in "aeio" else "a"
+        return f"{this} is {value}; it must be {article} {error.validator_value}"
+    words = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
+    if error.validator in words:
+        return f"{this} is {value}; it must be {words[error.validator]} {error.validator_value}"
+    if error.validator == "minLength":
+        return f"{this} is empty"
+    return f"{this}: {error.message}"
+
+
+def _listed(values, last="and"):
+    words = [json.dumps(value) for value in values]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _parse(path):
+    def no_duplicates(pairs):
+        result = {}
+        for key, value in pairs:
+            if key in result:
+                raise PrepareError(f'"{path}": the key "{key}" stands there twice')
+            result[key] = value
+        return result
+
+    def no_constant(word):
+        raise PrepareError(f'"{path}": {word} is not a number of JSON')
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file, object_pairs_hook=no_duplicates, parse_constant=no_constant)
+    except OSError as error:
+        raise PrepareError(f'could not open "{path}": {(error.strerror or str(error)).lower()}',
+                           "name the manifest with --manifest, or put it beside the model") from None
+    except json.JSONDecodeError as error:
+        raise PrepareError(f'"{path}" is not JSON: line {error.lineno}, column {error.colno}: '
+                           f"{error.msg.lower()}") from None
+    except UnicodeDecodeError:
+        raise PrepareError(f'"{path}" is not UTF-8') from None
+    except RecursionError:
+        raise PrepareError(f'"{path}" is nested too deep') from None
+
+
+def _with_defaults(raw, schema):
+    """Keys in the schema's order, defaults filled in, 3.0 as 3 where an integer is meant."""
+    result = {}
+    for key, rule in schema["properties"].items():
+        if key in raw:
+            value = raw[key]
+            if rule.get("type") == "object":
+                value = _with_defaults(value, rule)
+            elif rule.get("type") == "integer":
+                value = int(value)
+            elif rule.get("type") == "number":
+                value = float(value)
+            result[key] = value
+        elif "default" in rule and not (key in ("pad_mode", "mel_norm", "log", "floor")
+                                        and raw.get("kind") != "log_mel"):
+            result[key] = rule["default"]
+    return result
+
+
+def _cross_check(manifest, path):
+    audio, features = manifest["audio"], manifest["features"]
+    rate = audio["sample_rate"]
+    samples = segment_samples(audio)
+
+    def fail(what, hint=""):
+        raise PrepareError(f'"{path}": {what}', hint)
+
+    if samples < 1:
+        fail(f'"audio.segment_seconds" is {audio["segment_seconds"]}: less than one sample at {rate} Hz')
+    if seconds_to_ns(audio["hop_seconds"]) * rate < 10**9:
+        fail(f'"audio.hop_seconds" is {audio["hop_seconds"]}: less than one sample at {rate} Hz')
+    if features["kind"] == "log_mel":
+        if features["f_max"] > rate / 2:
+            fail(f'"features.f_max" is {features["f_max"]:g}, more than half of "audio.sample_rate" ({rate})')
+        if features["f_min"] >= features["f_max"]:
+            fail(f'"features.f_min" is {features["f_min"]:g}, not less than "features.f_max" ({features["f_max"]:g})')
+        if features["win_length"] > features["n_fft"]:
+            fail(f'"features.win_length" is {features["win_length"]}, more than "features.n_fft" ({features["n_fft"]})')
+        if features["center"] and features["pad_mode"] == "reflect":
+            if features["n_fft"] // 2 >= samples:
+                fail(f'"features.n_fft" is {features["n_fft"]}: a segment of {samples} samples is too short to reflect half of it')
+        elif not features["center"] and features["n_fft"] > samples:
+            fail(f'"features.n_fft" is {features["n_fft"]}, more than a segment of {samples} samples')
+
+
+def seconds_to_ns(seconds):
+    """To the nanosecond, half away from zero (seconds are positive)."""
+    return int(seconds * 1e9 + 0.5)
+
+
+def segment_samples(audio):
+    """Samples of a segment at the model's rate."""
+    return (2 * seconds_to_ns(audio["segment_seconds"]) * audio["sample_rate"] + 10**9) // (2 * 10**9)
