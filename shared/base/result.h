@@ -6,7 +6,6 @@
 
 #include <boost/outcome/basic_result.hpp>
 #include <boost/outcome/policy/terminate.hpp>
-#include <boost/outcome/try.hpp>
 #include <string>
 #include <utility>
 
@@ -24,8 +23,9 @@ struct Error {
 };
 
 template <typename T>
-using Result = BOOST_OUTCOME_V2_NAMESPACE::basic_result<
-    T, Error, BOOST_OUTCOME_V2_NAMESPACE::policy::terminate>;
+using Result =
+    BOOST_OUTCOME_V2_NAMESPACE::basic_result<T, Error,
+                                             BOOST_OUTCOME_V2_NAMESPACE::policy::terminate>;
 
 using Status = Result<void>;
 
@@ -36,5 +36,28 @@ Error SystemError(const std::string& verb, const std::string& path, int errno_va
 
 }  // namespace consort
 
-// CONSORT_TRY(auto value, MayFail());  CONSORT_TRY(MayFailWithoutValue());
-#define CONSORT_TRY(...) BOOST_OUTCOME_TRY(__VA_ARGS__)
+// Returns the error of a failed Result or Status from the enclosing function.
+//   CONSORT_TRY(const auto value, MayFail());   CONSORT_TRY(value, MayFail());
+//   CONSORT_TRY(MayFailWithoutValue());
+// The first declares (or assigns to) what comes before the comma; it is two statements. Boost's own
+// macro of this kind changed its meaning between releases.
+#define CONSORT_TRY(first, ...)                                          \
+  CONSORT_TRY_PICK(__VA_OPT__(CONSORT_TRY_VALUE, ) CONSORT_TRY_STATUS, ) \
+  (first __VA_OPT__(, ) __VA_ARGS__)
+
+#define CONSORT_TRY_PICK(chosen, ...) chosen
+#define CONSORT_TRY_GLUE_EXPANDED(a, b) a##b
+#define CONSORT_TRY_GLUE(a, b) CONSORT_TRY_GLUE_EXPANDED(a, b)
+#define CONSORT_TRY_STATUS(expression)                                         \
+  do {                                                                         \
+    auto&& consort_try = (expression);                                         \
+    if (!consort_try.has_value()) {                                            \
+      return static_cast<decltype(consort_try)&&>(consort_try).assume_error(); \
+    }                                                                          \
+  } while (false)
+#define CONSORT_TRY_VALUE(target, ...) \
+  CONSORT_TRY_VALUE_NAMED(CONSORT_TRY_GLUE(consort_try_, __COUNTER__), target, __VA_ARGS__)
+#define CONSORT_TRY_VALUE_NAMED(result, target, ...)                                      \
+  auto&& result = (__VA_ARGS__);                                                          \
+  if (!result.has_value()) return static_cast<decltype(result)&&>(result).assume_error(); \
+  target = static_cast<decltype(result)&&>(result).assume_value()
