@@ -14,7 +14,7 @@ namespace consort {
 // One tensor in weights.bin.
 struct WeightEntry {
   std::string name;
-  std::string dtype;             // "float32", "int64", "bfloat16", "uint8", "bool", …
+  std::string dtype;  // "float32", "int64", "bfloat16", "uint8", "bool", …
   std::vector<int64_t> shape;
   std::vector<int64_t> strides;  // elements
   bool opaque = false;           // layout "mkldnn": shape and strides are as the backend gave them
@@ -25,17 +25,17 @@ struct WeightEntry {
 };
 
 struct WeightTable {
-  int64_t bytes = 0;             // size of weights.bin
-  std::string sha256;            // of weights.bin
+  int64_t bytes = 0;   // size of weights.bin
+  std::string sha256;  // of weights.bin
   std::vector<WeightEntry> tensors;
 };
 
 struct Bundle {
-  std::string folder;            // as given
+  std::string folder;  // as given
   Manifest manifest;
   std::vector<std::string> labels;
-  WeightTable weights;           // empty for the null backend
-  std::string sha256;            // of model.json: through it, of every file
+  WeightTable weights;  // empty for the null backend
+  std::string sha256;   // of model.json: through it, of every file
 };
 
 // Reads and checks manifest, labels and table; checks presence and size of every listed file, and

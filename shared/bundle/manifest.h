@@ -14,7 +14,7 @@
 namespace consort {
 
 struct AudioSpec {
-  int32_t sample_rate = 0;      // Hz, what the model hears
+  int32_t sample_rate = 0;  // Hz, what the model hears
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
   enum class Normalize { kNone, kZeroMeanUnitVariance, kPeak } normalize = Normalize::kNone;
@@ -54,13 +54,13 @@ struct OutputSpec {
 struct Prepared {
   enum class Backend { kTorchScript, kAoti, kNull } backend = Backend::kTorchScript;
   std::string precision = "fp32";
-  std::string torch_version;             // "2.13.0"
+  std::string torch_version;  // "2.13.0"
   struct File {
-    std::string name;                    // relative to the bundle
-    std::string sha256;                  // 64 hex digits
+    std::string name;    // relative to the bundle
+    std::string sha256;  // 64 hex digits
     int64_t bytes = 0;
   };
-  std::vector<File> files;               // every file of the bundle but model.json
+  std::vector<File> files;                   // every file of the bundle but model.json
   std::vector<std::string> written_buffers;  // names the model writes to: private to each engine
 };
 

@@ -1,0 +1,60 @@
+// sealed memfd → read-only mapping.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <boost/interprocess/exceptions.hpp>
+#include <cerrno>
+
+#include "shared/arena/arena.h"
+
+namespace consort {
+namespace {
+
+namespace bip = boost::interprocess;
+
+// What Boost.Interprocess maps: anything that has a descriptor.
+class Mappable {
+ public:
+  explicit Mappable(int fd) : fd_(fd) {}
+  bip::mapping_handle_t get_mapping_handle() const { return {fd_, false}; }
+
+ private:
+  int fd_;
+};
+
+Error Wrong(const std::string& what) {
+  return Error{"the weights in shared memory " + what, "this is a fault of consort: report it"};
+}
+
+}  // namespace
+
+Result<ArenaView> ArenaView::Map(int memfd, int64_t bytes) {
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  const int seals = ::fcntl(memfd, F_GET_SEALS);
+  if (seals < 0) return SystemError("read the seals of the weights", "", errno);
+  if ((seals & kSeals) != kSeals) return Wrong("are not sealed");
+  struct stat status {};
+  if (::fstat(memfd, &status) != 0) return SystemError("look at the weights", "", errno);
+  if (status.st_size != bytes) {
+    return Wrong("have " + std::to_string(status.st_size) + " bytes, expected " +
+                 std::to_string(bytes));
+  }
+  ArenaView view;
+  if (bytes == 0) return view;
+  // Through a descriptor of its own, read-only: kernels before about 6.7 refuse to map a
+  // write-sealed memfd shared through a descriptor that could write.
+  const std::string path = "/proc/self/fd/" + std::to_string(memfd);
+  UniqueFd readable(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!readable) return SystemError("open", path, errno);
+  try {
+    view.region_ =
+        bip::mapped_region(Mappable(readable.get()), bip::read_only, 0, static_cast<size_t>(bytes));
+  } catch (const bip::interprocess_exception& trouble) {
+    return SystemError("map the weights", "", trouble.get_native_error());
+  }
+  ::madvise(view.region_.get_address(), view.region_.get_size(), MADV_DONTDUMP);
+  return view;
+}
+
+}  // namespace consort

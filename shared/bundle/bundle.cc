@@ -1,0 +1,126 @@
+#include "shared/bundle/bundle.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+
+#include "shared/bundle/labels.h"
+#include "shared/bundle/sha256.h"
+
+namespace consort {
+namespace {
+
+constexpr char kManifestName[] = "model.json";
+constexpr char kWeightsName[] = "weights.bin";
+constexpr char kTableName[] = "weights.json";
+constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
+
+Result<std::string> ReadText(const std::string& path) {
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return SystemError("open", path, errno);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (in.bad() || (text.fail() && in.gcount() != 0)) return SystemError("read", path, errno);
+  return text.str();
+}
+
+class Loader {
+ public:
+  explicit Loader(const std::string& folder) { bundle_.folder = folder; }
+
+  Result<Bundle> Load() {
+    CONSORT_TRY(CheckFolder());
+    CONSORT_TRY(LoadManifest());
+    for (const auto& file : bundle_.manifest.prepared.files) CONSORT_TRY(CheckFile(file));
+    CONSORT_TRY(LoadLabels());
+    if (bundle_.manifest.prepared.backend != Prepared::Backend::kNull) CONSORT_TRY(LoadTable());
+    return std::move(bundle_);
+  }
+
+ private:
+  std::string In(const std::string& name) const { return bundle_.folder + "/" + name; }
+  Error Wrong(const std::string& what, const std::string& hint = kMakeAgain) const {
+    return Error{"bundle \"" + bundle_.folder + "\": " + what, hint};
+  }
+
+  Status CheckFolder() const {
+    struct stat status {};
+    if (::stat(bundle_.folder.c_str(), &status) != 0) {
+      return SystemError("open bundle", bundle_.folder, errno);
+    }
+    if (!S_ISDIR(status.st_mode)) {
+      return Wrong("is not a folder", "a bundle is a folder made by consort-prepare");
+    }
+    if (::stat(In(kManifestName).c_str(), &status) != 0) {
+      return Wrong("\"model.json\" is missing", "a bundle is a folder made by consort-prepare");
+    }
+    return Ok();
+  }
+
+  Status LoadManifest() {
+    CONSORT_TRY(const std::string text, ReadText(In(kManifestName)));
+    CONSORT_TRY(bundle_.manifest, ParseManifest(text, In(kManifestName)));
+    bundle_.sha256 = Sha256OfText(text);
+    if (bundle_.manifest.has_prepared) return Ok();
+    return Wrong("is not prepared", "make it with consort-prepare");
+  }
+
+  Status CheckFile(const Prepared::File& file) const {
+    const std::string quoted = "\"" + file.name + "\"";
+    struct stat status {};
+    if (::stat(In(file.name).c_str(), &status) != 0) {
+      if (errno == ENOENT || errno == ENOTDIR) return Wrong(quoted + " is missing");
+      return SystemError("open", In(file.name), errno);
+    }
+    if (!S_ISREG(status.st_mode)) return Wrong(quoted + " is not a file");
+    if (status.st_size != file.bytes) {
+      return Wrong(quoted + " has " + std::to_string(status.st_size) + " bytes, expected " +
+                   std::to_string(file.bytes));
+    }
+    if (file.name == kWeightsName) return Ok();  // hashed while the arena is filled
+    CONSORT_TRY(const std::string sha256, Sha256OfFile(In(file.name)));
+    if (sha256 == file.sha256) return Ok();
+    return Wrong(quoted + " is not the file that was prepared");
+  }
+
+  Status LoadLabels() {
+    const std::string& name = bundle_.manifest.output.labels_path;
+    const std::string path = name.starts_with('/') ? name : In(name);
+    if (::access(path.c_str(), F_OK) != 0) return Wrong("\"" + name + "\" is missing");
+    CONSORT_TRY(const std::string text, ReadText(path));
+    CONSORT_TRY(bundle_.labels, ParseLabels(text, path));
+    return Ok();
+  }
+
+  Result<Prepared::File> Listed(const std::string& name) const {
+    const auto& files = bundle_.manifest.prepared.files;
+    const auto found = std::find_if(files.begin(), files.end(),
+                                    [&](const auto& file) { return file.name == name; });
+    if (found != files.end()) return *found;
+    return Wrong("model.json does not list \"" + name + "\"");
+  }
+
+  Status LoadTable() {
+    CONSORT_TRY(const Prepared::File weights, Listed(kWeightsName));
+    CONSORT_TRY(Listed(kTableName));
+    CONSORT_TRY(const std::string text, ReadText(In(kTableName)));
+    CONSORT_TRY(bundle_.weights, ParseWeightTable(text, In(kTableName)));
+    if (bundle_.weights.bytes == weights.bytes && bundle_.weights.sha256 == weights.sha256) {
+      return Ok();
+    }
+    return Wrong("\"weights.json\" belongs to another \"weights.bin\"");
+  }
+
+  Bundle bundle_;
+};
+
+}  // namespace
+
+Result<Bundle> LoadBundle(const std::string& folder) { return Loader(folder).Load(); }
+
+}  // namespace consort
