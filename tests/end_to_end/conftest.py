@@ -1,0 +1,89 @@
+"""Fixtures of the end-to-end tests: they run the built program, as a person would.
+
+What they hand out is made in audio.py (sounds), bundles.py (bundles), program.py (running consort)
+and processes.py (who is still alive, what was left behind).
+"""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(__file__))
+
+import audio  # noqa: E402
+import bundles  # noqa: E402
+import processes  # noqa: E402
+import program  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def consort():
+    """Path of the program: $CONSORT_BIN, or the release build's."""
+    path = pathlib.Path(os.environ.get("CONSORT_BIN", ROOT / "build/release/bin/consort")).resolve()
+    if not os.access(path, os.X_OK):
+        pytest.fail(f"no program {path}: call tools/test, or set CONSORT_BIN")
+    return path
+
+
+@pytest.fixture(scope="session")
+def runner(consort, tmp_path_factory):
+    """The Runner for what lasts longer than one test; a test takes run_consort or start_consort."""
+    made = program.Runner(consort, tmp_path_factory.mktemp("home"))
+    yield made
+    made.end_all()
+
+
+@pytest.fixture
+def run_consort(runner):
+    """run_consort(*args, env={}, cwd=None, stdin=b"", timeout=60, without_root_powers=False) → Run"""
+    return runner.run
+
+
+@pytest.fixture
+def start_consort(runner):
+    """start_consort(*args, …) → Job: a running program, for signals. Ended with the test."""
+    jobs = []
+
+    def start(*args, **options):
+        jobs.append(runner.start(*args, **options))
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        job.end()
+
+
+@pytest.fixture
+def leftovers():
+    """leftovers() → what is new in /dev/shm and /tmp since the test began."""
+    return processes.Leftovers()
+
+
+@pytest.fixture(scope="session")
+def sounds():
+    """sounds.wavs (spoken, 48 kHz mono) and sounds.flacs (instruments, 44.1 kHz), sorted paths."""
+    return audio.installed_sounds()
+
+
+@pytest.fixture
+def null_bundle(tmp_path):
+    """null_bundle(segment_seconds=3, hop_seconds=3, labels=8, top_k=5) → a bundle's folder."""
+    counter = iter(range(1_000_000))
+
+    def make(**options):
+        return bundles.write_null_bundle(tmp_path / f"null-bundle-{next(counter)}", **options)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cnn14_quarter():
+    """A real bundle: Cnn14 at a quarter of its width, random weights, 32 kHz, segments of 3 s."""
+    folder = ROOT / "build/bundles/cnn14-quarter"
+    if not (folder / "model.json").exists():
+        pytest.fail(f"no bundle {folder}: call tools/models/make cnn14-quarter")
+    return folder

@@ -1,0 +1,117 @@
+"""Command lines that make no sense, outputs that cannot be, and more engines than CPUs."""
+
+import os
+
+import pytest
+
+import audio
+import program
+
+
+@pytest.fixture
+def sound(tmp_path):
+    return audio.make(tmp_path / "a.wav", seconds=4.0, rate=16000)
+
+
+@pytest.mark.parametrize("words,named", [
+    (["-p", "0"], "-p"), (["-p", "-1"], "-p"), (["-p", "x"], "-p"), (["-p", "1.5"], "-p"),
+    (["-t", "0"], "-t"), (["-t", "x"], "-t"), (["-t", ""], "-t"),
+    (["--intra", "0"], "--intra"), (["--attempts", "0"], "--attempts"),
+    (["--progress", "dance"], "--progress"), (["--no-such-option"], "--no-such-option"),
+    (["--quiet", "-v"], "-v"), (["-p", "99999999999999999999"], "-p"),
+], ids=" ".join)
+def test_senseless_option_is_a_usage_error_that_names_it(run_consort, null_bundle, sound, tmp_path,
+                                                         words, named):
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", *words, sound)
+    assert run.exit == program.USAGE
+    assert run.stdout == ""
+    assert named in run.stderr
+    assert 1 <= len(run.stderr_lines()) <= 2, "one line, and a hint below"
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["dance"], ["run", "a.wav"], ["run", "-m", "bundle"]],
+                         ids=lambda words: " ".join(words) or "nothing")
+def test_incomplete_command_is_a_usage_error(run_consort, tmp_path, words):
+    run = run_consort(*words, cwd=tmp_path)
+    assert run.exit == program.USAGE
+    assert run.stderr_lines() and run.stdout == ""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]], ids=" ".join)
+def test_help_goes_to_standard_output(run_consort, words):
+    run = run_consort(*words)
+    assert (run.exit, run.stderr) == (program.DONE, "")
+    assert "consort" in run.stdout
+
+
+def test_help_says_that_a_bundle_is_a_program(run_consort):
+    assert "trust" in run_consort("run", "--help").stdout
+
+
+def test_output_in_a_folder_that_does_not_exist(run_consort, null_bundle, sound, tmp_path):
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "no folder/out.jsonl", "--quiet", sound)
+    assert run.exit == program.FAILED
+    [line] = run.stderr_lines()
+    assert "no folder" in line
+    assert not (tmp_path / "no folder").exists()
+
+
+def test_output_in_a_folder_that_may_not_be_written(run_consort, null_bundle, sound, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o555)
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "locked/out.jsonl", "--quiet", sound,
+                      without_root_powers=True)
+    assert run.exit == program.FAILED
+    [line] = run.stderr_lines()
+    assert "locked" in line and "permission denied" in line.lower()
+
+
+def test_output_that_is_a_folder(run_consort, null_bundle, sound, tmp_path):
+    (tmp_path / "out.jsonl").mkdir()
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "--quiet", sound)
+    assert run.exit == program.FAILED
+    [line] = run.stderr_lines()
+    assert "out.jsonl" in line
+
+
+def test_output_that_is_not_ours_is_kept_unless_told(run_consort, null_bundle, sound, tmp_path):
+    output = tmp_path / "out.jsonl"
+    output.write_text("precious\n")
+    run = run_consort("run", "-m", null_bundle(), "-o", output, "--quiet", sound)
+    assert run.exit == program.FAILED
+    [line] = run.stderr_lines()
+    assert "out.jsonl" in line and "--restart" in line
+    assert output.read_text() == "precious\n"
+
+    run = run_consort("run", "-m", null_bundle(), "-o", output, "--restart", sound)
+    assert run.exit == program.DONE, run.stderr
+    assert [line["start"] for line in program.read_results(output)] == [0.0, 3.0]
+
+
+def test_output_dash_carries_results_and_nothing_else(run_consort, null_bundle, sound, tmp_path):
+    bundle = null_bundle()
+    to_file = run_consort("run", "-m", bundle, "-o", tmp_path / "out.jsonl", sound)
+    to_stdout = run_consort("run", "-m", bundle, "-o", "-", sound, cwd=tmp_path)
+    assert (to_file.exit, to_stdout.exit) == (program.DONE, program.DONE), to_stdout.stderr
+    assert to_file.stdout == ""
+    assert to_stdout.stdout == (tmp_path / "out.jsonl").read_text()
+
+
+def test_full_disk_ends_the_job_with_a_sentence(run_consort, null_bundle, sound):
+    run = run_consort("run", "-m", null_bundle(), "-o", "/dev/full", "--quiet", sound)
+    assert run.exit == program.FAILED
+    [line] = run.stderr_lines()
+    assert "/dev/full" in line and "no space left" in line.lower()
+
+
+def test_more_engines_than_cpus_is_one_warning(run_consort, null_bundle, sound, tmp_path):
+    cpus = len(os.sched_getaffinity(0))
+    few = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "few.jsonl", "--quiet",
+                      "-p", 1, "-t", 1, sound)
+    many = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "many.jsonl", "--quiet",
+                       "-p", cpus + 1, "-t", 2, sound)
+    assert (few.exit, many.exit) == (program.DONE, program.DONE), many.stderr
+    said = [line for line in many.stderr_lines() if "CPU" in line]
+    assert len(said) == 1 and str(2 * (cpus + 1)) in said[0]
+    assert not any("CPU" in line for line in few.stderr_lines())
+    assert (tmp_path / "many.jsonl").read_bytes() == (tmp_path / "few.jsonl").read_bytes()
