@@ -1,0 +1,67 @@
+#include "supervisor/cli/help.h"
+
+namespace consort {
+
+const char kMainHelp[] =
+    R"(consort: run a PyTorch model over a list of audio files on every CPU of this machine
+
+usage: consort COMMAND ...
+
+commands:
+  run             audio files in, one line of results for each segment out
+
+options:
+  -h, --help      this text; "consort COMMAND --help" tells about a command
+      --version   the version
+
+A model bundle is a program: run only what you trust.
+)";
+
+const char kRunHelp[] = R"(consort run: audio files in, one line of results for each segment out
+
+usage: consort run -m BUNDLE [options] (LIST | FILE | DIR | -)...
+
+  LIST   any file whose extension is not that of audio or video: one path a line,
+         relative to the list's folder
+  FILE   an audio or video file, by its extension
+  DIR    every such file below this folder, sorted by path
+  -      a list on standard input, its paths relative to the current folder
+
+what to do:
+  -m, --model BUNDLE     folder made by consort-prepare (needed)
+  -o, --output FILE      where results go; "-": standard output  [results.jsonl]
+      --job DIR          folder for what the job must remember   [FILE.job]
+      --restart          begin anew, also if the output exists
+
+how to split the work:
+  -p, --processes N      worker processes, or "auto"             [auto]
+  -t, --threads N        engine threads in each, or "auto"       [auto]
+      --intra N          LibTorch threads in each engine         [1]
+      --attempts N       crashes before a segment is given up    [3]
+      --no-template      start workers by exec instead of fork, for debuggers
+
+what to show, on standard error:
+      --progress HOW     auto, bar, plain or none                [auto]
+      --quiet            only warnings and how the job ended
+  -v, --verbose          more, the more often it is given
+  -h, --help             this text
+
+"auto" is one process for each physical core that this process may use, with one
+thread each.
+
+examples:
+  consort run -m cnn14 recordings/           every file of a folder
+  consort run -m cnn14 -o day.jsonl day.txt  a list of files
+  find . -name '*.flac' | consort run -m cnn14 -o - - | gzip > out.jsonl.gz
+
+exit status:
+  0      all files are done
+  1      the job could not be done
+  2      the command line makes no sense
+  3      done, but some files failed: each has a line with an "error" in the results
+  128+n  ended by signal n (Ctrl-C: 130)
+
+A model bundle is a program: run only what you trust.
+)";
+
+}  // namespace consort

@@ -1,0 +1,9 @@
+// What `--help` prints. Written by hand to be read; a test holds it to the options that exist.
+#pragma once
+
+namespace consort {
+
+extern const char kMainHelp[];
+extern const char kRunHelp[];
+
+}  // namespace consort

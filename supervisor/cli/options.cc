@@ -1,0 +1,166 @@
+#include "supervisor/cli/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <map>
+
+#include "supervisor/cli/exit_status.h"
+#include "supervisor/cli/help.h"
+#include "supervisor/cli/version.h"
+
+namespace consort {
+namespace {
+
+constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
+
+// What the person did wrong; thrown inside this file only.
+struct UsageError {
+  std::string what;
+};
+
+int ParseCount(const std::string& option, const std::string& text, const char* also) {
+  int number = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || at != end || number < 1 || number > kMaxCount) {
+    throw UsageError{option + " takes a number from 1 to " + std::to_string(kMaxCount) + also +
+                     ", not \"" + text + '"'};
+  }
+  return number;
+}
+
+std::optional<int> ParseCountOrAuto(const std::string& option, const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  return ParseCount(option, text, " or \"auto\"");
+}
+
+RunOptions::Progress ParseProgress(const std::string& text) {
+  static const std::map<std::string, RunOptions::Progress> kStyles = {
+      {"auto", RunOptions::Progress::kAuto},
+      {"bar", RunOptions::Progress::kBar},
+      {"plain", RunOptions::Progress::kPlain},
+      {"none", RunOptions::Progress::kNone}};
+  const auto found = kStyles.find(text);
+  if (found == kStyles.end()) {
+    throw UsageError{"--progress takes auto, bar, plain or none, not \"" + text + '"'};
+  }
+  return found->second;
+}
+
+// CLI11's errors in our words.
+std::string Explain(const CLI::ParseError& error, const CLI::App& app) {
+  if (error.get_name() == "ExtrasError") {
+    const auto left = app.remaining();
+    return "unknown option \"" + (left.empty() ? std::string("?") : left.front()) + '"';
+  }
+  const std::string what = error.what();
+  if (error.get_name() == "ArgumentMismatch") {
+    const std::string option = what.substr(0, what.find(':'));
+    // A flag that was given a value, or an option that was given none.
+    return option +
+           (what.find("required") != std::string::npos ? " needs a value" : " takes no value");
+  }
+  return what;
+}
+
+// Throws UsageError and CLI::CallForHelp.
+RunOptions ParseRun(std::span<const std::string> words) {
+  RunOptions run;
+  std::string workers = "auto";
+  std::string engines = "auto";
+  std::string intra = "1";
+  std::string attempts = "3";
+  std::string progress = "auto";
+  CLI::App app;
+  app.option_defaults()->take_last();
+  app.add_option("-m,--model", run.bundle);
+  app.add_option("-o,--output", run.output);
+  app.add_option("--job", run.job);
+  app.add_flag("--restart", run.restart);
+  app.add_option("-p,--processes", workers);
+  app.add_option("-t,--threads", engines);
+  app.add_option("--intra", intra);
+  app.add_option("--attempts", attempts);
+  app.add_flag("--no-template", run.no_template);
+  app.add_option("--progress", progress);
+  app.add_flag("--quiet", run.quiet);
+  app.add_flag("-v,--verbose", run.verbose)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
+  app.add_option("operands", run.operands)->take_all();
+  // CLI11 takes words from the back.
+  std::vector<std::string> backwards(words.rbegin(), words.rend());
+  try {
+    app.parse(std::move(backwards));
+  } catch (const CLI::CallForHelp&) {
+    throw;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError{Explain(error, app)};
+  }
+  run.workers = ParseCountOrAuto("-p", workers);
+  run.engines = ParseCountOrAuto("-t", engines);
+  run.intra = ParseCount("--intra", intra, "");
+  run.attempts = ParseCount("--attempts", attempts, "");
+  run.progress = ParseProgress(progress);
+  if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
+  if (run.bundle.empty()) throw UsageError{"no model: name its bundle with -m"};
+  if (run.output.empty()) throw UsageError{"-o needs the name of a file"};
+  if (run.operands.empty()) throw UsageError{"no audio: name a list, files, folders, or \"-\""};
+  if (std::ranges::count(run.operands, "-") > 1) {
+    throw UsageError{"\"-\" is named twice, but there is one standard input"};
+  }
+  if (std::ranges::count(run.operands, "") > 0) throw UsageError{"an operand is empty"};
+  return run;
+}
+
+ParsedCommand Exit(int status) {
+  return {.kind = ParsedCommand::Kind::kExit, .exit_status = status, .run = {}};
+}
+
+}  // namespace
+
+ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, std::string& err) {
+  const auto refuse = [&err](const std::string& what, const std::string& help) {
+    err += "consort: " + what + "\ntry \"" + help + "\"\n";
+    return Exit(kUsage);
+  };
+  if (words.empty()) return refuse("no command; commands: run", "consort --help");
+  const std::string& command = words.front();
+  if (command == "--version") {
+    out += std::string("consort ") + kVersion + '\n';
+    return Exit(kDone);
+  }
+  if (command == "--help" || command == "-h" || command == "help") {
+    out += kMainHelp;
+    return Exit(kDone);
+  }
+  if (command != "run") {
+    const char* kind = command.starts_with('-') ? "option" : "command";
+    return refuse(std::string("unknown ") + kind + " \"" + command + "\"; commands: run",
+                  "consort --help");
+  }
+  try {
+    return {
+        .kind = ParsedCommand::Kind::kRun, .exit_status = kDone, .run = ParseRun(words.subspan(1))};
+  } catch (const CLI::CallForHelp&) {
+    out += kRunHelp;
+    return Exit(kDone);
+  } catch (const UsageError& error) {
+    return refuse(error.what, "consort run --help");
+  }
+}
+
+ParsedCommand ParseCommandLine(int argc, char** argv) {
+  std::vector<std::string> words;
+  if (argc > 1) words.assign(argv + 1, argv + argc);
+  std::string out;
+  std::string err;
+  ParsedCommand command = ParseWords(words, out, err);
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  std::fwrite(err.data(), 1, err.size(), stderr);
+  // E.g. `consort --help > /dev/full`.
+  if (std::fflush(stdout) != 0 && command.exit_status == kDone) command.exit_status = kFailed;
+  return command;
+}
+
+}  // namespace consort

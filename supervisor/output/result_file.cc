@@ -1,0 +1,111 @@
+#include "supervisor/output/result_file.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace consort {
+namespace {
+
+constexpr mode_t kFileMode = 0666;  // less the umask
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+Error CannotCreate(const std::string& path, int errno_value) {
+  Error error = SystemError("create", path, errno_value);
+  error.hint = errno_value == ENOENT ? "make the folder first, or name another with -o"
+                                     : "name another file with -o";
+  return error;
+}
+
+int OpenRetrying(const std::string& path, int flags) {
+  for (;;) {
+    const int fd = ::open(path.c_str(), flags | O_WRONLY | O_CLOEXEC | O_NOCTTY, kFileMode);
+    if (fd >= 0 || errno != EINTR) return fd;
+  }
+}
+
+Result<UniqueFd> OpenForResults(const std::string& path, bool restart) {
+  UniqueFd fd(OpenRetrying(path, O_CREAT | O_EXCL));
+  if (fd) return fd;
+  if (errno != EEXIST) return CannotCreate(path, errno);
+  struct stat status {};
+  const bool leads_somewhere = ::stat(path.c_str(), &status) == 0;
+  if (leads_somewhere && S_ISDIR(status.st_mode)) {
+    return Error{"could not create \"" + path + "\": it is a folder", "name a file in it with -o"};
+  }
+  if (leads_somewhere && S_ISREG(status.st_mode) && !restart) {
+    return Error{'"' + path + "\" exists",
+                 "add --restart to begin anew, or name another file with -o"};
+  }
+  // O_CREAT for a link that leads nowhere yet; O_TRUNC does nothing to a device or a FIFO.
+  fd.Reset(OpenRetrying(path, O_CREAT | O_TRUNC));
+  if (!fd) return CannotCreate(path, errno);
+  return fd;
+}
+
+}  // namespace
+
+Result<ResultFile> ResultFile::Create(const std::string& path, bool restart) {
+  ResultFile file;
+  file.path_ = path;
+  if (path == "-") {
+    file.path_ = "standard output";
+    file.fd_.Reset(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
+    if (!file.fd_) return SystemError("write to standard output", "", errno);
+    return file;
+  }
+  CONSORT_TRY(file.fd_, OpenForResults(path, restart));
+  struct stat status {};
+  file.can_sync_ = ::fstat(file.fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
+  return file;
+}
+
+Error ResultFile::Fail(const char* verb, int errno_value) {
+  reader_gone_ = errno_value == EPIPE;
+  failed_ = SystemError(verb, path_, errno_value);
+  return *failed_;
+}
+
+Status ResultFile::Write(std::string_view bytes) {
+  if (failed_) return *failed_;
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(fd_.get(), bytes.data(), bytes.size());
+    if (put >= 0) {
+      bytes.remove_prefix(static_cast<size_t>(put));
+      bytes_written_ += static_cast<uint64_t>(put);
+    } else if (errno == EAGAIN) {
+      pollfd ready{fd_.get(), POLLOUT, 0};
+      ::poll(&ready, 1, -1);
+    } else if (errno != EINTR) {
+      return Fail("write", errno);
+    }
+  }
+  return Ok();
+}
+
+Status ResultFile::Sync() {
+  if (failed_) return *failed_;
+  if (!can_sync_) return Ok();
+  if (::fsync(fd_.get()) != 0) return Fail("sync", errno);
+  if (!name_synced_) {
+    const std::string folder = FolderOf(path_);
+    UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // A folder that may be written but not read cannot be opened, hence not synced; some file
+    // systems cannot sync a folder at all. The content is safe either way.
+    if (fd && ::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) {
+      return Fail("sync the folder of", errno);
+    }
+    name_synced_ = true;
+  }
+  return Ok();
+}
+
+}  // namespace consort

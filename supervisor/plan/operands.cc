@@ -1,0 +1,64 @@
+#include "supervisor/plan/operands.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "supervisor/plan/audio_extensions.h"
+#include "supervisor/plan/folder_walk.h"
+#include "supervisor/plan/list_reader.h"
+
+namespace consort {
+namespace {
+
+// With its "/" at the end; empty for the current folder.
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash + 1);
+}
+
+Status SpoolList(const std::string& path, ListSpooler& spooler) {
+  UniqueFd list(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+  if (!list) return SystemError("open", path, errno);
+  struct stat status {};
+  const bool regular = ::fstat(list.get(), &status) == 0 && S_ISREG(status.st_mode);
+  // What comes through a pipe has no folder: /dev/fd/63 does not lie among anybody's files.
+  const uint32_t prefix = regular ? spooler.AddPrefix(FolderOf(path)) : 0;
+  return ReadList(list.get(), '"' + path + '"', prefix, spooler);
+}
+
+Status SpoolOperand(const std::string& operand, ListSpooler& spooler) {
+  if (operand == "-") return ReadList(STDIN_FILENO, "the list on standard input", 0, spooler);
+  struct stat status {};
+  const bool exists = ::stat(operand.c_str(), &status) == 0;
+  const int reason = exists ? 0 : errno;
+  if (exists && S_ISDIR(status.st_mode)) return WalkFolder(operand, spooler);
+  if (HasAudioExtension(operand)) return spooler.Add(operand);
+  if (!exists) return SystemError("open", operand, reason);
+  return SpoolList(operand, spooler);
+}
+
+}  // namespace
+
+bool HasAudioExtension(std::string_view path) {
+  const size_t dot = path.find_last_of("./");
+  if (dot == std::string_view::npos || path[dot] == '/') return false;
+  // ".wav" alone is a hidden file without an extension.
+  if (dot == 0 || path[dot - 1] == '/') return false;
+  std::string extension(path.substr(dot + 1));
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return std::binary_search(kAudioExtensions.begin(), kAudioExtensions.end(), extension);
+}
+
+Result<std::unique_ptr<FileList>> SpoolOperands(const std::vector<std::string>& operands,
+                                                UniqueFd spool) {
+  ListSpooler spooler(std::move(spool));
+  for (const std::string& operand : operands) CONSORT_TRY(SpoolOperand(operand, spooler));
+  return spooler.Finish();
+}
+
+}  // namespace consort
