@@ -1,0 +1,166 @@
+#include "worker/read/audio_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "worker/read/looks_like.h"
+#include "worker/read/regular_file.h"
+
+namespace consort {
+namespace {
+
+constexpr int64_t kInterleavedFloats = 16 * 1024;
+// Far beyond any real file, far from overflow when multiplied by samples a byte.
+constexpr int64_t kPretendedBytes = int64_t{1} << 44;
+
+}  // namespace
+
+sf_count_t AudioFile::IoLength(void* user) { return static_cast<Io*>(user)->size; }
+
+sf_count_t AudioFile::IoSeek(sf_count_t offset, int whence, void* user) {
+  auto& io = *static_cast<Io*>(user);
+  if (whence == SEEK_END && offset == 0 && io.pretended_end != 0) {
+    io.at = io.size;
+    return io.pretended_end;
+  }
+  const int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? io.at : io.size;
+  if (base + offset < 0) return -1;
+  io.at = base + offset;
+  return io.at;
+}
+
+sf_count_t AudioFile::IoRead(void* out, sf_count_t count, void* user) {
+  auto& io = *static_cast<Io*>(user);
+  sf_count_t total = 0;
+  while (total < count) {
+    const ssize_t got =
+        ::pread(io.fd, static_cast<char*>(out) + total, static_cast<size_t>(count - total), io.at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) io.error = errno;
+    if (got <= 0) break;
+    total += got;
+    io.at += got;
+  }
+  return total;
+}
+
+sf_count_t AudioFile::IoWrite(const void*, sf_count_t, void*) { return 0; }
+
+sf_count_t AudioFile::IoTell(void* user) { return static_cast<Io*>(user)->at; }
+
+bool AudioFile::Restart() {
+  decoder_.reset();
+  io_.at = 0;
+  io_.error = 0;
+  damaged_ = false;
+  SF_VIRTUAL_IO callbacks{IoLength, IoSeek, IoRead, IoWrite, IoTell};
+  info_ = {};
+  decoder_.reset(sf_open_virtual(&callbacks, SFM_READ, &info_, &io_));
+  return decoder_ != nullptr;
+}
+
+MaybeFault AudioFile::Open(UniqueFd fd) {
+  Close();
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) {
+    return Fault(ErrorCode::kUnreadable, "could not stat: " + ErrnoWords(errno));
+  }
+  fd_ = std::move(fd);
+  io_ = {.fd = fd_.get(), .size = status.st_size};
+  if (Restart()) return std::nullopt;
+  const int error = sf_error(nullptr);
+  if (io_.error != 0) return Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(io_.error));
+  if (error == SF_ERR_UNSUPPORTED_ENCODING) {
+    return Fault(ErrorCode::kUnsupported, "the file's encoding is not supported");
+  }
+  // A known header with nonsense in it is "malformed" to libsndfile; so is some text.
+  return Fault(ErrorCode::kNotAudio, "no decoder knows the content" + LooksLike(fd_.get()));
+}
+
+void AudioFile::Close() {
+  decoder_.reset();
+  fd_.Reset();
+  io_ = {};
+  info_ = {};
+  damaged_ = false;
+}
+
+bool AudioFile::exact_seek() const {
+  if (container() == SF_FORMAT_FLAC || plain_pcm()) return true;
+  switch (info_.format & SF_FORMAT_SUBMASK) {
+    case SF_FORMAT_ALAC_16:
+    case SF_FORMAT_ALAC_20:
+    case SF_FORMAT_ALAC_24:
+    case SF_FORMAT_ALAC_32:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool AudioFile::plain_pcm() const {
+  if (container() == SF_FORMAT_FLAC) return false;
+  switch (info_.format & SF_FORMAT_SUBMASK) {
+    case SF_FORMAT_PCM_S8:
+    case SF_FORMAT_PCM_U8:
+    case SF_FORMAT_PCM_16:
+    case SF_FORMAT_PCM_24:
+    case SF_FORMAT_PCM_32:
+    case SF_FORMAT_FLOAT:
+    case SF_FORMAT_DOUBLE:
+    case SF_FORMAT_ULAW:
+    case SF_FORMAT_ALAW:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool AudioFile::LiftGuessedLength() {
+  if (container() != SF_FORMAT_MPEG) return false;
+  // libmpg123 takes the length from the header if it has one, else from the file's size. If another
+  // size gives another length, it was a guess.
+  const int64_t before = info_.frames;
+  io_.pretended_end = kPretendedBytes;
+  if (Restart() && info_.frames != before) return true;
+  io_.pretended_end = 0;
+  Restart();
+  return false;
+}
+
+bool AudioFile::Seek(int64_t frame) {
+  return decoder_ != nullptr && sf_seek(decoder_.get(), frame, SEEK_SET) == frame;
+}
+
+int64_t AudioFile::Read(std::span<float> out) {
+  damaged_ = false;
+  if (decoder_ == nullptr) return 0;
+  const int64_t wanted = static_cast<int64_t>(out.size());
+  const int64_t channels = info_.channels;
+  // A call to libsndfile decodes at most this much, so that damage is placed no more coarsely.
+  const int64_t step = std::max<int64_t>(1, kInterleavedFloats / channels);
+  if (channels > 1) interleaved_.resize(static_cast<size_t>(step * channels));
+  int64_t done = 0;
+  while (done < wanted) {
+    const int64_t now = std::min(step, wanted - done);
+    float* to = channels == 1 ? out.data() + done : interleaved_.data();
+    const int64_t got = sf_readf_float(decoder_.get(), to, now);
+    if (channels > 1) {
+      for (int64_t i = 0; i < got; ++i) {
+        double sum = 0;
+        for (int64_t c = 0; c < channels; ++c) sum += to[i * channels + c];
+        out[static_cast<size_t>(done + i)] =
+            static_cast<float>(sum / static_cast<double>(channels));
+      }
+    }
+    done += std::max<int64_t>(0, got);
+    if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;
+    if (got < now || damaged_) break;
+  }
+  return done;
+}
+
+}  // namespace consort

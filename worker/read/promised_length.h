@@ -1,0 +1,20 @@
+// What a container's header says about its length, where libsndfile quietly says less because the
+// file ends early; and whether an Ogg stream has its last page.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+namespace consort {
+
+// Frames that the header of a WAV (RIFF, RIFX, RF64), AIFF or AU file promises, if it promises a
+// definite number and more bytes than the file has; otherwise nothing. The placeholders that
+// programs leave when they write to a pipe (0, 0xFFFFFFFF, 0x7FFFFFFF and their neighbours) promise
+// nothing. Never fails: what it cannot follow promises nothing.
+std::optional<int64_t> PromisedFrames(int fd, int64_t file_bytes);
+
+// False if the last page of an Ogg file lacks the mark that ends a stream, or no whole page is in
+// the file's last 128 KiB.
+bool OggStreamEnds(int fd, int64_t file_bytes);
+
+}  // namespace consort

@@ -1,0 +1,26 @@
+// Why a file, or one segment of it, cannot be read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "shared/record/error_code.h"
+
+namespace consort {
+
+struct ReadFault {
+  ErrorCode code;
+  int64_t at_sample = -1;  // source sample, -1 if the fault has no place
+  std::string message;     // one clause, without the file's name
+};
+
+// Empty: all went well.
+using MaybeFault = std::optional<ReadFault>;
+
+inline MaybeFault Fault(ErrorCode code, std::string message, int64_t at_sample = -1) {
+  return ReadFault{code, at_sample, std::move(message)};
+}
+
+}  // namespace consort

@@ -1,0 +1,29 @@
+// Opening what a list names, without being stopped by what it turns out to be: a FIFO does not
+// block, a terminal does not become ours, a device is not read.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "shared/base/unique_fd.h"
+#include "worker/read/read_fault.h"
+
+namespace consort {
+
+// Two equal identities: the same file, not written to in between.
+struct FileIdentity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  int64_t size_bytes = 0;
+  int64_t mtime_ns = 0;
+  int64_t ctime_ns = 0;
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// Opens a regular file of at least one byte for reading. Sets `fd` and `identity` on success only.
+MaybeFault OpenRegularFile(const std::string& path, UniqueFd& fd, FileIdentity& identity);
+
+// "no such file or directory": errno in words, beginning with a small letter. Thread-safe.
+std::string ErrnoWords(int errno_value);
+
+}  // namespace consort

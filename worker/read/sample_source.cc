@@ -1,0 +1,209 @@
+#include "worker/read/sample_source.h"
+
+#include <algorithm>
+#include <array>
+
+#include "worker/read/promised_length.h"
+
+namespace consort {
+namespace {
+
+constexpr int64_t kStep = 4096;  // of the decode that looks for the content's end
+// Some MP3 encoders count one frame too many, or a frame of padding: a content that ends this close
+// to the promise is whole.
+constexpr int64_t kMp3Slack = 2 * 1152;
+// No codec here makes more samples of a byte; bounds the search for an end.
+constexpr int64_t kMaxSamplesPerByte = 64;
+// Of a header's promise: 2^40 samples are 265 days at 48 kHz.
+constexpr int64_t kMaxSamples = int64_t{1} << 40;
+
+constexpr int32_t kMinRate = 100;
+constexpr int32_t kMaxRate = 1'000'000;
+
+}  // namespace
+
+MaybeFault SampleSource::Open(const std::string& path) {
+  Close();
+  UniqueFd fd;
+  FileIdentity identity;
+  if (auto fault = OpenRegularFile(path, fd, identity)) return fault;
+  const bool known = identity == identity_ && samples_ > 0;
+  if (!known) {
+    identity_ = identity;
+    samples_ = 0;
+    end_.reset();
+  }
+  if (auto fault = file_.Open(std::move(fd))) return fault;
+  if (auto fault = CheckHeader()) return fault;
+  const bool guessed = file_.LiftGuessedLength();
+  if (!known) FindLength(guessed);
+  if (samples_ <= 0) return Fault(ErrorCode::kEmpty, "the file has no samples");
+  if (samples_ > kMaxSamples) {
+    return Fault(ErrorCode::kUnsupported,
+                 "the header claims " + std::to_string(samples_) + " samples, more than 2^40");
+  }
+  return std::nullopt;
+}
+
+void SampleSource::Close() {
+  file_.Close();
+  window_anchor_ = -1;
+}
+
+MaybeFault SampleSource::CheckHeader() {
+  if (file_.rate() < kMinRate || file_.rate() > kMaxRate) {
+    return Fault(ErrorCode::kUnsupported, "a sample rate of " + std::to_string(file_.rate()) +
+                                              " Hz is outside 100 Hz to 1 MHz");
+  }
+  return std::nullopt;
+}
+
+void SampleSource::FindLength(bool guessed) {
+  const int64_t frames = file_.frames();
+  samples_ = frames;
+  if (file_.plain_pcm()) {
+    samples_ = std::max(frames, PromisedFrames(file_.fd(), identity_.size_bytes).value_or(0));
+  } else if (guessed) {
+    samples_ = FirstUnreadable(0, identity_.size_bytes * kMaxSamplesPerByte);
+  } else if (file_.container() == SF_FORMAT_MPEG) {
+    const int64_t near_end = std::max<int64_t>(0, frames - kMp3Slack);
+    if (!CanRead(frames - 1) && (near_end == 0 || CanRead(near_end - 1))) {
+      samples_ = FirstUnreadable(near_end, frames - 1);
+    }
+  } else if (file_.container() == SF_FORMAT_OGG) {
+    // The length is that of the last page; what can be decoded may be less.
+    if (!CanRead(frames - 1)) samples_ = FindEnd().sample;
+    // At least one more sample was to come.
+    if (!OggStreamEnds(file_.fd(), identity_.size_bytes)) ++samples_;
+  } else if (frames == SF_COUNT_MAX) {  // a FLAC that was written to a pipe
+    const End& end = FindEnd();
+    samples_ = end.sample + (end.code == ErrorCode::kTruncated ? 0 : 1);
+  } else {
+    samples_ = std::max(frames, PromisedFrames(file_.fd(), identity_.size_bytes).value_or(0));
+  }
+}
+
+bool SampleSource::CanRead(int64_t sample) {
+  window_anchor_ = -1;
+  float ignored = 0;
+  return sample >= 0 && file_.Seek(sample) && file_.Read({&ignored, 1}) == 1 && !file_.damaged();
+}
+
+// The first sample in [low, high] that cannot be read, where all below `low` can and `high` cannot.
+int64_t SampleSource::FirstUnreadable(int64_t low, int64_t high) {
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (CanRead(middle)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+const SampleSource::End& SampleSource::FindEnd() {
+  if (end_) return *end_;
+  End end{0, ErrorCode::kTruncated, "the content ends before the header says"};
+  window_anchor_ = -1;
+  if (file_.plain_pcm() && file_.frames() < samples_ &&
+      (file_.frames() == 0 || CanRead(file_.frames() - 1))) {
+    end.sample = file_.frames();
+    return end_.emplace(std::move(end));
+  }
+  std::array<float, kStep> heard;
+  file_.Restart();
+  while (file_.Read(heard) == kStep && !file_.damaged()) end.sample += kStep;
+  // Again up to the last step, then by single samples: damage is reported by the call that meets
+  // it.
+  file_.Restart();
+  for (int64_t at = 0; at < end.sample; at += kStep) file_.Read(heard);
+  while (file_.Read({heard.data(), 1}) == 1 && !file_.damaged()) ++end.sample;
+  if (file_.io_errno() != 0) {
+    end.code = ErrorCode::kIo;
+    end.message = "could not read: " + ErrnoWords(file_.io_errno());
+  } else if (file_.damaged() && file_.Read(heard) > 0) {
+    end.code = ErrorCode::kDecode;
+    end.message = "the content is damaged";
+  }
+  return end_.emplace(std::move(end));
+}
+
+// Leaves an empty window at `begin`, reached as the note on anchors says.
+bool SampleSource::StartAt(int64_t anchor, int64_t begin) {
+  window_.clear();
+  window_anchor_ = -1;
+  int64_t from = begin;
+  if (needs_anchors()) {
+    if (!file_.Restart()) return false;
+    from = std::max<int64_t>(0, anchor - file_.rate());
+  }
+  // A decoder just started stands at 0, and need not be one that can seek.
+  if ((from > 0 || !needs_anchors()) && !file_.Seek(from)) return false;
+  window_begin_ = from;
+  if (!SkipTo(begin)) return false;
+  window_anchor_ = anchor;
+  return true;
+}
+
+// Decodes up to `begin` unheard; the window becomes empty and begins there.
+bool SampleSource::SkipTo(int64_t begin) {
+  int64_t at = window_begin_ + static_cast<int64_t>(window_.size());
+  while (at < begin) {
+    window_.resize(static_cast<size_t>(std::min(begin - at, 4 * kStep)));
+    const auto wanted = static_cast<int64_t>(window_.size());
+    if (file_.Read(window_) != wanted || file_.damaged()) return false;
+    at += wanted;
+  }
+  window_.clear();
+  window_begin_ = begin;
+  return true;
+}
+
+bool SampleSource::Extend(int64_t end) {
+  const size_t have = window_.size();
+  const int64_t more = end - window_begin_ - static_cast<int64_t>(have);
+  if (more <= 0) return true;
+  window_.resize(have + static_cast<size_t>(more));
+  if (file_.Read(std::span(window_).subspan(have)) == more && !file_.damaged()) return true;
+  window_anchor_ = -1;
+  return false;
+}
+
+MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
+                              std::span<const float>& out) {
+  const int64_t window_end = window_begin_ + static_cast<int64_t>(window_.size());
+  bool good = true;
+  if (window_anchor_ < 0 || begin < window_begin_ ||
+      (needs_anchors() ? anchor != window_anchor_ : begin > window_end)) {
+    good = StartAt(anchor, begin);
+  } else if (begin > window_end) {
+    good = SkipTo(begin);
+  }
+  if (good) good = Extend(end);
+  if (!good) {
+    window_anchor_ = -1;
+    const End& last = FindEnd();
+    if (end > last.sample) return Fault(last.code, last.message, last.sample);
+    window_.clear();
+    window_begin_ = 0;
+    if (!file_.Restart() || !SkipTo(begin) || !Extend(end)) {
+      window_anchor_ = -1;
+      return Fault(ErrorCode::kDecode, "the content is damaged", last.sample);
+    }
+    window_anchor_ = -1;
+  }
+  out = std::span<const float>(window_).subspan(static_cast<size_t>(begin - window_begin_),
+                                                static_cast<size_t>(end - begin));
+  return std::nullopt;
+}
+
+void SampleSource::Forget(int64_t before) {
+  if (window_anchor_ < 0) return;
+  const int64_t drop = std::min(before - window_begin_, static_cast<int64_t>(window_.size()));
+  if (drop <= 0) return;
+  window_.erase(window_.begin(), window_.begin() + drop);
+  window_begin_ += drop;
+}
+
+}  // namespace consort

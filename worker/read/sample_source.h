@@ -1,0 +1,73 @@
+// Any range of a file's samples, mixed to one channel, the same whatever was asked before.
+//
+// Note [Anchors]
+// Where every sample can be had by itself (PCM, FLAC), a range is read by seeking, or by going on
+// from the last one. Other codecs carry state from what came before, so what a decoder gives right
+// after a seek may differ in the last bits, or more, from what it gives when it came that way.
+// There a caller names an anchor with each range: a fresh decoder is started, seeks to one second
+// before the anchor, decodes up to it unheard, and goes on from there. Samples then depend on the
+// file, the anchor and their place alone.
+//
+// Note [Where the content ends]
+// samples() is what the header promises. When a read comes short or meets damage, the content's end
+// F is found by decoding the file once from its beginning in steps of fixed size: F is then a
+// property of the file. A range below F is then read by decoding from the beginning; any other has
+// the fault, whose words and place depend on F alone.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "worker/read/audio_file.h"
+#include "worker/read/read_fault.h"
+#include "worker/read/regular_file.h"
+
+namespace consort {
+
+class SampleSource {
+ public:
+  MaybeFault Open(const std::string& path);
+  void Close();
+
+  int64_t samples() const { return samples_; }
+  int32_t rate() const { return file_.rate(); }
+  bool needs_anchors() const { return !file_.exact_seek(); }
+  const FileIdentity& identity() const { return identity_; }
+
+  // Samples [begin, end), 0 <= begin < end <= samples(), anchor <= begin. `out` points into this
+  // object until the next call.
+  MaybeFault Load(int64_t anchor, int64_t begin, int64_t end, std::span<const float>& out);
+  // Samples below `before` will not be asked for next; invalidates what Load gave.
+  void Forget(int64_t before);
+
+ private:
+  // Where the content ends before it should, and why.
+  struct End {
+    int64_t sample;
+    ErrorCode code;
+    std::string message;
+  };
+  MaybeFault CheckHeader();
+  void FindLength(bool guessed);
+  bool CanRead(int64_t sample);
+  int64_t FirstUnreadable(int64_t low, int64_t high);
+  const End& FindEnd();
+  bool StartAt(int64_t anchor, int64_t begin);
+  bool SkipTo(int64_t begin);
+  bool Extend(int64_t end);
+
+  AudioFile file_;
+  FileIdentity identity_;  // of the file that is open, or was open last
+  int64_t samples_ = 0;    // kept for a file that is opened again unchanged
+  std::optional<End> end_;
+
+  // Decoded samples [window_begin_, window_begin_ + window_.size()); the decoder stands at its end.
+  std::vector<float> window_;
+  int64_t window_begin_ = 0;
+  int64_t window_anchor_ = -1;  // -1: the decoder stands nowhere in particular
+};
+
+}  // namespace consort
