@@ -94,7 +94,11 @@ class Loader {
     if (::access(path.c_str(), F_OK) != 0) return Wrong("\"" + name + "\" is missing");
     CONSORT_TRY(const std::string text, ReadText(path));
     CONSORT_TRY(bundle_.labels, ParseLabels(text, path));
-    return Ok();
+    const int64_t scores = bundle_.manifest.prepared.output_size;
+    if (scores == 0 || scores == static_cast<int64_t>(bundle_.labels.size())) return Ok();
+    return Wrong("the model gives " + std::to_string(scores) + " scores for a segment, but \"" +
+                     name + "\" has " + std::to_string(bundle_.labels.size()) + " labels",
+                 "write one label for each score, in their order, and make the bundle again");
   }
 
   Result<Prepared::File> Listed(const std::string& name) const {

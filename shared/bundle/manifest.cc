@@ -14,6 +14,7 @@ constexpr double kLongestSegmentSeconds = 3600;
 constexpr int64_t kHighestSampleRate = 768'000;  // Hz; no converter on the market goes beyond
 constexpr int64_t kLargestFft = 1 << 20;
 constexpr int64_t kMostMels = 65'536;
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr double kShortest = 1e-9;  // seconds; the grain of segment times
 
 AudioSpec ReadAudio(JsonObject audio) {
@@ -148,8 +149,7 @@ Prepared ReadPrepared(JsonObject prepared) {
     JsonObject files = prepared.Object("files");
     for (const auto& name : files.Keys()) {
       JsonObject file = files.Object(name);
-      spec.files.push_back({name, file.Text("sha256"),
-                            file.Integer("bytes", 0, std::numeric_limits<int64_t>::max())});
+      spec.files.push_back({name, file.Text("sha256"), file.Integer("bytes", 0, kMost)});
       if (spec.files.back().sha256.size() != 64) file.Complain("sha256", "is not 64 hex digits");
       if (name.empty() || name[0] == '/' || ("/" + name + "/").find("/../") != std::string::npos) {
         files.Complain(name, "is outside of the bundle");
@@ -158,6 +158,7 @@ Prepared ReadPrepared(JsonObject prepared) {
   } else if (spec.backend != Backend::kNull) {
     prepared.Complain("files", "is missing", "make the bundle again with consort-prepare");
   }
+  spec.output_size = prepared.Integer("output_size", 0, kMost, 0);
   if (prepared.Has("written_buffers")) spec.written_buffers = prepared.Texts("written_buffers");
   return spec;
 }

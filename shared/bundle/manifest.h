@@ -61,6 +61,7 @@ struct Prepared {
     int64_t bytes = 0;
   };
   std::vector<File> files;                   // every file of the bundle but model.json
+  int64_t output_size = 0;                   // scores for a segment; 0 if not told
   std::vector<std::string> written_buffers;  // names the model writes to: private to each engine
 };
 

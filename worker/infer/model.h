@@ -26,10 +26,11 @@ class Runner {
  public:
   virtual ~Runner() = default;
 
-  // `input` is one segment's features (row by row, as input_shape says), only read, best 64-byte
-  // aligned (else it is copied). `scores` gets one float per label of the bundle. Unless the
-  // manifest says `stateful`, every call starts from the state the model was saved with, so that
-  // the scores depend on the input alone. After an error the runner may be used again.
+  // `input` is one segment's features (row by row, as input_shape says), best 64-byte aligned (else
+  // it is copied: which kernel runs, so the last bits, may depend on alignment). Only a model that
+  // works in place on its input changes it. `scores` gets one float per label of the bundle. Unless
+  // the manifest says `stateful`, every call starts from the state the model was saved with, so
+  // that the scores depend on the input alone. After an error the runner may be used again.
   virtual Status Forward(std::span<const float> input, std::vector<float>& scores) = 0;
 };
 
