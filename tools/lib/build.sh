@@ -28,7 +28,7 @@ build_preset() {
     fi
     cmake --build --preset "$preset" -j "$(nproc)" ${*:+--target "$@"} 9>&-
   ) 9>"$root/build/.$preset.lock" >"$log" 3>&2 2>&1 || {
-    show_log "$log" 60
+    grep -v '^\[[0-9]*/[0-9]*\] ' "$log" | tail -n 60 | sed 's/^/    /' >&2 || true
     say "could not build $preset; the whole log is in ${log#"$root"/}"
     return 1
   }
