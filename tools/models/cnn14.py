@@ -66,7 +66,7 @@ class Cnn14(nn.Module):
 
 
 def made_sounds(count, length, rate):
-    """Tones, chirps, noises, pulses and silence, in turn and mixed."""
+    """Tones, chirps, noises and pulses, some cut short."""
     random = np.random.default_rng(14)
     time = np.arange(length) / rate
     for index in range(count):
@@ -81,10 +81,11 @@ def made_sounds(count, length, rate):
             sound = np.fft.irfft(white / (1 + np.arange(len(white))) ** random.uniform(0, 1), length)
         else:
             sound = np.sin(2 * np.pi * pitch * time) * np.exp(-random.uniform(4, 40) * (time % random.uniform(0.1, 0.8)))
-        begin, end = np.sort(random.uniform(0, 3, 2)) if random.random() < 0.5 else (0, 3)
-        sound = sound * ((time >= begin) & (time < max(end, begin + 0.3)))
         sound = sound / max(1e-9, np.abs(sound).max()) * 10 ** random.uniform(-2, 0)
-        yield (sound + random.normal(0, 10 ** random.uniform(-5, -3), length)).astype(np.float32)
+        sound += random.normal(0, 10 ** random.uniform(-6, -3), length)
+        if random.random() < 0.6:  # a short sound: the rest of its segment is exact zeros
+            sound[int(length * random.uniform(0.03, 1)):] = 0
+        yield sound.astype(np.float32)
 
 
 @torch.no_grad()
@@ -112,7 +113,7 @@ def main():
     from consort_prepare.frontend import Frontend
     torch.manual_seed(1)
     frontend = Frontend(MANIFEST)
-    inputs = torch.cat([frontend(sound) for sound in made_sounds(24, frontend.length, MANIFEST["audio"]["sample_rate"])])
+    inputs = torch.cat([frontend(sound) for sound in made_sounds(48, frontend.length, MANIFEST["audio"]["sample_rate"])])
     model = Cnn14(args.width)
     for module in model.modules():
         if isinstance(module, nn.Conv2d):

@@ -1,0 +1,65 @@
+"""silero-vad with its real weights, as a tagger: how surely a segment has speech in it.
+
+    silero.py OUT.pt
+
+The published model scores 512 samples at a time and keeps state between them. The wrapper starts
+each segment from a fresh state and gives the highest score in it, so segments do not depend on
+each other. Needs the package silero-vad (MIT); only the TorchScript file in it is used.
+"""
+
+import argparse
+import importlib.util
+import os
+
+import torch
+from torch import nn
+
+from common import save
+
+RATE = 16000
+MANIFEST = {
+    "consort": 1,
+    "name": "silero",
+    "audio": {"sample_rate": RATE, "channels": "mix", "segment_seconds": 3.0, "hop_seconds": 3.0, "normalize": "none"},
+    "features": {"kind": "waveform"},
+    "output": {"kind": "tags", "activation": "none", "labels": "", "top_k": 1, "threshold": 0.0},
+    "stateful": False,
+}
+
+
+class SpeechInSegment(nn.Module):
+    """Input (1, samples) at 16 kHz, output (1, 1) in 0 … 1."""
+
+    def __init__(self, vad):
+        super().__init__()
+        self.vad = vad
+
+    def forward(self, x):
+        self.vad.reset_states()
+        rest = x.size(1) % 512
+        if rest > 0:
+            x = torch.nn.functional.pad(x, [0, 512 - rest])
+        highest = torch.zeros([x.size(0), 1])
+        for window in x.split(512, 1):
+            highest = torch.maximum(highest, self.vad(window, 16000))
+        return highest
+
+
+def published():
+    # Found without importing: the package's own imports want torchaudio.
+    package = importlib.util.find_spec("silero_vad")
+    if package is None:
+        raise SystemExit("silero.py: the package silero-vad is not installed; pip install --no-deps silero-vad")
+    path = os.path.join(os.path.dirname(package.origin), "data", "silero_vad.jit")
+    return torch.jit.load(path, map_location="cpu").eval()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out")
+    args = parser.parse_args()
+    save(args.out, torch.jit.script(SpeechInSegment(published()).eval()), MANIFEST, ["speech"])
+
+
+if __name__ == "__main__":
+    main()
