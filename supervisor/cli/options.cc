@@ -50,19 +50,31 @@ RunOptions::Progress ParseProgress(const std::string& text) {
 }
 
 // CLI11's errors in our words.
-std::string Explain(const CLI::ParseError& error, const CLI::App& app) {
-  if (error.get_name() == "ExtrasError") {
-    const auto left = app.remaining();
-    return "unknown option \"" + (left.empty() ? std::string("?") : left.front()) + '"';
-  }
+std::string Explain(const CLI::ParseError& error) {
   const std::string what = error.what();
-  if (error.get_name() == "ArgumentMismatch") {
-    const std::string option = what.substr(0, what.find(':'));
-    // A flag that was given a value, or an option that was given none.
-    return option +
-           (what.find("required") != std::string::npos ? " needs a value" : " takes no value");
+  const size_t colon = what.find(':');
+  if (error.get_exit_code() != static_cast<int>(CLI::ExitCodes::ArgumentMismatch) ||
+      colon == std::string::npos) {
+    return what;
   }
-  return what;
+  return what.substr(0, colon) + " needs a value";
+}
+
+// What CLI11 took for no option of ours. It would change some operands that it knows of ("[a]"
+// becomes "a"), so it is told of none.
+std::vector<std::string> TakeOperands(const std::vector<std::string>& left) {
+  std::vector<std::string> operands;
+  bool all_operands = false;
+  for (const std::string& word : left) {
+    if (!all_operands && word == "--") {
+      all_operands = true;
+    } else if (!all_operands && word.size() > 1 && word.starts_with('-')) {
+      throw UsageError{"unknown option \"" + word + '"'};
+    } else {
+      operands.push_back(word);
+    }
+  }
+  return operands;
 }
 
 // Throws UsageError and CLI::CallForHelp.
@@ -86,8 +98,8 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_flag("--no-template", run.no_template);
   app.add_option("--progress", progress);
   app.add_flag("--quiet", run.quiet);
-  app.add_flag("-v,--verbose", run.verbose)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
-  app.add_option("operands", run.operands)->take_all();
+  app.add_flag("-v,--verbose", run.verbose);  // counts
+  app.allow_extras();
   // CLI11 takes words from the back.
   std::vector<std::string> backwards(words.rbegin(), words.rend());
   try {
@@ -95,8 +107,9 @@ RunOptions ParseRun(std::span<const std::string> words) {
   } catch (const CLI::CallForHelp&) {
     throw;
   } catch (const CLI::ParseError& error) {
-    throw UsageError{Explain(error, app)};
+    throw UsageError{Explain(error)};
   }
+  run.operands = TakeOperands(app.remaining());
   run.workers = ParseCountOrAuto("-p", workers);
   run.engines = ParseCountOrAuto("-t", engines);
   run.intra = ParseCount("--intra", intra, "");

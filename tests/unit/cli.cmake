@@ -1,0 +1,1 @@
+consort_test(cli_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/cli_test.cc DEPENDS consort_cli)

@@ -1,0 +1,186 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "supervisor/cli/exit_status.h"
+#include "supervisor/cli/help.h"
+#include "supervisor/cli/options.h"
+
+namespace consort {
+namespace {
+
+struct Parsed {
+  ParsedCommand command;
+  std::string out;
+  std::string err;
+};
+
+Parsed Parse(std::vector<std::string> words) {
+  Parsed parsed;
+  parsed.command = ParseWords(words, parsed.out, parsed.err);
+  return parsed;
+}
+
+RunOptions ParseGood(std::vector<std::string> words) {
+  const Parsed parsed = Parse(std::move(words));
+  EXPECT_EQ(parsed.err, "");
+  EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kRun);
+  return parsed.command.run;
+}
+
+TEST(CommandLine, GivesDefaultsToWhatIsNotSaid) {
+  const RunOptions run = ParseGood({"run", "-m", "bundle", "list.txt"});
+  EXPECT_EQ(run.bundle, "bundle");
+  EXPECT_EQ(run.output, "results.jsonl");
+  EXPECT_EQ(run.job, "");
+  EXPECT_EQ(run.workers, std::nullopt);
+  EXPECT_EQ(run.engines, std::nullopt);
+  EXPECT_EQ(run.intra, 1);
+  EXPECT_EQ(run.attempts, 3);
+  EXPECT_EQ(run.progress, RunOptions::Progress::kAuto);
+  EXPECT_FALSE(run.restart || run.quiet || run.no_template);
+  EXPECT_EQ(run.verbose, 0);
+  EXPECT_EQ(run.operands, std::vector<std::string>{"list.txt"});
+}
+
+TEST(CommandLine, TakesEveryOption) {
+  const RunOptions run = ParseGood(
+      {"run",   "a.wav",     "--model=m", "--output",      "-", "--job",        "j",
+       "-p",    "4",         "-t2",       "--intra",       "8", "--attempts=5", "--progress",
+       "plain", "--restart", "-vv",       "--no-template", "-", "dir"});
+  EXPECT_EQ(run.bundle, "m");
+  EXPECT_EQ(run.output, "-");
+  EXPECT_EQ(run.job, "j");
+  EXPECT_EQ(run.workers, 4);
+  EXPECT_EQ(run.engines, 2);
+  EXPECT_EQ(run.intra, 8);
+  EXPECT_EQ(run.attempts, 5);
+  EXPECT_EQ(run.progress, RunOptions::Progress::kPlain);
+  EXPECT_TRUE(run.restart && run.no_template);
+  EXPECT_EQ(run.verbose, 2);
+  EXPECT_EQ(run.operands, (std::vector<std::string>{"a.wav", "-", "dir"}));
+}
+
+TEST(CommandLine, TakesAutoForTheSplit) {
+  const RunOptions run = ParseGood({"run", "-m", "m", "-p", "auto", "-t", "auto", "x.wav"});
+  EXPECT_EQ(run.workers, std::nullopt);
+  EXPECT_EQ(run.engines, std::nullopt);
+}
+
+TEST(CommandLine, TakesCommandNamesAndDashesAsOperands) {
+  const RunOptions run = ParseGood({"run", "-m", "m", "run", "--", "-x.wav", "--help"});
+  EXPECT_EQ(run.operands, (std::vector<std::string>{"run", "-x.wav", "--help"}));
+}
+
+TEST(CommandLine, KeepsOperandsThatLookLikeSyntaxOfOthers) {
+  const std::vector<std::string> odd = {"[]", "{}", "a,b.wav", "[a.wav]", "x=y", "\"q\".wav", "%%"};
+  std::vector<std::string> words = {"run", "-m", "m"};
+  words.insert(words.end(), odd.begin(), odd.end());
+  EXPECT_EQ(ParseGood(words).operands, odd);
+}
+
+TEST(CommandLine, LetsTheLastOfARepeatedOptionHold) {
+  EXPECT_EQ(ParseGood({"run", "-m", "m", "-p", "1", "-p", "3", "x.wav"}).workers, 3);
+}
+
+struct Mistake {
+  std::vector<std::string> words;
+  std::string message;
+};
+
+class UsageErrors : public testing::TestWithParam<Mistake> {};
+
+TEST_P(UsageErrors, GetOneLineAndAHint) {
+  const Parsed parsed = Parse(GetParam().words);
+  EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kExit);
+  EXPECT_EQ(parsed.command.exit_status, kUsage);
+  EXPECT_EQ(parsed.out, "");
+  const bool run = !GetParam().words.empty() && GetParam().words[0] == "run";
+  EXPECT_EQ(parsed.err, "consort: " + GetParam().message + "\ntry \"consort " +
+                            (run ? "run " : "") + "--help\"\n");
+}
+
+std::vector<std::string> Run(std::vector<std::string> more) {
+  more.insert(more.begin(), {"run", "-m", "m", "x.wav"});
+  return more;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, UsageErrors,
+    testing::Values(
+        Mistake{{}, "no command; commands: run"},
+        Mistake{{"rum"}, "unknown command \"rum\"; commands: run"},
+        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run"},
+        Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
+        Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
+        Mistake{{"run", "-m", "m", "-", "-"},
+                "\"-\" is named twice, but there is one standard input"},
+        Mistake{{"run", "-m", "m", ""}, "an operand is empty"},
+        Mistake{Run({"-p", "0"}), "-p takes a number from 1 to 9999 or \"auto\", not \"0\""},
+        Mistake{Run({"-p-2"}), "-p takes a number from 1 to 9999 or \"auto\", not \"-2\""},
+        Mistake{Run({"-t", "x"}), "-t takes a number from 1 to 9999 or \"auto\", not \"x\""},
+        Mistake{Run({"-t", "2x"}), "-t takes a number from 1 to 9999 or \"auto\", not \"2x\""},
+        Mistake{Run({"-p", "99999999999999999999"}),
+                "-p takes a number from 1 to 9999 or \"auto\", not \"99999999999999999999\""},
+        Mistake{Run({"--intra", "0"}), "--intra takes a number from 1 to 9999, not \"0\""},
+        Mistake{Run({"--attempts", "auto"}),
+                "--attempts takes a number from 1 to 9999, not \"auto\""},
+        Mistake{Run({"--progress", "fancy"}),
+                "--progress takes auto, bar, plain or none, not \"fancy\""},
+        Mistake{Run({"--quiet", "-v"}), "--quiet and -v exclude each other"},
+        Mistake{Run({"-o", ""}), "-o needs the name of a file"},
+        Mistake{Run({"-o"}), "--output needs a value"},
+        Mistake{Run({"--gpu"}), "unknown option \"--gpu\""},
+        Mistake{Run({"-z"}), "unknown option \"-z\""}));
+
+TEST(CommandLine, TellsItsVersion) {
+  const Parsed parsed = Parse({"--version"});
+  EXPECT_EQ(parsed.command.exit_status, kDone);
+  EXPECT_EQ(parsed.out, "consort 0.1.0\n");
+  EXPECT_EQ(parsed.err, "");
+}
+
+TEST(Help, GoesToStandardOutput) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--help"}, {"-h"}}) {
+    EXPECT_EQ(Parse(words).out, kMainHelp);
+    EXPECT_EQ(Parse(words).command.exit_status, kDone);
+  }
+  EXPECT_EQ(Parse({"run", "--help"}).out, kRunHelp);
+  EXPECT_EQ(Parse({"run", "-m", "m", "-h"}).out, kRunHelp);
+}
+
+TEST(Help, WarnsThatABundleIsAProgram) {
+  for (const std::string help : {kMainHelp, kRunHelp}) {
+    EXPECT_NE(help.find("A model bundle is a program: run only what you trust."),
+              std::string::npos);
+  }
+}
+
+// Every option in the help is one that is known. (What is known but not in the help is seen in
+// TakesEveryOption, where each has its line.)
+TEST(Help, NamesOnlyOptionsThatExist) {
+  const std::string help = kRunHelp;
+  int seen = 0;
+  for (size_t at = help.find("--"); at != std::string::npos; at = help.find("--", at + 2)) {
+    const size_t end = help.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
+    const std::string option = help.substr(at, end - at);
+    const Parsed parsed = Parse({"run", "-m", "m", "x.wav", option});
+    EXPECT_EQ(parsed.err.find("unknown option"), std::string::npos) << option;
+    ++seen;
+  }
+  EXPECT_GE(seen, 13);
+}
+
+TEST(Help, HasNoLineThatATerminalWraps) {
+  for (std::string help : {kMainHelp, kRunHelp}) {
+    for (size_t at = 0; at < help.size();) {
+      const size_t end = help.find('\n', at);
+      EXPECT_LE(end - at, 86U) << help.substr(at, end - at);
+      at = end + 1;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace consort
