@@ -39,6 +39,8 @@ class AudioFile {
   // Any sample can be had by itself: PCM, float, companded, FLAC, ALAC. Other codecs carry state
   // from what came before.
   bool exact_seek() const;
+  // How long a decoder with state must run after a seek until it gives what it gives without one.
+  int32_t preroll_seconds() const;
   // Samples lie in the file as they are: their end is known from sizes alone.
   bool plain_pcm() const;
   // The decoder only guesses the length, from the size (MP3 without a Xing or Info header). From

@@ -113,12 +113,16 @@ const SampleSource::End& SampleSource::FindEnd() {
   }
   std::array<float, kStep> heard;
   file_.Restart();
-  while (file_.Read(heard) == kStep && !file_.damaged()) end.sample += kStep;
-  // Again up to the last step, then by single samples: damage is reported by the call that meets
-  // it.
-  file_.Restart();
-  for (int64_t at = 0; at < end.sample; at += kStep) file_.Read(heard);
-  while (file_.Read({heard.data(), 1}) == 1 && !file_.damaged()) ++end.sample;
+  int64_t got = 0;
+  while ((got = file_.Read(heard)) == kStep && !file_.damaged()) end.sample += kStep;
+  if (file_.damaged()) {
+    // Again up to this step, then by single samples: the call that meets the damage reports it.
+    file_.Restart();
+    for (int64_t at = 0; at < end.sample; at += kStep) file_.Read(heard);
+    while (file_.Read({heard.data(), 1}) == 1 && !file_.damaged()) ++end.sample;
+  } else {
+    end.sample += got;
+  }
   if (file_.io_errno() != 0) {
     end.code = ErrorCode::kIo;
     end.message = "could not read: " + ErrnoWords(file_.io_errno());
@@ -136,7 +140,7 @@ bool SampleSource::StartAt(int64_t anchor, int64_t begin) {
   int64_t from = begin;
   if (needs_anchors()) {
     if (!file_.Restart()) return false;
-    from = std::max<int64_t>(0, anchor - file_.rate());
+    from = std::max<int64_t>(0, anchor - file_.preroll_seconds() * file_.rate());
   }
   // A decoder just started stands at 0, and need not be one that can seek.
   if ((from > 0 || !needs_anchors()) && !file_.Seek(from)) return false;
