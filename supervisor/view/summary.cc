@@ -55,7 +55,8 @@ std::string Segments(const JobSummary& summary) {
   return WithThousands(summary.segments) + ", " +
          ShortNumber(PerSecond(static_cast<double>(summary.segments), summary.elapsed_s)) +
          " a second, by " + Count(static_cast<uint64_t>(summary.workers), "worker", "workers") +
-         " of " + Count(static_cast<uint64_t>(summary.engines), "engine", "engines");
+         " with " + Count(static_cast<uint64_t>(summary.engines), "engine", "engines") +
+         (summary.workers == 1 ? "" : " each");
 }
 
 std::string Stages(const JobSummary& summary) {

@@ -1,0 +1,1 @@
+consort_test(view_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/view_test.cc DEPENDS consort_view)
