@@ -37,7 +37,7 @@ def run(module, model_input):
 def check_behaviour(module, manifest, labels):
     """`module` is one that nothing else uses. Returns (input_shape, output_size, written_buffers)."""
     one, two = noise_inputs(manifest)
-    before, attributes = _state(module), _attribute_state(module)
+    before = _state(module)
     first = run(module, one)
     if first.numel() != len(labels):
         raise PrepareError(f"the model gives {first.numel()} scores for a segment, but there are {len(labels)} labels",
@@ -51,10 +51,6 @@ def check_behaviour(module, manifest, labels):
         raise PrepareError("the model gives another answer when the same segment comes again, so it keeps state or draws random numbers",
                            'let it reset its state in forward, or say "stateful": true')
     written = [name for name, state in _state(module).items() if state != before[name]]
-    for name, state in _attribute_state(module).items():
-        # A new tensor in the same slot is private to each copy of a module; the old one written to is not.
-        if name in attributes and state[0] == attributes[name][0] and state != attributes[name]:
-            raise PrepareError(f'the model writes into "{name}", which is a plain attribute', "register_buffer it")
     return list(one.shape), first.numel(), written
 
 
@@ -67,12 +63,3 @@ def _state(module):
     """For each weight: which memory, how often written, its bytes."""
     return {name: (tensor.data_ptr(), tensor._version, _fingerprint(tensor))
             for name, tensor in torchscript.weights_of(module).items()}
-
-
-def _attribute_state(module):
-    return {name: (tensor.data_ptr(), _version(tensor), _fingerprint(tensor))
-            for name, tensor in torchscript.attributes_of(module).items()}
-
-
-def _version(tensor):
-    return -1 if tensor.is_inference() else tensor._version

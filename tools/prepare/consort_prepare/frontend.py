@@ -82,30 +82,29 @@ def segments_of_whole_file(path, audio):
         yield (*grid.times(k, len(sound)), _exactly(piece, length))
 
 
-# Seconds of sound on each side that a segment is resampled with.
-CONTEXT_SECONDS = 0.1
+# Samples, at the lower of the two rates, that a segment is resampled with on each side.
+CONTEXT_SAMPLES = 192
 
 
 def segments_each_alone(path, audio):
     """Yields (start_ms, end_ms, samples): each resampled by itself, with context on both sides.
 
-    The piece that is read begins at a multiple of the smallest number of source samples that is a
-    whole number of the model's samples, so that the piece's samples fall on the whole file's.
+    What is resampled begins at a multiple of the smallest number of source samples that makes a
+    whole number of the model's samples, so that its samples fall on those of the whole file.
     """
     sound, rate = read_mono(path)
     new_rate, length = audio["sample_rate"], segment_samples(audio)
     grid = Grid(audio, rate)
-    step = rate // math.gcd(rate, new_rate)
-    context = math.ceil(CONTEXT_SECONDS * rate)
+    common = math.gcd(rate, new_rate)
+    context = math.ceil(CONTEXT_SAMPLES * max(1.0, rate / new_rate))
     for k in range(grid.count(len(sound))):
         start = grid.start(k)
-        end = min(start + grid.length, len(sound))
-        begin = max(0, start - context) // step * step
-        piece = sound[begin:min(len(sound), end + context)]
-        first = round_div(start * new_rate, rate) - begin // step * (new_rate // math.gcd(rate, new_rate))
-        # what lies behind the file's end is silence, exactly
-        kept = min(length, max(0, round_div(len(sound) * new_rate, rate) - round_div(start * new_rate, rate)))
-        resampled = resample(piece, rate, new_rate)[first:first + kept]
+        begin = max(0, start - context) // (rate // common) * (rate // common)
+        first = round_div(start * new_rate, rate)
+        last = min(first + length, round_div(len(sound) * new_rate, rate))  # behind it, exact zeros
+        piece = sound[begin:-(-last * rate // new_rate) + context]
+        skipped = begin * new_rate // rate
+        resampled = resample(piece, rate, new_rate)[first - skipped:last - skipped]
         yield (*grid.times(k, len(sound)), _exactly(resampled, length))
 
 

@@ -57,17 +57,13 @@ def read_labels(manifest, manifest_path):
     except UnicodeDecodeError:
         raise PrepareError(f'"{path}" is not UTF-8', "save the labels as UTF-8, one a line") from None
     labels = text.replace("\r\n", "\n").split("\n")
-    if labels and labels[-1] == "":
+    while labels and labels[-1] == "":
         labels.pop()
     if not labels:
         raise PrepareError(f'"{path}" has no labels', "write one label a line")
-    seen = {}
     for number, label in enumerate(labels, 1):
-        if not label.strip():
+        if not label:
             raise PrepareError(f'"{path}": line {number} is blank', "write one label a line")
-        if label in seen:
-            raise PrepareError(f'"{path}": lines {seen[label]} and {number} are the same label "{label}"')
-        seen[label] = number
     return labels
 
 
@@ -154,9 +150,10 @@ def _with_defaults(raw, schema):
             elif rule.get("type") == "number":
                 value = float(value)
             result[key] = value
-        elif "default" in rule and not (key in ("pad_mode", "mel_norm", "log", "floor")
-                                        and raw.get("kind") != "log_mel"):
+        elif "default" in rule and raw.get("kind") != "waveform":  # which has no keys but its kind
             result[key] = rule["default"]
+        elif key == "win_length" and raw.get("kind") == "log_mel":
+            result[key] = result["n_fft"]
     return result
 
 
@@ -170,13 +167,15 @@ def _cross_check(manifest, path):
 
     if samples < 1:
         fail(f'"audio.segment_seconds" is {audio["segment_seconds"]}: less than one sample at {rate} Hz')
-    if seconds_to_ns(audio["hop_seconds"]) * rate < 10**9:
+    if 2 * seconds_to_ns(audio["hop_seconds"]) * rate < 10**9:
         fail(f'"audio.hop_seconds" is {audio["hop_seconds"]}: less than one sample at {rate} Hz')
     if features["kind"] == "log_mel":
         if features["f_max"] > rate / 2:
             fail(f'"features.f_max" is {features["f_max"]:g}, more than half of "audio.sample_rate" ({rate})')
         if features["f_min"] >= features["f_max"]:
             fail(f'"features.f_min" is {features["f_min"]:g}, not less than "features.f_max" ({features["f_max"]:g})')
+        if features["log"] != "none" and features["floor"] < 1e-37:
+            fail(f'"features.floor" is {features["floor"]:g}, too small to take a logarithm of', "1e-10 is usual")
         if features["win_length"] > features["n_fft"]:
             fail(f'"features.win_length" is {features["win_length"]}, more than "features.n_fft" ({features["n_fft"]})')
         if features["center"] and features["pad_mode"] == "reflect":
