@@ -33,9 +33,15 @@ std::string Reason(const std::exception& trouble) {
   std::string text = torch_error ? torch_error->what_without_backtrace() : trouble.what();
   const auto marked = text.rfind("RuntimeError: ");
   if (marked != std::string::npos) text = text.substr(marked + sizeof("RuntimeError: ") - 1);
-  text = text.substr(
-      text.find_first_not_of(" \n") == std::string::npos ? 0 : text.find_first_not_of(" \n"));
+  text.erase(0, text.find_first_not_of(" \n"));
   return text.substr(0, text.find('\n'));
+}
+
+// As named_parameters() and named_buffers() choose: an optional buffer is none.
+bool IsWeight(const c10::ClassType& type, size_t slot, const IValue& value) {
+  if (!value.isTensor() || !value.toTensor().defined()) return false;
+  return type.is_parameter(slot) ||
+         (type.is_buffer(slot) && type.getAttribute(slot)->isSubtypeOf(*c10::TensorType::get()));
 }
 
 // Every parameter and buffer by name, in the module's order; modules reached twice have both names.
@@ -48,8 +54,7 @@ void CollectWeights(const ObjectPtr& object, const std::string& prefix,
     const std::string name = prefix + type.getAttributeName(slot);
     if (type.getAttribute(slot)->is_module() && value.isObject()) {
       CollectWeights(value.toObject(), name + ".", found);
-    } else if ((type.is_parameter(slot) || type.is_buffer(slot)) && value.isTensor() &&
-               value.toTensor().defined()) {
+    } else if (IsWeight(type, slot, value)) {
       found.emplace(name, value.toTensor());
     } else if (type.getAttributeName(slot) == "training" && value.isBool()) {
       object->setSlot(slot, false);

@@ -1,0 +1,1 @@
+consort_test(arena_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/arena_test.cc DEPENDS consort_arena)

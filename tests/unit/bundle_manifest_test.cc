@@ -1,0 +1,245 @@
+#include <gtest/gtest.h>
+
+#include "bundle_folder.h"
+#include "shared/bundle/manifest.h"
+
+namespace consort {
+namespace {
+
+using Json = nlohmann::json;
+
+Result<Manifest> Parse(const Json& manifest) { return ParseManifest(manifest.dump(), "m.json"); }
+
+std::string Trouble(const Json& manifest) {
+  const auto result = Parse(manifest);
+  return result ? "" : result.error().what;
+}
+
+// The good manifest with the value at a JSON pointer replaced; null takes the key out.
+Json With(const std::string& pointer, const Json& value) {
+  Json manifest = GoodManifest();
+  const Json::json_pointer at(pointer);
+  if (value.is_null()) {
+    manifest[at.parent_pointer()].erase(at.back());
+  } else {
+    manifest[at] = value;
+  }
+  return manifest;
+}
+
+TEST(Manifest, FillsInDefaults) {
+  const auto result = Parse(GoodManifest());
+  ASSERT_TRUE(result) << result.error().Sentence();
+  const Manifest& manifest = result.value();
+  EXPECT_EQ(manifest.name, "tiny");
+  EXPECT_EQ(manifest.audio.sample_rate, 8000);
+  EXPECT_EQ(manifest.audio.segment_ns, 1'000'000'000);
+  EXPECT_EQ(manifest.audio.hop_ns, 500'000'000);
+  EXPECT_EQ(manifest.audio.SegmentSamples(), 8000);
+  EXPECT_EQ(manifest.audio.normalize, AudioSpec::Normalize::kNone);
+  EXPECT_EQ(manifest.features.win_length, 256);
+  EXPECT_EQ(manifest.features.window, FeatureSpec::Window::kHann);
+  EXPECT_TRUE(manifest.features.center);
+  EXPECT_EQ(manifest.features.pad_mode, FeatureSpec::PadMode::kReflect);
+  EXPECT_EQ(manifest.features.mel_scale, FeatureSpec::MelScale::kHtk);
+  EXPECT_EQ(manifest.features.mel_norm, FeatureSpec::MelNorm::kNone);
+  EXPECT_EQ(manifest.features.log, FeatureSpec::Log::kNone);
+  EXPECT_EQ(manifest.features.floor, 1e-10);
+  EXPECT_EQ(manifest.features.layout, FeatureSpec::Layout::kBCTM);
+  EXPECT_EQ(manifest.output.activation, OutputSpec::Activation::kNone);
+  EXPECT_EQ(manifest.output.top_k, 5);
+  EXPECT_EQ(manifest.output.threshold, 0.0);
+  EXPECT_FALSE(manifest.stateful);
+  EXPECT_FALSE(manifest.has_prepared);
+}
+
+TEST(Manifest, ReadsWhatDiffersFromTheDefaults) {
+  Json json = GoodManifest();
+  json["audio"]["normalize"] = "peak";
+  json["features"].update({{"win_length", 200},
+                           {"window", "hamming"},
+                           {"center", false},
+                           {"pad_mode", "constant"},
+                           {"power", 1},
+                           {"mel_scale", "slaney"},
+                           {"mel_norm", "slaney"},
+                           {"log", "log10"},
+                           {"floor", 1e-5},
+                           {"layout", "BMT"}});
+  json["output"].update({{"activation", "softmax"}, {"top_k", 4096}, {"threshold", 0.25}});
+  json["stateful"] = true;
+  const auto result = Parse(json);
+  ASSERT_TRUE(result) << result.error().Sentence();
+  const Manifest& manifest = result.value();
+  EXPECT_EQ(manifest.audio.normalize, AudioSpec::Normalize::kPeak);
+  EXPECT_EQ(manifest.features.win_length, 200);
+  EXPECT_EQ(manifest.features.window, FeatureSpec::Window::kHamming);
+  EXPECT_FALSE(manifest.features.center);
+  EXPECT_EQ(manifest.features.pad_mode, FeatureSpec::PadMode::kConstant);
+  EXPECT_EQ(manifest.features.power, 1.0);
+  EXPECT_EQ(manifest.features.mel_scale, FeatureSpec::MelScale::kSlaney);
+  EXPECT_EQ(manifest.features.mel_norm, FeatureSpec::MelNorm::kSlaney);
+  EXPECT_EQ(manifest.features.log, FeatureSpec::Log::kLog10);
+  EXPECT_EQ(manifest.features.floor, 1e-5);
+  EXPECT_EQ(manifest.features.layout, FeatureSpec::Layout::kBMT);
+  EXPECT_EQ(manifest.output.activation, OutputSpec::Activation::kSoftmax);
+  EXPECT_EQ(manifest.output.top_k, 4096);
+  EXPECT_EQ(manifest.output.threshold, 0.25);
+  EXPECT_TRUE(manifest.stateful);
+}
+
+TEST(Manifest, NamesTheUnknownKeyAndItsPlace) {
+  EXPECT_EQ(Trouble(With("/features/n_ffft", 3)),
+            "\"m.json\": \"features.n_ffft\" is not a known key");
+  EXPECT_EQ(Trouble(With("/audio/gain", 3)), "\"m.json\": \"audio.gain\" is not a known key");
+  EXPECT_EQ(Trouble(With("/output/best", 3)), "\"m.json\": \"output.best\" is not a known key");
+  EXPECT_EQ(Trouble(With("/extra", 3)), "\"m.json\": \"extra\" is not a known key");
+}
+
+TEST(Manifest, NamesEveryMissingKeyThatHasNoDefault) {
+  for (const char* key :
+       {"/consort", "/name", "/audio", "/features", "/output", "/audio/sample_rate",
+        "/audio/channels", "/audio/segment_seconds", "/audio/hop_seconds", "/features/kind",
+        "/features/n_fft", "/features/hop_length", "/features/power", "/features/n_mels",
+        "/features/f_min", "/features/f_max", "/output/kind", "/output/labels"}) {
+    std::string name = std::string(key).substr(1);
+    if (name.find('/') != std::string::npos) name[name.find('/')] = '.';
+    EXPECT_EQ(Trouble(With(key, nullptr)), "\"m.json\": \"" + name + "\" is missing");
+  }
+}
+
+TEST(Manifest, NamesTheKeyOfAWrongTypeOrRange) {
+  const std::pair<const char*, Json> wrong[] = {
+      {"/consort", 2},
+      {"/consort", "1"},
+      {"/name", 7},
+      {"/name", ""},
+      {"/audio", Json::array()},
+      {"/audio/sample_rate", 0},
+      {"/audio/sample_rate", 8000.5},
+      {"/audio/sample_rate", "8000"},
+      {"/audio/sample_rate", 768001},
+      {"/audio/channels", "left"},
+      {"/audio/segment_seconds", 0},
+      {"/audio/segment_seconds", -1},
+      {"/audio/segment_seconds", 3600.1},
+      {"/audio/segment_seconds", 1e-5},
+      {"/audio/hop_seconds", 0},
+      {"/audio/hop_seconds", 1e-6},
+      {"/audio/normalize", "loud"},
+      {"/features/kind", "spectrum"},
+      {"/features/n_fft", 0},
+      {"/features/n_fft", 1e300},
+      {"/features/win_length", 257},
+      {"/features/hop_length", 0},
+      {"/features/window", "flat"},
+      {"/features/center", 1},
+      {"/features/pad_mode", "edge"},
+      {"/features/power", 1.5},
+      {"/features/n_mels", 0},
+      {"/features/f_min", -1},
+      {"/features/f_max", 4000.5},
+      {"/features/f_max", 50},
+      {"/features/mel_scale", "bark"},
+      {"/features/mel_norm", 1},
+      {"/features/log", "db"},
+      {"/features/floor", -1e-3},
+      {"/features/layout", "TBM"},
+      {"/output/kind", "words"},
+      {"/output/activation", "relu"},
+      {"/output/labels", 3},
+      {"/output/top_k", 0},
+      {"/output/top_k", 4097},
+      {"/output/threshold", "high"},
+      {"/stateful", "no"},
+      {"/prepared", 1},
+  };
+  for (const auto& [pointer, value] : wrong) {
+    std::string name = std::string(pointer).substr(1);
+    if (name.find('/') != std::string::npos) name[name.find('/')] = '.';
+    const std::string trouble = Trouble(With(pointer, value));
+    EXPECT_TRUE(trouble.starts_with("\"m.json\": \"" + name + "\" ")) << pointer << ": " << trouble;
+  }
+}
+
+TEST(Manifest, RefusesALogarithmOfZero) {
+  Json json = With("/features/log", "log");
+  json["features"]["floor"] = 0;
+  EXPECT_TRUE(Trouble(json).starts_with("\"m.json\": \"features.floor\""));
+}
+
+TEST(Manifest, RefusesASegmentTooShortForItsStft) {
+  Json json = With("/audio/segment_seconds", 0.016);  // 128 samples
+  EXPECT_TRUE(Trouble(json).starts_with("\"m.json\": \"features.n_fft\""));
+  json["features"]["pad_mode"] = "constant";
+  EXPECT_EQ(Trouble(json), "");
+  json["features"]["center"] = false;
+  EXPECT_TRUE(Trouble(json).starts_with("\"m.json\": \"features.n_fft\""));
+}
+
+TEST(Manifest, WaveformTakesNoOtherKey) {
+  Json json = GoodManifest();
+  json["features"] = {{"kind", "waveform"}};
+  EXPECT_EQ(Trouble(json), "");
+  json["features"]["n_fft"] = 256;
+  EXPECT_EQ(Trouble(json), "\"m.json\": \"features.n_fft\" is not a known key");
+}
+
+TEST(Manifest, SaysWhatIsNotSupportedYet) {
+  for (const char* kind : {"mfcc", "kaldi_fbank"}) {
+    const auto result = Parse(With("/features/kind", kind));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().what,
+              "\"m.json\": \"features.kind\" \"" + std::string(kind) + "\" is not supported yet");
+    EXPECT_NE(result.error().hint, "");
+  }
+  for (const char* kind : {"frames", "ctc"}) {
+    EXPECT_EQ(Trouble(With("/output/kind", kind)),
+              "\"m.json\": \"output.kind\" \"" + std::string(kind) + "\" is not supported yet");
+  }
+}
+
+TEST(Manifest, RefusesTextThatIsNoJsonOrRepeatsAKey) {
+  EXPECT_TRUE(ParseManifest("{\"consort\": 1,", "m.json")
+                  .error()
+                  .what.starts_with("\"m.json\": is not JSON: parse error at line 1"));
+  EXPECT_EQ(ParseManifest("[]", "m.json").error().what, "\"m.json\": the content is not an object");
+  EXPECT_EQ(ParseManifest("{\"name\": \"a\", \"name\": \"b\"}", "m.json").error().what,
+            "\"m.json\": has the key \"name\" twice");
+}
+
+TEST(Manifest, ReadsWhatWasPreparedAndLetsItGrow) {
+  Json json = GoodManifest();
+  const std::string sha256(64, 'a');
+  json["prepared"] = {{"backend", "torchscript"},
+                      {"precision", "fp32"},
+                      {"torch", "2.13.0"},
+                      {"files", {{"code.pt", {{"sha256", sha256}, {"bytes", 12}}}}},
+                      {"written_buffers", {"state"}},
+                      {"output_size", 3},
+                      {"news", {{"a", 1}}}};
+  const auto result = Parse(json);
+  ASSERT_TRUE(result) << result.error().Sentence();
+  const Prepared& prepared = result.value().prepared;
+  EXPECT_TRUE(result.value().has_prepared);
+  EXPECT_EQ(prepared.backend, Prepared::Backend::kTorchScript);
+  EXPECT_EQ(prepared.torch_version, "2.13.0");
+  ASSERT_EQ(prepared.files.size(), 1U);
+  EXPECT_EQ(prepared.files[0].name, "code.pt");
+  EXPECT_EQ(prepared.files[0].sha256, sha256);
+  EXPECT_EQ(prepared.files[0].bytes, 12);
+  EXPECT_EQ(prepared.written_buffers, std::vector<std::string>{"state"});
+  EXPECT_EQ(prepared.output_size, 3);
+}
+
+TEST(Manifest, KeepsTheFilesOfABundleInside) {
+  for (const char* name : {"../weights.bin", "/etc/passwd", "a/../../b", ".."}) {
+    Json json = GoodManifest();
+    json["prepared"] = {{"backend", "torchscript"},
+                        {"files", {{name, {{"sha256", std::string(64, 'a')}, {"bytes", 1}}}}}};
+    EXPECT_TRUE(Trouble(json).ends_with("is outside of the bundle")) << name;
+  }
+}
+
+}  // namespace
+}  // namespace consort

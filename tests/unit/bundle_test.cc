@@ -1,0 +1,119 @@
+#include "shared/bundle/bundle.h"
+
+#include <gtest/gtest.h>
+
+#include "bundle_folder.h"
+#include "shared/bundle/labels.h"
+
+namespace consort {
+namespace {
+
+class BundleTest : public testing::Test {
+ protected:
+  BundleTest() { folder_.WriteAll(); }
+  std::string Trouble() {
+    const auto result = LoadBundle(folder_.path());
+    if (result) return "";
+    std::string what = result.error().what;
+    for (size_t at; (at = what.find(folder_.path())) != std::string::npos;) {
+      what.replace(at, folder_.path().size(), "B");
+    }
+    return what;
+  }
+  BundleFolder folder_;
+};
+
+TEST_F(BundleTest, LoadsLabelsTableAndIdentity) {
+  const auto result = LoadBundle(folder_.path());
+  ASSERT_TRUE(result) << result.error().Sentence();
+  const Bundle& bundle = result.value();
+  EXPECT_EQ(bundle.folder, folder_.path());
+  EXPECT_EQ(bundle.labels, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(bundle.weights.bytes, 64);
+  EXPECT_EQ(bundle.weights.tensors.size(), 1U);
+  EXPECT_EQ(bundle.sha256, Sha256OfFile(folder_.File("model.json")).value());
+}
+
+TEST_F(BundleTest, NamesAMissingFile) {
+  for (const char* name : {"code.pt", "weights.bin", "weights.json", "labels.txt"}) {
+    folder_.WriteAll();
+    std::filesystem::remove(folder_.File(name));
+    EXPECT_EQ(Trouble(), "bundle \"B\": \"" + std::string(name) + "\" is missing");
+  }
+  folder_.WriteAll();
+  std::filesystem::remove(folder_.File("model.json"));
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"model.json\" is missing");
+}
+
+TEST_F(BundleTest, NamesAShorterFile) {
+  folder_.Write("weights.bin", std::string(60, 'w'));
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"weights.bin\" has 60 bytes, expected 64");
+}
+
+TEST_F(BundleTest, NamesAnAlteredFile) {
+  folder_.Write("code.pt", "cods");
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"code.pt\" is not the file that was prepared");
+}
+
+TEST_F(BundleTest, LeavesTheHashOfTheWeightsToTheArena) {
+  folder_.Write("weights.bin", std::string(64, 'x'));
+  EXPECT_EQ(Trouble(), "");
+}
+
+TEST_F(BundleTest, RefusesATableOfOtherWeights) {
+  folder_.Write("weights.bin", std::string(64, 'x'));
+  folder_.WriteManifest(GoodManifest());
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"weights.json\" belongs to another \"weights.bin\"");
+}
+
+TEST_F(BundleTest, RefusesWhatIsNoBundle) {
+  folder_.Write("model.json", GoodManifest().dump());
+  EXPECT_EQ(Trouble(), "bundle \"B\": is not prepared");
+  EXPECT_EQ(LoadBundle(folder_.File("none")).error().what,
+            "could not open bundle \"" + folder_.File("none") + "\": no such file or directory");
+  EXPECT_EQ(LoadBundle(folder_.File("code.pt")).error().what,
+            "bundle \"" + folder_.File("code.pt") + "\": is not a folder");
+}
+
+TEST_F(BundleTest, RefusesAnotherNumberOfLabelsThanScores) {
+  auto manifest = nlohmann::json::parse(std::ifstream(folder_.File("model.json")));
+  manifest["prepared"]["output_size"] = 3;
+  folder_.Write("model.json", manifest.dump());
+  EXPECT_EQ(
+      Trouble(),
+      "bundle \"B\": the model gives 3 scores for a segment, but \"labels.txt\" has 2 labels");
+}
+
+TEST_F(BundleTest, TakesABundleOfTheNullWorkerWithoutFiles) {
+  BundleFolder null;
+  auto manifest = GoodManifest();
+  manifest["prepared"] = {{"backend", "null"}};
+  null.Write("model.json", manifest.dump());
+  null.Write("labels.txt", "a\nb\nc\n");
+  const auto result = LoadBundle(null.path());
+  ASSERT_TRUE(result) << result.error().Sentence();
+  EXPECT_EQ(result.value().labels.size(), 3U);
+  EXPECT_EQ(result.value().weights.bytes, 0);
+}
+
+TEST(Labels, TolerateBomCrlfAndBlankLinesAtTheEnd) {
+  EXPECT_EQ(ParseLabels("\xEF\xBB\xBFspeech\r\nd\xC3\xA9j\xC3\xA0 vu\r\n\r\n\n", "l").value(),
+            (std::vector<std::string>{"speech", "d\xC3\xA9j\xC3\xA0 vu"}));
+  EXPECT_EQ(ParseLabels("one\ntwo", "l").value().size(), 2U);
+}
+
+TEST(Labels, RefuseBlankLinesBetweenAndOtherEncodings) {
+  EXPECT_EQ(ParseLabels("a\n\nb\n", "l").error().what, "line 2 of \"l\" is blank");
+  EXPECT_EQ(ParseLabels("a\nd\xE9j\xE0\n", "l").error().what, "line 2 of \"l\" is not UTF-8");
+  EXPECT_EQ(ParseLabels("\n\n", "l").error().what, "\"l\" has no labels");
+  EXPECT_EQ(ParseLabels("", "l").error().what, "\"l\" has no labels");
+}
+
+TEST(Sha256, GivesTheDigestsOfTheStandard) {
+  EXPECT_EQ(Sha256OfText(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(Sha256OfText("abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+}  // namespace
+}  // namespace consort

@@ -1,0 +1,1 @@
+consort_test(interpret_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/interpret_test.cc DEPENDS consort_interpret)
