@@ -18,7 +18,7 @@ constexpr size_t kHeadBytes = 2 * sizeof(uint32_t);
 
 Result<bool> FileList::Fill(size_t bytes) {
   if (end_ - begin_ >= bytes) return true;
-  std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+  if (begin_ > 0) std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
   end_ -= begin_;
   begin_ = 0;
   if (buffer_.size() < std::max(bytes, kBufferBytes)) buffer_.resize(std::max(bytes, kBufferBytes));
