@@ -1,0 +1,76 @@
+"""What the model does is held against what its manifest says."""
+
+import pytest
+import torch
+
+import small_models
+from conftest import LOG_MEL, MANIFEST, refused
+
+
+def test_buffers_the_model_writes_to_are_named(workshop, noise):
+    assert workshop.write(small_models.Counting()).prepare().status == 0
+    assert workshop.prepared()["written_buffers"] == ["calls", "kept"]
+    for expected, got in workshop.answers(noise):
+        assert torch.equal(expected, got)
+
+
+def test_what_is_stored_of_a_written_buffer_is_its_state_before_any_call(workshop):
+    from consort_prepare.weights import map_weights
+    assert workshop.write(small_models.Counting()).prepare().status == 0
+    stored = map_weights(workshop.bundle + "/weights.bin", workshop.bundle + "/weights.json")
+    assert stored["calls"].item() == 0 and stored["kept"].abs().max().item() == 0
+
+
+@pytest.mark.parametrize("make", [small_models.Remembering, small_models.Random])
+def test_another_answer_to_the_same_segment_is_refused(workshop, make):
+    workshop.write(make())
+    refused(workshop.prepare(), "another answer when the same segment comes again", '"stateful": true')
+
+
+def test_a_model_that_says_it_is_stateful_may_remember(workshop):
+    workshop.write(small_models.Remembering(), manifest={**MANIFEST, "stateful": True})
+    assert workshop.prepare().status == 0
+    assert workshop.prepared()["written_buffers"] == ["memory"]
+
+
+def test_too_few_labels_name_both_numbers(workshop):
+    workshop.write(small_models.Plain(scores=4))
+    refused(workshop.prepare(), "gives 4 scores", "there are 3 labels")
+
+
+def test_too_many_results_are_refused(workshop):
+    workshop.write(small_models.TwoResults())
+    refused(workshop.prepare(), "the model gives a tuple, not one tensor")
+
+
+def test_an_input_of_another_shape_is_refused_with_the_shape(workshop):
+    workshop.write(small_models.Plain(), manifest={**MANIFEST, "features": LOG_MEL})
+    refused(workshop.prepare(), "does not take an input of shape [1, 1, 26, 8]", 'compare "audio" and "features"')
+
+
+def test_the_shape_and_the_size_are_recorded(workshop):
+    assert workshop.write(small_models.Plain()).prepare().status == 0
+    assert workshop.prepared()["input_shape"] == [1, 500] and workshop.prepared()["output_size"] == 3
+
+
+def test_verify_prints_the_difference_over_every_segment(workshop):
+    import numpy as np
+    import soundfile
+    sound = np.random.default_rng(1).normal(0, 0.1, 2750).astype(np.float32)
+    soundfile.write(workshop.folder / "a.wav", sound, 1000)
+    soundfile.write(workshop.folder / "b.flac", np.stack([sound, -sound], 1)[:1000], 2000)
+    workshop.write(small_models.Plain())
+    audio = [str(workshop.folder / name) for name in ("a.wav", "b.flac")]
+    outcome = workshop.prepare("--verify", *audio)
+    assert outcome.status == 0, outcome.err
+    # 2750 samples make 6 segments of 500, 1000 samples at 2 kHz make one
+    assert "7 segments of 2 files: worst difference 0, top tag equal in 100.00 %" in outcome.out
+    assert workshop.prepared()["verify"]["segments"] == 7
+    again = workshop.prepare("--verify", *audio)
+    assert "up to date" in again.out and "7 segments" in again.out
+
+
+def test_verify_with_something_that_is_no_sound_is_one_sentence(workshop):
+    workshop.write(small_models.Plain())
+    refused(workshop.prepare("--verify", workshop.folder / "labels.txt"), 'could not read "', "labels.txt")
+    refused(workshop.prepare("--verify", workshop.folder / "nothing.wav"), 'could not open "', "nothing.wav")

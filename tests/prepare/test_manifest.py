@@ -1,0 +1,152 @@
+"""A wrong manifest is told in one sentence that names the key."""
+
+import copy
+import json
+import os
+
+import pytest
+from consort_prepare import manifest as manifests
+from consort_prepare.errors import PrepareError
+from jsonschema import Draft202012Validator
+
+from conftest import LOG_MEL, MANIFEST, refused
+from small_models import Plain
+
+
+def changed(path, value, base=MANIFEST):
+    result = copy.deepcopy(base)
+    *parents, last = path.split(".")
+    place = result
+    for parent in parents:
+        place = place[parent]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return result
+
+
+def with_log_mel(path, value):
+    return changed(path, value, {**MANIFEST, "features": LOG_MEL})
+
+
+def sentence_for(folder, manifest):
+    path = folder / "m.json"
+    path.write_text(manifest if isinstance(manifest, str) else json.dumps(manifest))
+    with pytest.raises(PrepareError) as caught:
+        manifests.read_manifest(str(path))
+    return caught.value.sentence()
+
+
+WRONG = [
+    (changed("audio.sample_rat", 16000), ['unknown key "audio.sample_rat"', 'did you mean "sample_rate"?']),
+    (changed("zebra", 1), ['unknown key "zebra"', "known keys are"]),
+    (changed("features.n_fft", 512), ['unknown key "features.n_fft"']),  # a waveform has no such key
+    (changed("output.frame_seconds", 0.02), ['unknown key "output.frame_seconds"']),
+    (changed("consort", 2), ['"consort" is 2; it must be 1']),
+    (changed("consort", None), ['the key "consort" is missing']),
+    (changed("audio.hop_seconds", None), ['the key "audio.hop_seconds" is missing']),
+    (changed("audio.hop_seconds", 0), ['"audio.hop_seconds" is 0; it must be more than 0']),
+    (changed("audio.hop_seconds", 1e-4), ['"audio.hop_seconds"', "less than one sample"]),
+    (changed("audio.segment_seconds", -1), ['"audio.segment_seconds" is -1; it must be more than 0']),
+    (changed("audio.sample_rate", "16k"), ['"audio.sample_rate" is "16k"; it must be an integer']),
+    (changed("audio.sample_rate", True), ['"audio.sample_rate" is true; it must be an integer']),
+    (changed("audio.sample_rate", 10**9), ['"audio.sample_rate"', "at most 768000"]),
+    (changed("audio.channels", "left"), ['"audio.channels" is "left"; it must be "mix"']),
+    (changed("audio", 3), ['"audio" is 3; it must be an object']),
+    (changed("name", ""), ['"name" is empty']),
+    (changed("output.top_k", 0), ['"output.top_k" is 0; it must be at least 1']),
+    (changed("output.activation", "relu"), ['"output.activation" is "relu"', '"sigmoid"']),
+    (changed("stateful", "no"), ['"stateful" is "no"; it must be a boolean']),
+    (changed("features.kind", "mel"), ['"features.kind" is "mel"', '"log_mel"']),
+    (changed("features.kind", "mfcc"), ['"features.kind" is "mfcc"', "not supported yet"]),
+    (changed("features.kind", "kaldi_fbank"), ['"features.kind" is "kaldi_fbank"', "not supported yet"]),
+    (changed("output.kind", "frames"), ['"output.kind" is "frames"', "not supported yet"]),
+    (changed("output.kind", "ctc"), ['"output.kind" is "ctc"', "not supported yet"]),
+    (changed("prepared", {}), ['"prepared"', "model.json of a bundle"]),
+    (with_log_mel("features.f_max", 501), ['"features.f_max" is 501, more than half of "audio.sample_rate" (1000)']),
+    (with_log_mel("features.f_min", 500), ['"features.f_min" is 500, not less than "features.f_max" (500)']),
+    (with_log_mel("features.win_length", 65), ['"features.win_length" is 65, more than "features.n_fft" (64)']),
+    (with_log_mel("features.n_fft", 1024), ['"features.n_fft" is 1024', "too short to reflect"]),
+    (with_log_mel("features.hop_length", 0), ['"features.hop_length" is 0; it must be at least 1']),
+    (with_log_mel("features.power", 3), ['"features.power" is 3; it must be 1 or 2']),
+    (with_log_mel("features.window", "blackman"), ['"features.window" is "blackman"', '"hann" or "hamming"']),
+    (with_log_mel("features.n_mels", None), ['the key "features.n_mels" is missing']),
+    (with_log_mel("features.floor", 0), ['"features.floor" is 0, too small']),
+    ("[1]", ["is not a JSON object"]),
+    ('{"consort": 1,', ["is not JSON: line 1, column"]),
+    ('{"consort": 1, "consort": 1}', ['the key "consort" stands there twice']),
+    ('{"consort": NaN}', ["NaN is not a number"]),
+    ("[" * 100000, ["is nested too deep"]),
+]
+
+
+@pytest.mark.parametrize("manifest,words", WRONG, ids=[words[0][:60] for _, words in WRONG])
+def test_a_wrong_manifest_is_one_sentence_that_names_the_key(tmp_path, manifest, words):
+    sentence = sentence_for(tmp_path, manifest)
+    assert "\n" not in sentence and "m.json" in sentence
+    for word in words:
+        assert word in sentence
+
+
+def test_the_schema_is_itself_valid_and_closed_everywhere():
+    schema = manifests.load_schema()
+    Draft202012Validator.check_schema(schema)
+
+    def closed(rule):
+        if rule.get("type") == "object":
+            assert "additionalProperties" in rule and rule["additionalProperties"] is not True
+            for child in rule.get("properties", {}).values():
+                closed(child)
+
+    closed(schema)
+
+
+def test_defaults_are_written_out_and_whole_numbers_are_integers(tmp_path):
+    path = tmp_path / "m.json"
+    features = {key: LOG_MEL[key] for key in ("kind", "hop_length", "power", "n_mels", "f_min", "f_max")}
+    path.write_text(json.dumps({**MANIFEST, "features": {**features, "n_fft": 64.0}}))
+    read = manifests.read_manifest(str(path))
+    assert read["audio"]["normalize"] == "none" and read["stateful"] is False
+    assert read["features"]["pad_mode"] == "reflect" and read["features"]["mel_norm"] == "none"
+    assert read["features"]["win_length"] == 64 and read["features"]["log"] == "none"
+    assert repr(read["features"]["n_fft"]) == "64"
+
+
+def test_a_waveform_gets_no_keys_of_log_mel(tmp_path):
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps(MANIFEST))
+    assert manifests.read_manifest(str(path))["features"] == {"kind": "waveform"}
+
+
+def test_a_bundle_s_model_json_keeps_to_the_schema(workshop):
+    assert workshop.write(Plain()).prepare().status == 0
+    with open(os.path.join(workshop.bundle, "model.json"), encoding="utf-8") as file:
+        Draft202012Validator(manifests.load_schema()).validate(json.load(file))
+
+
+def test_labels_may_have_a_bom_and_crlf(tmp_path):
+    (tmp_path / "labels.txt").write_bytes(b"\xef\xbb\xbfa\r\nb c\r\n")
+    assert manifests.read_labels(MANIFEST, str(tmp_path / "m.json")) == ["a", "b c"]
+
+
+@pytest.mark.parametrize("content,word", [(None, "could not open"), (b"", "has no labels"), (b"a\n\nb\n", "line 2 is blank"),
+                                          (b"\xff\n", "is not UTF-8")])
+def test_wrong_labels_are_one_sentence(tmp_path, content, word):
+    if content is not None:
+        (tmp_path / "labels.txt").write_bytes(content)
+    with pytest.raises(PrepareError) as caught:
+        manifests.read_labels(MANIFEST, str(tmp_path / "m.json"))
+    assert word in caught.value.sentence() and "labels.txt" in caught.value.sentence()
+
+
+def test_a_missing_manifest_says_where_it_was_looked_for(workshop):
+    workshop.write(Plain())
+    os.remove(workshop.folder / "small.json")
+    refused(workshop.prepare(), 'could not open "', 'small.json": no such file or directory', "--manifest")
+
+
+def test_a_wrong_manifest_leaves_no_bundle(workshop):
+    workshop.write(Plain(), manifest=changed("audio.zebra", 1))
+    refused(workshop.prepare(), 'unknown key "audio.zebra"')
+    assert not os.path.exists(workshop.bundle)
