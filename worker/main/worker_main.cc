@@ -13,6 +13,7 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   app.add_flag("--template", as_template, "Load the model, then fork workers on request")
       ->required();
   app.add_option("--bundle", options.bundle, "Model bundle")->required();
+  app.add_option("--bundle-sha256", options.bundle_sha256, "What the bundle must be");
   app.add_option("--control-fd", options.control_fd, "Socket to the supervisor")->required();
   app.add_option("--arena-fd", options.arena_fd, "Sealed memory with the weights");
   app.add_option("--supervisor-pid", options.supervisor, "Our parent")->required();
@@ -24,6 +25,12 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   if (!TieToParent(options.supervisor, "consort-tmpl")) return 1;
   auto bundle = LoadBundle(options.bundle);
   if (!bundle) FailAsTemplate(options.control_fd, bundle.error());
+  // The arena holds the weights of the bundle that the job began with.
+  if (!options.bundle_sha256.empty() && bundle.value().sha256 != options.bundle_sha256) {
+    FailAsTemplate(options.control_fd, Error{"bundle \"" + options.bundle +
+                                                 "\" was changed while the job ran",
+                                             "begin anew with --restart"});
+  }
   auto factory = make_factory(bundle.value(), options);
   if (!factory) FailAsTemplate(options.control_fd, factory.error());
   TemplateLife life;

@@ -11,6 +11,7 @@ namespace consort {
 
 struct WorkerOptions {
   std::string bundle;
+  std::string bundle_sha256;  // empty: any
   int control_fd = -1;
   int arena_fd = -1;
   int supervisor = 0;  // pid

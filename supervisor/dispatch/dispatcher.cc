@@ -1,0 +1,369 @@
+#include "supervisor/dispatch/dispatcher.h"
+
+#include <algorithm>
+
+#include "supervisor/output/jsonl.h"
+
+namespace consort {
+namespace {
+
+// Short files in one task; the record's size bounds it, too.
+constexpr size_t kMostItems = 256;
+
+// A file's segments beyond this are a lie (3 s segments: 100,000 years).
+constexpr int64_t kMostSegmentsOfAFile = int64_t{1} << 40;
+
+}  // namespace
+
+Dispatcher::Dispatcher(const DispatchSettings& settings, FileList& list, ResultSink& sink)
+    : settings_(settings),
+      list_(list),
+      sink_(sink),
+      unopened_(list.size()),
+      list_ended_(list.size() == 0) {}
+
+void Dispatcher::AddWorker(uint64_t worker, uint32_t engines) {
+  workers_[worker].engines.resize(engines);
+  engines_ += engines;
+}
+
+OpenFile* Dispatcher::Find(uint64_t file) {
+  const auto found = files_.find(file);
+  return found == files_.end() ? nullptr : &found->second;
+}
+
+// ---- handing out ----
+
+Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engine) {
+  const auto found = workers_.find(worker);
+  if (draining_ || found == workers_.end()) return std::optional<Task>();
+  auto& held = found->second;
+  if (held.alone || held.engines[engine].size() >= settings_.tasks_ahead) {
+    return std::optional<Task>();
+  }
+  std::optional<Task> task;
+  if (!suspects_.empty() && (trial_worker_ == 0 || trial_worker_ == worker)) {
+    trial_worker_ = worker;  // takes nothing more until it is empty
+    task = SuspectTask(held);
+    if (!task && trial_worker_ == worker) return std::optional<Task>();
+  }
+  if (!task) {
+    task.emplace();
+    CONSORT_TRY(FillTask(*task, size_.Next(SegmentsLeft(), engines_)));
+    if (task->items.empty()) return std::optional<Task>();
+  }
+  task->id = next_task_++;
+  task->time_slice_ns = TaskSize::kSliceNs;
+  HeldTask kept;
+  kept.task = *task;
+  kept.next = task->items.front().first_segment;
+  held.engines[engine].push_back(std::move(kept));
+  ++in_flight_;
+  return task;
+}
+
+std::optional<Task> Dispatcher::SuspectTask(HeldWorker& held) {
+  if (!held.empty()) return std::nullopt;
+  while (!suspects_.empty()) {
+    const Suspect suspect = suspects_.front();
+    suspects_.pop_front();
+    const auto* file = Find(suspect.file);
+    if (file == nullptr || suspect.segment >= file->last()) continue;
+    Task task;
+    size_t bytes = 0;
+    AddItem(task, *file, suspect.segment, 1, bytes);
+    trial_ = suspect;
+    held.alone = true;
+    return task;
+  }
+  trial_worker_ = 0;
+  return std::nullopt;
+}
+
+bool Dispatcher::AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count,
+                         size_t& bytes) {
+  TaskItem item{file.index, first, count, file.path};
+  const size_t size = EncodedSize(item);
+  if (!task.items.empty() && bytes + size > kMaxTaskBytes / 2) return false;
+  bytes += size;
+  task.items.push_back(std::move(item));
+  return true;
+}
+
+// What is to be done again, then the rest of files that are open, oldest first, then new files.
+Status Dispatcher::FillTask(Task& task, uint64_t budget) {
+  size_t bytes = 0;
+  while (budget > 0 && !again_.empty() && task.items.size() < kMostItems) {
+    Range& range = again_.front();
+    if (!Void(range)) {
+      const uint64_t count = std::min(budget, range.count);
+      if (!AddItem(task, *Find(range.file), range.first, count, bytes)) return Ok();
+      budget -= count;
+      range.first += count;
+      range.count -= count;
+    } else {
+      range.count = 0;
+    }
+    if (range.count == 0) again_.pop_front();
+  }
+  for (auto& [index, file] : files_) {
+    if (budget == 0 || task.items.size() >= kMostItems) return Ok();
+    const uint64_t rest = file.unassigned();
+    if (rest == 0) continue;
+    uint64_t count = std::min(budget, rest);
+    // End where the decoder may start anew without going back.
+    const uint64_t align = file.info->segment_alignment;
+    const uint64_t past = (file.next_unassigned + count) % align;
+    if (count < rest && count > past) count -= past;
+    if (!AddItem(task, file, file.next_unassigned, count, bytes)) return Ok();
+    file.next_unassigned += count;
+    budget -= count;
+  }
+  double left = static_cast<double>(budget);
+  while (left > 0 && !list_ended_ && task.items.size() < kMostItems) {
+    if (bytes + kMaxPathBytes > kMaxTaskBytes / 2 && !task.items.empty()) return Ok();
+    OpenFile* file = nullptr;
+    CONSORT_TRY(OpenNext(file));
+    if (file == nullptr) continue;
+    // "The first so many segments, and tell how many there are."
+    const auto count = static_cast<uint64_t>(std::max(1.0, left));
+    AddItem(task, *file, 0, count, bytes);
+    file->next_unassigned = count;
+    left -= std::min(size_.segments_per_file(), left);
+    if (left < 1) break;
+  }
+  return Ok();
+}
+
+bool Dispatcher::Void(const Range& range) {
+  const auto* file = Find(range.file);
+  return file == nullptr || range.first >= file->last();
+}
+
+Status Dispatcher::OpenNext(OpenFile*& opened) {
+  ListEntry entry;
+  CONSORT_TRY(const bool more, list_.Next(entry));
+  if (!more) {
+    list_ended_ = true;
+    return Ok();
+  }
+  --unopened_;
+  if (unopened_ == 0) list_ended_ = true;
+  const uint64_t index = next_file_++;
+  auto& file = files_[index];
+  file.index = index;
+  file.name = JsonlFormatter::EscapeName(entry.name);
+  file.path = entry.path;
+  if (entry.too_long) {
+    FileFault fault{index, 0, -1, static_cast<uint32_t>(ErrorCode::kUnreadable),
+                    "file name too long"};
+    return Fault(file, fault);
+  }
+  opened = &file;
+  return Ok();
+}
+
+double Dispatcher::SegmentsLeft() const {
+  double left = static_cast<double>(unopened_) * size_.segments_per_file();
+  for (const auto& range : again_) left += static_cast<double>(range.count);
+  for (const auto& [index, file] : files_) {
+    left += static_cast<double>(file.unassigned());
+    if (left > 1e6) break;  // enough to know that the end is far
+  }
+  return left;
+}
+
+// ---- following ----
+
+Status Dispatcher::OnRecord(uint64_t worker, uint32_t engine, const ResultRecord& record,
+                            bool& honest) {
+  honest = false;
+  const auto found = workers_.find(worker);
+  if (found == workers_.end() || found->second.engines[engine].empty()) return Ok();
+  auto& held = found->second.engines[engine].front();
+  if (const auto* tags = std::get_if<SegmentTags>(&record)) return OnTags(held, *tags, honest);
+  if (const auto* info = std::get_if<FileInfo>(&record)) return OnInfo(held, *info, honest);
+  if (const auto* fault = std::get_if<FileFault>(&record)) return OnFault(held, *fault, honest);
+  const auto& done = std::get<TaskDone>(record);
+  // An engine may end a task early, but not before it has got on.
+  const bool got_on = held.item > 0 || held.next > held.task.items.front().first_segment;
+  if (done.task != held.task.id || !got_on) return Ok();
+  honest = true;
+  OnDone(found->second, held, done);
+  found->second.engines[engine].pop_front();
+  --in_flight_;
+  return Ok();
+}
+
+void Dispatcher::NextItem(HeldTask& held) {
+  ++held.item;
+  held.opened = false;
+  if (held.item < held.task.items.size()) held.next = held.task.items[held.item].first_segment;
+}
+
+Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
+  if (held.item >= held.task.items.size() || held.opened) return Ok();
+  const auto& item = held.task.items[held.item];
+  if (info.file != item.file) return Ok();
+  const SegmentGrid grid(settings_.segment_ns, settings_.hop_ns, info.sample_rate);
+  const int64_t count = grid.Count(info.samples);
+  if (count < 1 || count > kMostSegmentsOfAFile) return Ok();
+  honest = true;
+  // The engine goes by what it sees now, whatever others saw: so does what we expect of it.
+  const auto total = static_cast<uint64_t>(count);
+  held.opened = true;
+  held.end = std::min(item.first_segment + item.segment_count, total);
+  auto* file = Find(item.file);
+  const uint64_t first = item.first_segment;
+  if (held.next >= held.end) NextItem(held);
+  if (file == nullptr) return Ok();
+  if (!file->info) {
+    file->info = info;
+    file->grid = grid;
+    file->total = total;
+    size_.FileKnown(total);
+    return Ok();
+  }
+  if (info.samples == file->info->samples && info.sample_rate == file->info->sample_rate &&
+      info.size_bytes == file->info->size_bytes && info.mtime_ns == file->info->mtime_ns) {
+    return Ok();
+  }
+  return Fault(*file, {item.file, first, -1, static_cast<uint32_t>(ErrorCode::kChanged),
+                       "the file was changed while it was being read"});
+}
+
+Status Dispatcher::OnTags(HeldTask& held, const SegmentTags& tags, bool& honest) {
+  if (held.item >= held.task.items.size() || !held.opened) return Ok();
+  if (tags.file != held.task.items[held.item].file || tags.segment != held.next) return Ok();
+  for (const auto& tag : tags.tags) {
+    if (tag.label >= settings_.labels) return Ok();
+  }
+  honest = true;
+  ++held.next;
+  ++held.segments;
+  if (held.next >= held.end) NextItem(held);
+  auto* file = Find(tags.file);
+  if (file == nullptr || tags.segment >= file->last() || !file->accounted.Add(tags.segment)) {
+    return Ok();  // beyond a fault: nobody wants it
+  }
+  ++segments_done_;
+  const auto k = static_cast<int64_t>(tags.segment);
+  const int64_t until =
+      tags.segment + 1 < file->total ? file->grid->Start(k + 1) : file->info->samples;
+  audio_seconds_ += static_cast<double>(until - file->grid->Start(k)) / file->info->sample_rate;
+  CONSORT_TRY(sink_.SegmentDone(*file, tags));
+  return CloseIfComplete(*file);
+}
+
+Status Dispatcher::OnFault(HeldTask& held, const FileFault& fault, bool& honest) {
+  if (held.item >= held.task.items.size()) return Ok();
+  const auto& item = held.task.items[held.item];
+  if (fault.file != item.file || fault.segment != held.next) return Ok();
+  honest = true;
+  NextItem(held);
+  auto* file = Find(fault.file);
+  return file == nullptr ? Ok() : Fault(*file, fault);
+}
+
+void Dispatcher::OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done) {
+  int64_t busy_ns = 0;
+  for (size_t stage = 0; stage < kStageCount; ++stage) {
+    const int64_t ns = std::clamp<int64_t>(done.stage_ns[stage], 0, int64_t{1} << 50);
+    stage_ns_[stage] += ns;
+    if (stage != static_cast<size_t>(Stage::kWaiting)) busy_ns += ns;
+  }
+  size_.TaskEnded(busy_ns, held.segments);
+  if (worker.alone) {
+    worker.alone = false;  // it lived: innocent
+    trial_.reset();
+    trial_worker_ = 0;
+  }
+  PutBack(held, std::nullopt);
+}
+
+// ---- deaths ----
+
+// What the task has not done goes to the front of what is to be done again.
+void Dispatcher::PutBack(const HeldTask& held, std::optional<uint64_t> without_segment) {
+  for (size_t i = held.task.items.size(); i-- > held.item;) {
+    const auto& item = held.task.items[i];
+    Range range{item.file, item.first_segment, item.segment_count};
+    if (i == held.item) {
+      range.count -= held.next - range.first;
+      range.first = held.next;
+      if (without_segment && range.count > 0) {
+        ++range.first;
+        --range.count;
+      }
+    }
+    if (range.count > 0 && !Void(range)) again_.push_front(range);
+  }
+}
+
+Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string& words,
+                                const std::vector<LastSeen>& engines) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return Ok();
+  HeldWorker held = std::move(found->second);
+  workers_.erase(found);
+  engines_ -= held.engines.size();
+  if (trial_worker_ == worker) trial_worker_ = 0;
+  for (size_t engine = 0; engine < held.engines.size(); ++engine) {
+    auto& tasks = held.engines[engine];
+    in_flight_ -= tasks.size();
+    // From the back, so that the front one is done again first.
+    for (size_t i = tasks.size(); i-- > 0;) {
+      const auto& task = tasks[i];
+      const bool in_hand = i == 0 && task.item < task.task.items.size();
+      if (!in_hand || (!crashed && !held.alone)) {
+        PutBack(task, std::nullopt);
+        continue;
+      }
+      Suspect suspect{task.task.items[task.item].file, task.next, 0};
+      if (held.alone && trial_) suspect.deaths = trial_->deaths + (crashed ? 1 : 0);
+      PutBack(task, suspect.segment);
+      if (suspect.deaths < settings_.attempts) {
+        suspects_.push_back(suspect);
+      } else {
+        const std::string stage = engine < engines.size() ? engines[engine].stage : "";
+        CONSORT_TRY(GiveUp(suspect, words, stage));
+      }
+    }
+  }
+  if (held.alone) trial_.reset();
+  return Ok();
+}
+
+Status Dispatcher::GiveUp(const Suspect& suspect, const std::string& words,
+                          const std::string& stage) {
+  auto* file = Find(suspect.file);
+  if (file == nullptr || suspect.segment >= file->last()) return Ok();
+  const std::string message =
+      "the worker " + words + (stage.empty() ? "" : " in stage " + stage) + ", " +
+      std::to_string(suspect.deaths) + " times while this segment was alone in it";
+  if (!file->info) {  // it could not even be opened: nothing of it is known
+    return Fault(*file, {suspect.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
+  }
+  file->accounted.Add(suspect.segment);
+  ++file->crashed_segments;
+  CONSORT_TRY(sink_.SegmentCrashed(*file, suspect.segment, message));
+  return CloseIfComplete(*file);
+}
+
+Status Dispatcher::Fault(OpenFile& file, const FileFault& fault) {
+  if (fault.segment < file.end && fault.segment < file.total) {
+    file.end = fault.segment;
+    file.fault = fault;
+  }
+  return CloseIfComplete(file);
+}
+
+Status Dispatcher::CloseIfComplete(OpenFile& file) {
+  if (!file.complete()) return Ok();
+  ++files_done_;
+  const Status done = sink_.FileDone(file);
+  files_.erase(uint64_t{file.index});
+  return done;
+}
+
+}  // namespace consort

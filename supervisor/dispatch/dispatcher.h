@@ -1,0 +1,161 @@
+// Who does what: cuts the list into tasks, follows every task by the records that come back, and
+// hands out again what a dead worker held. It knows processes by number only, touches no ring and
+// no descriptor, and so can be tested by itself.
+//
+// What comes from a worker is untrusted: a record that does not fit the task at the head of that
+// engine's queue is a lie, and the caller kills the liar.
+//
+// Suspects. A segment in flight when its worker crashed is run again alone: in a worker that holds
+// nothing else. It is guilty after `attempts` crashes while alone. A SIGKILL that we did not send
+// is nobody's fault and makes no suspect.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/record/error_code.h"
+#include "shared/record/result.h"
+#include "shared/record/task.h"
+#include "supervisor/dispatch/file_table.h"
+#include "supervisor/plan/list.h"
+#include "supervisor/plan/task_size.h"
+
+namespace consort {
+
+// Where results go. Called in any order of files; segments of a file at most once.
+class ResultSink {
+ public:
+  virtual ~ResultSink() = default;
+  virtual Status SegmentDone(const OpenFile& file, const SegmentTags& tags) = 0;
+  // This one segment has no result; the file goes on.
+  virtual Status SegmentCrashed(const OpenFile& file, uint64_t segment,
+                                const std::string& message) = 0;
+  // All segments below file.last() were given; file.fault says why the rest were not.
+  virtual Status FileDone(const OpenFile& file) = 0;
+};
+
+struct DispatchSettings {
+  int attempts = 3;
+  int64_t segment_ns = 0;
+  int64_t hop_ns = 0;
+  size_t labels = 0;
+  // Tasks an engine holds: one in hand, one to go on with at once.
+  size_t tasks_ahead = 2;
+};
+
+// How one engine was when its worker ended.
+struct LastSeen {
+  std::string stage;
+};
+
+class Dispatcher {
+ public:
+  Dispatcher(const DispatchSettings& settings, FileList& list, ResultSink& sink);
+
+  void AddWorker(uint64_t worker, uint32_t engines);
+
+  // The next task for an engine that may take one; nullopt: nothing for it now. The task counts as
+  // handed out.
+  Result<std::optional<Task>> NextTask(uint64_t worker, uint32_t engine);
+
+  // A record from that engine. `honest` is false when it cannot be one of its task.
+  Status OnRecord(uint64_t worker, uint32_t engine, const ResultRecord& record, bool& honest);
+
+  // The worker is reaped and its rings are drained: what it held is to be done again.
+  // `crashed`: it is to blame for its end. `words` e.g. "was ended by SIGSEGV".
+  Status RemoveWorker(uint64_t worker, bool crashed, const std::string& words,
+                      const std::vector<LastSeen>& engines);
+
+  // Hand out nothing new.
+  void Drain() { draining_ = true; }
+
+  bool AllDone() const { return list_ended_ && files_.empty(); }
+  bool Idle() const { return in_flight_ == 0; }
+
+  uint64_t files_done() const { return files_done_; }
+  uint64_t segments_done() const { return segments_done_; }
+  double audio_seconds() const { return audio_seconds_; }
+  const std::array<int64_t, kStageCount>& stage_ns() const { return stage_ns_; }
+
+ private:
+  struct HeldTask {
+    Task task;
+    size_t item = 0;        // the one in hand
+    bool opened = false;    // its FileInfo came
+    uint64_t next = 0;      // the next segment of it
+    uint64_t end = 0;       // one past its last, once opened
+    uint64_t segments = 0;  // results so far
+  };
+  struct HeldWorker {
+    std::vector<std::deque<HeldTask>> engines;
+    bool alone = false;  // runs a suspect
+    bool empty() const {
+      for (const auto& held : engines) {
+        if (!held.empty()) return false;
+      }
+      return true;
+    }
+  };
+  struct Range {
+    uint64_t file;
+    uint64_t first;
+    uint64_t count;
+  };
+  struct Suspect {
+    uint64_t file;
+    uint64_t segment;
+    int deaths = 0;  // while alone
+  };
+
+  OpenFile* Find(uint64_t file);
+  bool Void(const Range& range);
+  std::optional<Task> SuspectTask(HeldWorker& held);
+  Status FillTask(Task& task, uint64_t budget);
+  bool AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count, size_t& bytes);
+  Status OpenNext(OpenFile*& opened);
+  double SegmentsLeft() const;
+
+  Status OnInfo(HeldTask& held, const FileInfo& info, bool& honest);
+  Status OnTags(HeldTask& held, const SegmentTags& tags, bool& honest);
+  Status OnFault(HeldTask& held, const FileFault& fault, bool& honest);
+  void OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done);
+  void NextItem(HeldTask& held);
+  void PutBack(const HeldTask& held, std::optional<uint64_t> without_segment);
+  Status Fault(OpenFile& file, const FileFault& fault);
+  Status GiveUp(const Suspect& suspect, const std::string& words, const std::string& stage);
+  Status CloseIfComplete(OpenFile& file);
+
+  DispatchSettings settings_;
+  FileList& list_;
+  ResultSink& sink_;
+  TaskSize size_;
+  std::unordered_map<uint64_t, HeldWorker> workers_;
+  std::map<uint64_t, OpenFile> files_;  // by index
+  std::deque<Range> again_;             // to be handed out again, first
+  std::deque<Suspect> suspects_;        // to be run alone
+  std::optional<Suspect> trial_;        // the one that is
+  uint64_t trial_worker_ = 0;           // the worker kept free for suspects; 0: none
+  uint64_t next_task_ = 1;
+  uint64_t engines_ = 0;
+  uint64_t in_flight_ = 0;
+  uint64_t unopened_ = 0;  // list entries not yet handed out
+  uint64_t next_file_ = 0;
+  bool list_ended_ = false;
+  bool draining_ = false;
+
+  uint64_t files_done_ = 0;
+  uint64_t segments_done_ = 0;
+  double audio_seconds_ = 0;
+  std::array<int64_t, kStageCount> stage_ns_{};
+};
+
+}  // namespace consort

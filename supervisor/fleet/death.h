@@ -1,0 +1,28 @@
+// How a process of the job ended, and whose fault that was.
+#pragma once
+
+#include <string>
+
+namespace consort {
+
+struct Death {
+  enum class Cause {
+    kCrashed,   // by a signal of its own doing, or an exit nobody asked for
+    kKilled,    // SIGKILL from outside, or with its template: nobody's fault
+    kByUs,      // we killed it (a liar, the end of the job)
+    kUnknown,   // its template died before it could tell
+  } cause = Cause::kUnknown;
+  int signal = 0;     // if it ended by one
+  int exit_code = 0;  // if it exited
+
+  // "was killed by SIGSEGV", "exited with status 7", "ended".
+  std::string Words() const;
+};
+
+// From waitpid's status.
+Death DeathFrom(int wait_status, bool by_us);
+
+// "SIGSEGV"
+std::string SignalName(int number);
+
+}  // namespace consort

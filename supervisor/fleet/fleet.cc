@@ -1,0 +1,405 @@
+#include "supervisor/fleet/fleet.h"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "shared/base/clock.h"
+
+namespace consort {
+namespace {
+
+// A template that answers nothing for so long hangs: it is killed, and started anew.
+constexpr int64_t kTemplateAnswerNs = 2'000'000'000;
+// How long End waits for processes that were sent SIGKILL.
+constexpr int64_t kEndNs = 2'000'000'000;
+
+void KillByPidfd(int pidfd) { syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
+
+// 0 while it lives, 1 reaped (status filled), -1 not our child to reap.
+int TryReap(int pidfd, int& status) {
+  siginfo_t info{};
+  if (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG) !=
+      0) {
+    return -1;
+  }
+  if (info.si_pid == 0) return 0;
+  status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
+  return 1;
+}
+
+
+}  // namespace
+
+Worker::Worker(uint64_t id, size_t slot, uint64_t template_id, Channel channel, UniqueFd wake)
+    : id_(id),
+      slot_(slot),
+      template_id_(template_id),
+      channel_(std::move(channel)),
+      wake_(std::move(wake)) {
+  for (uint32_t i = 0; i < channel_.engine_count(); ++i) {
+    tasks_.emplace_back(channel_.task_ring(i), channel_.task_cells(i), kTaskRingWords);
+    results_.emplace_back(channel_.result_ring(i), channel_.result_cells(i), kResultRingWords);
+  }
+}
+
+Fleet::Fleet(FleetPlan plan, EventLoop& loop, FleetEvents& events)
+    : plan_(std::move(plan)),
+      loop_(loop),
+      events_(events),
+      slot_worker_(plan_.slots.size()),
+      node_template_(plan_.nodes.size()) {}
+
+Fleet::~Fleet() { End(); }
+
+Status Fleet::Start() {
+  // Workers are grandchildren: if their template dies they become ours to reap.
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  for (size_t node = 0; node < plan_.nodes.size(); ++node) StartTemplate(node);
+  return Ok();
+}
+
+Worker* Fleet::FindWorker(uint64_t id) {
+  const auto found = workers_.find(id);
+  return found == workers_.end() ? nullptr : found->second.get();
+}
+
+Fleet::Template* Fleet::FindTemplate(uint64_t id) {
+  const auto found = templates_.find(id);
+  return found == templates_.end() ? nullptr : found->second.get();
+}
+
+void Fleet::StartTemplate(size_t node) {
+  auto process = TemplateProcess::Start(plan_.nodes[node].command);
+  if (!process) {
+    failed_ = true;
+    return events_.FleetFailed(process.error());
+  }
+  auto started = std::make_unique<Template>(Template{.id = next_id_++,
+                                                     .node = node,
+                                                     .process = std::move(process).value(),
+                                                     .ready = false,
+                                                     .asked_ns = 0});
+  const uint64_t id = started->id;
+  node_template_[node] = id;
+  const Status watched = loop_.Add(started->process.socket(), [this, id] { ReadTemplate(id); });
+  templates_.emplace(id, std::move(started));
+  if (!watched) events_.FleetFailed(watched.error());
+}
+
+void Fleet::FillSlots() {
+  if (ending_ || failed_ || MonotonicNs() < not_before_ns_) return;
+  for (size_t node = 0; node < plan_.nodes.size(); ++node) {
+    if (node_template_[node] == 0) StartTemplate(node);
+  }
+  for (size_t slot = 0; slot < plan_.slots.size(); ++slot) {
+    if (slot_worker_[slot] != 0) continue;
+    auto* from = FindTemplate(node_template_[static_cast<size_t>(plan_.slots[slot].node)]);
+    if (from != nullptr && from->ready) RequestWorker(slot, *from);
+  }
+}
+
+void Fleet::RequestWorker(size_t slot, Template& from) {
+  auto channel = Channel::Create(plan_.slots[slot].cpus);
+  UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!channel || !wake) {
+    failed_ = true;
+    return events_.FleetFailed(channel ? SystemError("make an eventfd", "", errno)
+                                       : channel.error());
+  }
+  const uint64_t id = next_id_++;
+  std::unique_ptr<Worker> worker(
+      new Worker(id, slot, from.id, std::move(channel).value(), std::move(wake)));
+  const Status watched = loop_.Add(worker->wake_.get(), [this, id] { WakeFired(id); });
+  if (!watched) return events_.FleetFailed(watched.error());
+  const Status asked =
+      from.process.RequestFork(id, worker->channel_.fd(), worker->wake_.get());
+  worker->channel_.CloseFd();
+  slot_worker_[slot] = id;
+  workers_.emplace(id, std::move(worker));
+  // A template that is gone meanwhile is noticed by its own death.
+  if (asked && from.asked_ns == 0) from.asked_ns = MonotonicNs();
+}
+
+void Fleet::ReadTemplate(uint64_t template_id) {
+  for (;;) {
+    auto* from = FindTemplate(template_id);
+    if (from == nullptr) return;
+    bool closed = false;
+    auto received = from->process.Receive(closed);
+    if (!received || closed) {
+      // Its death is told by SIGCHLD; one that only closes its socket, or talks nonsense, is broken.
+      loop_.Remove(from->process.socket());
+      from->process.Kill();
+      return;
+    }
+    if (!received.value()) return;
+    HandleMessage(*from, *received.value());
+  }
+}
+
+void Fleet::HandleMessage(Template& from, ReceivedMessage& received) {
+  const auto& message = received.message;
+  switch (message.type) {
+    case TemplateMessage::Type::kReady:
+      from.ready = true;
+      return FillSlots();
+    case TemplateMessage::Type::kForked:
+      return Forked(from, received);
+    case TemplateMessage::Type::kExited:
+      for (auto& [id, worker] : workers_) {
+        if (worker->template_id_ != from.id || worker->pid_ != message.pid) continue;
+        return Step(*worker, WorkerEvent::kReaped,
+                    DeathFrom(message.wait_status, worker->killed_by_us_));
+      }
+      return;
+    case TemplateMessage::Type::kFailed:
+      failed_ = true;
+      return events_.FleetFailed(Error{message.text});
+    case TemplateMessage::Type::kFork:
+      break;
+  }
+  from.process.Kill();
+}
+
+void Fleet::Forked(Template& from, ReceivedMessage& received) {
+  from.asked_ns = 0;
+  auto* worker = FindWorker(received.message.worker);
+  if (worker == nullptr || worker->template_id_ != from.id || received.fds.size() != 1) {
+    return from.process.Kill();
+  }
+  worker->pid_ = received.message.pid;
+  worker->pidfd_ = std::move(received.fds[0]);
+  const uint64_t id = worker->id_;
+  const Status watched = loop_.Add(worker->pidfd_.get(), [this, id] {
+    if (auto* dying = FindWorker(id)) Step(*dying, WorkerEvent::kPidfd);
+  });
+  if (!watched) return events_.FleetFailed(watched.error());
+  for (const auto& [other_id, other] : workers_) {
+    // Requests are answered in order: if another waits, its time starts now.
+    if (other->template_id_ == from.id && other->state_ == WorkerState::kRequested &&
+        other_id != id) {
+      from.asked_ns = MonotonicNs();
+      break;
+    }
+  }
+  Step(*worker, WorkerEvent::kForked);
+  WakeFired(id);  // it may have been ready before we knew of it
+}
+
+void Fleet::WakeFired(uint64_t worker_id) {
+  auto* worker = FindWorker(worker_id);
+  if (worker == nullptr) return;
+  uint64_t count = 0;
+  [[maybe_unused]] const auto got = read(worker->wake_.get(), &count, sizeof(count));
+  if (worker->state_ == WorkerState::kStarting &&
+      worker->channel_.header().ready.load(std::memory_order_acquire) != 0) {
+    Step(*worker, WorkerEvent::kReady);
+  }
+  if (worker->running()) events_.WorkerWoke(*worker);
+}
+
+void Fleet::Step(Worker& worker, WorkerEvent event, const Death& death) {
+  const auto [state, action] = NextStep(worker.state_, event);
+  worker.state_ = state;
+  switch (action) {
+    case WorkerAction::kNone:
+      return;
+    case WorkerAction::kAnnounce:
+      limit_.BecameReady();
+      worker.was_ready_ = true;
+      return events_.WorkerReady(worker);
+    case WorkerAction::kFindStatus:
+      return FindStatus(worker);
+    case WorkerAction::kBury:
+      return Bury(worker, death);
+    case WorkerAction::kImpossible:
+      if (auto* broken = FindTemplate(worker.template_id_)) broken->process.Kill();
+      return;
+  }
+}
+
+void Fleet::FindStatus(Worker& worker) {
+  if (worker.dying_since_ns_ == 0) worker.dying_since_ns_ = MonotonicNs();
+  // The pidfd stays readable: it has said all it can.
+  loop_.Remove(worker.pidfd_.get());
+  int status = 0;
+  switch (TryReap(worker.pidfd_.get(), status)) {
+    case 1:
+      return Step(worker, WorkerEvent::kReaped, DeathFrom(status, worker.killed_by_us_));
+    case 0:
+      return;  // its threads are still ending; SIGCHLD comes
+    default:
+      // A grandchild: its template reaps it and tells, unless that is dead too.
+      if (FindTemplate(worker.template_id_) == nullptr) {
+        Step(worker, WorkerEvent::kLost, Death{});
+      }
+  }
+}
+
+void Fleet::Bury(Worker& worker, const Death& death) {
+  loop_.Remove(worker.wake_.get());
+  if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
+  const bool was_ready = worker.was_ready_;
+  const bool was_process = worker.pid_ > 0;
+  events_.WorkerGone(worker, death);
+  slot_worker_[worker.slot_] = 0;
+  workers_.erase(uint64_t{worker.id_});
+  if (!was_ready && was_process) EndedUnready(death, "a worker");
+  FillSlots();
+}
+
+void Fleet::EndedUnready(const Death& death, const std::string& who) {
+  limit_.EndedUnready(death.cause == Death::Cause::kKilled ||
+                      death.cause == Death::Cause::kUnknown);
+  not_before_ns_ = MonotonicNs() + limit_.PauseNs();
+  if (!limit_.Exhausted() || failed_) return;
+  failed_ = true;
+  events_.FleetFailed(Error{who + " " + death.Words() +
+                                " before it was ready, as the starts before it did",
+                            "run again with -v, and with --no-template under a debugger"});
+}
+
+void Fleet::ChildDied() {
+  for (auto it = templates_.begin(); it != templates_.end();) {
+    int status = 0;
+    const uint64_t id = it->first;
+    const int pidfd = it->second->process.pidfd();
+    ++it;  // TemplateDied erases
+    if (TryReap(pidfd, status) == 1) TemplateDied(id, status);
+  }
+  std::vector<uint64_t> dying;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->state_ == WorkerState::kDying) dying.push_back(id);
+  }
+  for (const uint64_t id : dying) {
+    if (auto* worker = FindWorker(id)) FindStatus(*worker);
+  }
+  ReapStrays();
+}
+
+void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
+  ReadTemplate(template_id);  // what it had said before it died
+  auto* dead = FindTemplate(template_id);
+  if (dead == nullptr) return;
+  const bool was_ready = dead->ready;
+  const Death death = DeathFrom(wait_status, false);
+  loop_.Remove(dead->process.socket());
+  node_template_[dead->node] = 0;
+  templates_.erase(template_id);
+  std::vector<uint64_t> orphans;
+  for (const auto& [id, worker] : workers_) {
+    if (worker->template_id_ == template_id) orphans.push_back(id);
+  }
+  for (const uint64_t id : orphans) {
+    auto* worker = FindWorker(id);
+    if (worker == nullptr) continue;
+    // Of a template that became the worker itself (--no-template) we have the status here.
+    if (plan_.nodes[static_cast<size_t>(plan_.slots[worker->slot_].node)].command.become &&
+        worker->pid_ > 0) {
+      Step(*worker, WorkerEvent::kReaped, DeathFrom(wait_status, worker->killed_by_us_));
+    } else {
+      // The parent-death signal is on its way; this is for one that was forked a moment ago and
+      // had not asked for it yet.
+      if (worker->pidfd_) KillByPidfd(worker->pidfd_.get());
+      Step(*worker, WorkerEvent::kTemplateGone, Death{Death::Cause::kKilled, SIGKILL, 0});
+    }
+  }
+  events_.TemplateGone(death);
+  if (!was_ready) EndedUnready(death, "the template");
+  FillSlots();
+}
+
+// A worker whose template died between the fork and telling us is nobody we know: it dies by its
+// parent-death signal and must still be reaped.
+void Fleet::ReapStrays() {
+  for (;;) {
+    siginfo_t info{};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+    const pid_t pid = info.si_pid;
+    const bool known =
+        std::any_of(templates_.begin(), templates_.end(),
+                    [pid](const auto& entry) { return entry.second->process.pid() == pid; }) ||
+        std::any_of(workers_.begin(), workers_.end(),
+                    [pid](const auto& entry) { return entry.second->pid_ == pid; });
+    if (known) return;  // its own event comes
+    waitpid(pid, nullptr, WNOHANG);
+  }
+}
+
+void Fleet::Tick(int64_t now_ns) {
+  if (ending_) return;
+  for (auto& [id, process] : templates_) {
+    if (process->asked_ns != 0 && now_ns - process->asked_ns > kTemplateAnswerNs) {
+      process->process.Kill();
+    }
+  }
+  for (auto& [id, worker] : workers_) {
+    if (worker->state_ != WorkerState::kDying ||
+        now_ns - worker->dying_since_ns_ < kTemplateAnswerNs) {
+      continue;
+    }
+    // Dead for seconds and nobody told: its template hangs.
+    if (auto* silent = FindTemplate(worker->template_id_)) silent->process.Kill();
+  }
+  FillSlots();
+}
+
+std::optional<int64_t> Fleet::NextTickNs() const {
+  const bool waiting =
+      std::any_of(slot_worker_.begin(), slot_worker_.end(), [](uint64_t id) { return id == 0; }) &&
+      not_before_ns_ > 0;
+  if (waiting && !ending_ && MonotonicNs() < not_before_ns_) return not_before_ns_;
+  return std::nullopt;
+}
+
+void Fleet::Kill(Worker& worker) {
+  worker.killed_by_us_ = true;
+  if (worker.pidfd_) KillByPidfd(worker.pidfd_.get());
+}
+
+void Fleet::End() {
+  if (ending_) return;
+  ending_ = true;
+  for (auto& [id, process] : templates_) {
+    loop_.Remove(process->process.socket());
+    process->process.Kill();
+  }
+  for (auto& [id, worker] : workers_) {
+    loop_.Remove(worker->wake_.get());
+    if (!worker->pidfd_) continue;
+    loop_.Remove(worker->pidfd_.get());
+    KillByPidfd(worker->pidfd_.get());
+  }
+  // As subreaper we see every one of them end: workers that nobody told us of, too.
+  const int64_t until_ns = MonotonicNs() + kEndNs;
+  while (MonotonicNs() < until_ns) {
+    const pid_t pid = waitpid(-1, nullptr, WNOHANG);
+    if (pid < 0) break;  // no children left
+    if (pid == 0) usleep(500);
+  }
+  workers_.clear();
+  templates_.clear();
+}
+
+int Fleet::workers_alive() const {
+  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second->running();
+  }));
+}
+
+std::vector<pid_t> Fleet::Pids() const {
+  std::vector<pid_t> pids;
+  for (const auto& [id, process] : templates_) pids.push_back(process->process.pid());
+  for (const auto& [id, worker] : workers_) {
+    if (worker->pid_ > 0) pids.push_back(worker->pid_);
+  }
+  return pids;
+}
+
+}  // namespace consort

@@ -1,0 +1,152 @@
+// The processes of a job: a template a node, the workers forked from it, and their deaths.
+//
+// The supervisor never leans on what a dying process may have broken: it waits for no worker,
+// takes no lock in shared memory, and believes no length it reads there. A dead worker is replaced
+// by a fork of its template, a dead template by a new start; its workers died with it.
+//
+// Order at a death, always: reaped → its result rings drained → its tasks handed out again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/channel/channel.h"
+#include "supervisor/fleet/death.h"
+#include "supervisor/fleet/start_limit.h"
+#include "supervisor/fleet/template_process.h"
+#include "supervisor/fleet/worker_life.h"
+#include "supervisor/loop/event_loop.h"
+
+namespace consort {
+
+// Where a worker runs.
+struct FleetSlot {
+  int node = 0;           // index in FleetPlan::nodes
+  std::vector<int> cpus;  // one an engine; -1: any
+};
+
+struct FleetNode {
+  TemplateCommand command;
+};
+
+struct FleetPlan {
+  std::vector<FleetNode> nodes;
+  std::vector<FleetSlot> slots;  // one a worker
+};
+
+class Worker;
+
+// What the job does about it. Called from the loop's handlers.
+class FleetEvents {
+ public:
+  virtual ~FleetEvents() = default;
+  virtual void WorkerReady(Worker& worker) = 0;
+  virtual void WorkerWoke(Worker& worker) = 0;  // its result rings may hold something
+  // Reaped: it writes no more. Its channel is there until this returns.
+  virtual void WorkerGone(Worker& worker, const Death& death) = 0;
+  virtual void TemplateGone(const Death& death) = 0;
+  // Nothing becomes ready, or the model cannot be loaded: the job cannot be done.
+  virtual void FleetFailed(const Error& error) = 0;
+};
+
+class Worker {
+ public:
+  uint64_t id() const { return id_; }
+  pid_t pid() const { return pid_; }
+  size_t slot() const { return slot_; }
+  bool running() const { return state_ == WorkerState::kRunning; }
+  const Channel& channel() const { return channel_; }
+  Producer& tasks(uint32_t engine) { return tasks_[engine]; }
+  Consumer& results(uint32_t engine) { return results_[engine]; }
+  uint32_t engines() const { return channel_.engine_count(); }
+
+ private:
+  friend class Fleet;
+  Worker(uint64_t id, size_t slot, uint64_t template_id, Channel channel, UniqueFd wake);
+
+  uint64_t id_;
+  size_t slot_;
+  uint64_t template_id_;
+  WorkerState state_ = WorkerState::kRequested;
+  Channel channel_;
+  UniqueFd wake_;
+  UniqueFd pidfd_;
+  pid_t pid_ = -1;
+  bool killed_by_us_ = false;
+  bool was_ready_ = false;
+  int64_t dying_since_ns_ = 0;
+  std::vector<Producer> tasks_;
+  std::vector<Consumer> results_;
+};
+
+class Fleet {
+ public:
+  Fleet(FleetPlan plan, EventLoop& loop, FleetEvents& events);
+  ~Fleet();
+
+  Status Start();
+  // From the loop's SIGCHLD handler.
+  void ChildDied();
+  // From the loop's timer: starts that were put off, templates that do not answer.
+  void Tick(int64_t now_ns);
+  // When Tick wants to be called next at the latest; nullopt: no hurry.
+  std::optional<int64_t> NextTickNs() const;
+  // For a worker that breaks the protocol.
+  void Kill(Worker& worker);
+  // Kills all and waits until no process is left (at most about a second). Nothing is announced.
+  void End();
+
+  int workers_alive() const;
+  std::vector<pid_t> Pids() const;
+  template <typename Do>
+  void ForEachRunning(Do&& act) {
+    for (auto& [id, worker] : workers_) {
+      if (worker->running()) act(*worker);
+    }
+  }
+
+ private:
+  struct Template {
+    uint64_t id = 0;
+    size_t node = 0;
+    TemplateProcess process;
+    bool ready = false;
+    int64_t asked_ns = 0;  // oldest request without an answer; 0: none
+  };
+
+  void StartTemplate(size_t node);
+  void FillSlots();
+  void RequestWorker(size_t slot, Template& from);
+  void ReadTemplate(uint64_t template_id);
+  void HandleMessage(Template& from, ReceivedMessage& received);
+  void Forked(Template& from, ReceivedMessage& received);
+  void TemplateDied(uint64_t template_id, int wait_status);
+  void Step(Worker& worker, WorkerEvent event, const Death& death = {});
+  void FindStatus(Worker& worker);
+  void Bury(Worker& worker, const Death& death);
+  void WakeFired(uint64_t worker_id);
+  void EndedUnready(const Death& death, const std::string& who);
+  void ReapStrays();
+  Worker* FindWorker(uint64_t id);
+  Template* FindTemplate(uint64_t id);
+
+  FleetPlan plan_;
+  EventLoop& loop_;
+  FleetEvents& events_;
+  uint64_t next_id_ = 1;
+  std::map<uint64_t, std::unique_ptr<Template>> templates_;
+  std::map<uint64_t, std::unique_ptr<Worker>> workers_;
+  std::vector<uint64_t> slot_worker_;    // worker id of each slot, 0: empty
+  std::vector<uint64_t> node_template_;  // template id of each node, 0: none
+  StartLimit limit_;
+  int64_t not_before_ns_ = 0;  // starts are put off until then
+  bool ending_ = false;
+  bool failed_ = false;
+};
+
+}  // namespace consort

@@ -1,0 +1,142 @@
+#include "supervisor/fleet/template_process.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/process/args.hpp>
+#include <boost/process/child.hpp>
+#include <boost/process/env.hpp>
+#include <boost/process/environment.hpp>
+#include <boost/process/exe.hpp>
+#include <boost/process/extend.hpp>
+#include <boost/process/io.hpp>
+#include <cerrno>
+
+namespace consort {
+namespace {
+
+namespace bp = boost::process;
+
+// Where the child finds what it inherits. Above standard error, below anything else.
+constexpr int kControlFd = 3;
+constexpr int kArenaFd = 4;
+
+// What the child does between fork and exec: only calls that are safe there.
+struct ChildSetup {
+  int control;
+  int arena;
+  const cpu_set_t* cpus;
+
+  void operator()() const {
+    setpgid(0, 0);  // Ctrl-C in the terminal reaches the supervisor alone
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    signal(SIGPIPE, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (cpus != nullptr) sched_setaffinity(0, sizeof(*cpus), cpus);
+    // Both were moved above these numbers before, so neither dup2 overwrites the other's source.
+    dup2(control, kControlFd);
+    if (arena >= 0) dup2(arena, kArenaFd);
+    // Marked, not closed: Boost.Process tells a failed exec through a descriptor of its own.
+    close_range(arena >= 0 ? kArenaFd + 1 : kControlFd + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  }
+};
+
+// Holds the numbers that the child gives away, so that nothing made for the fork lies on them.
+std::vector<UniqueFd> ReserveLowNumbers() {
+  std::vector<UniqueFd> reserved;
+  for (;;) {
+    UniqueFd fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0 || fd.get() > kArenaFd) return reserved;
+    reserved.push_back(std::move(fd));
+  }
+}
+
+UniqueFd DuplicateAbove(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, kArenaFd + 1)); }
+
+bp::environment ChildEnvironment(int intra) {
+  bp::environment environment = boost::this_process::environment();
+  // With more than one thread an engine the user's own settings stand: the comparison would be
+  // rigged otherwise.
+  if (intra == 1) {
+    environment["OMP_NUM_THREADS"] = "1";
+    environment["MKL_NUM_THREADS"] = "1";
+    environment["OMP_WAIT_POLICY"] = "PASSIVE";
+  }
+  return environment;
+}
+
+}  // namespace
+
+Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    return SystemError("make a socket", "", errno);
+  }
+  TemplateProcess process;
+  process.socket_ = UniqueFd(sockets[0]);
+  UniqueFd theirs(sockets[1]);
+  const UniqueFd control = DuplicateAbove(theirs.get());
+  const UniqueFd arena = command.arena_fd >= 0 ? DuplicateAbove(command.arena_fd) : UniqueFd();
+  theirs.Reset();
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  for (const int cpu : command.cpus) CPU_SET(static_cast<size_t>(cpu), &cpus);
+
+  std::vector<std::string> arguments = {"--template",
+                                        "--bundle",
+                                        command.bundle,
+                                        "--bundle-sha256",
+                                        command.bundle_sha256,
+                                        "--control-fd",
+                                        std::to_string(kControlFd),
+                                        "--supervisor-pid",
+                                        std::to_string(getpid()),
+                                        "--intra",
+                                        std::to_string(command.intra)};
+  if (command.arena_fd >= 0) {
+    arguments.insert(arguments.end(), {"--arena-fd", std::to_string(kArenaFd)});
+  }
+  if (command.become) arguments.push_back("--become");
+  bp::environment environment = ChildEnvironment(command.intra);
+  const auto reserved = ReserveLowNumbers();
+  try {
+    bp::child child(bp::exe = command.program, bp::args = arguments, environment,
+                    bp::std_in<bp::null, bp::extend::on_exec_setup = [&](auto&) {
+                      ChildSetup{control.get(), arena.get(),
+                                 command.cpus.empty() ? nullptr : &cpus}();
+                    });
+    process.pid_ = child.id();
+    child.detach();  // we reap it ourselves
+  } catch (const bp::process_error& error) {
+    return Error{"could not start \"" + command.program + "\": " + error.code().message(),
+                 "consort-worker belongs beside consort"};
+  }
+  process.pidfd_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, process.pid_, 0)));
+  if (!process.pidfd_) return SystemError("watch a process", "", errno);
+  return process;
+}
+
+Status TemplateProcess::RequestFork(uint64_t worker, int channel_fd, int wake_fd) {
+  TemplateMessage request;
+  request.type = TemplateMessage::Type::kFork;
+  request.worker = worker;
+  return SendMessage(socket_.get(), request, {channel_fd, wake_fd});
+}
+
+Result<std::optional<ReceivedMessage>> TemplateProcess::Receive(bool& closed) {
+  return ReceiveMessage(socket_.get(), false, closed);
+}
+
+void TemplateProcess::Kill() {
+  syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+}  // namespace consort

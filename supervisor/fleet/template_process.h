@@ -1,0 +1,47 @@
+// One running template, seen from the supervisor: its process, and the socket to it.
+// A passive object: the fleet says when to read and when it is dead.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/base/unique_fd.h"
+#include "shared/channel/template_link.h"
+
+namespace consort {
+
+struct TemplateCommand {
+  std::string program;     // path of consort-worker
+  std::string bundle;
+  std::string bundle_sha256;  // what it must still be when a template starts
+  int arena_fd = -1;       // inherited; -1: none
+  int intra = 1;
+  bool become = false;     // the process becomes the one worker (--no-template)
+  std::vector<int> cpus;   // the node's; empty: leave the affinity alone
+};
+
+class TemplateProcess {
+ public:
+  static Result<TemplateProcess> Start(const TemplateCommand& command);
+
+  pid_t pid() const { return pid_; }
+  int pidfd() const { return pidfd_.get(); }
+  int socket() const { return socket_.get(); }
+
+  Status RequestFork(uint64_t worker, int channel_fd, int wake_fd);
+  // The next message, if there is one.
+  Result<std::optional<ReceivedMessage>> Receive(bool& closed);
+  void Kill();
+
+ private:
+  TemplateProcess() = default;
+  pid_t pid_ = -1;
+  UniqueFd pidfd_;
+  UniqueFd socket_;
+};
+
+}  // namespace consort

@@ -1,0 +1,97 @@
+#include "supervisor/job/job.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "shared/arena/arena.h"
+#include "shared/bundle/bundle.h"
+#include "supervisor/cli/exit_status.h"
+#include "supervisor/gather/scratch_file.h"
+#include "supervisor/job/job_loop.h"
+#include "supervisor/job/plan_fleet.h"
+#include "supervisor/plan/operands.h"
+#include "supervisor/view/status_line.h"
+#include "supervisor/view/summary.h"
+
+namespace consort {
+namespace {
+
+// For what memory should not hold: beside the results, where there is room for them too.
+std::string ScratchFolder(const RunOptions& options) {
+  if (!options.job.empty()) return options.job;
+  if (options.output != "-") {
+    const size_t slash = options.output.find_last_of('/');
+    if (slash == std::string::npos) return ".";
+    return slash == 0 ? "/" : options.output.substr(0, slash);
+  }
+  const char* temporary = std::getenv("TMPDIR");
+  return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
+}
+
+ProgressStyle StyleOf(const RunOptions& options) {
+  if (options.quiet) return ProgressStyle::kNone;
+  switch (options.progress) {
+    case RunOptions::Progress::kBar: return ProgressStyle::kBar;
+    case RunOptions::Progress::kPlain: return ProgressStyle::kPlain;
+    case RunOptions::Progress::kNone: return ProgressStyle::kNone;
+    case RunOptions::Progress::kAuto: break;
+  }
+  return AutoProgressStyle(options.output == "-");
+}
+
+Status CheckBackend(const Bundle& bundle) {
+  if (bundle.manifest.has_prepared) return Ok();
+  return Error{"\"" + bundle.folder + "\" is a manifest, not a bundle",
+               "make the bundle with consort-prepare"};
+}
+
+Result<int> Run(const RunOptions& options) {
+  CONSORT_TRY(const auto bundle, LoadBundle(options.bundle));
+  CONSORT_TRY(CheckBackend(bundle));
+  // The results' file first: what is wrong with it is told before anything takes time.
+  CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
+  const std::string folder = ScratchFolder(options);
+  CONSORT_TRY(auto spool, MakeScratchFile(folder));
+  CONSORT_TRY(const auto list, SpoolOperands(options.operands, std::move(spool)));
+  const auto progress = MakeProgress(StyleOf(options));
+  for (const auto& warning : list->warnings()) progress->Message("warning: " + warning);
+  if (list->size() == 0) {
+    progress->Message("warning: the list is empty, nothing to do");
+    CONSORT_TRY(results.Sync());
+    return static_cast<int>(kDone);
+  }
+  CONSORT_TRY(auto scratch, MakeScratchFile(folder));
+  UniqueFd arena;
+  if (bundle.weights.bytes > 0) {
+    CONSORT_TRY(arena, FillArena(bundle));
+  }
+  CONSORT_TRY(const auto machine, ReadMachine());
+  CONSORT_TRY(auto fleet, PlanFleet(options, bundle, machine, arena.get()));
+  if (!fleet.warning.empty()) progress->Message("warning: " + fleet.warning);
+
+  JobLoop loop(options, bundle, *list, Recorder(bundle.labels, std::move(results),
+                                                ScratchFile(std::move(scratch))),
+               *progress);
+  const Result<int> ended = loop.Run(std::move(fleet));
+  progress->Finish(loop.View());
+  if (ended && !options.quiet) {
+    const std::string summary = FormatSummary(loop.Summary());
+    std::fwrite(summary.data(), 1, summary.size(), stderr);
+  }
+  return ended;
+}
+
+}  // namespace
+
+int RunJob(const RunOptions& options) {
+  signal(SIGPIPE, SIG_IGN);
+  const auto ended = Run(options);
+  if (ended) return ended.value();
+  std::fprintf(stderr, "consort: %s\n", ended.error().Sentence().c_str());
+  return kFailed;
+}
+
+}  // namespace consort

@@ -1,0 +1,295 @@
+#include "supervisor/job/job_loop.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "shared/base/clock.h"
+#include "shared/ring/futex.h"
+#include "supervisor/cli/exit_status.h"
+
+namespace consort {
+namespace {
+
+constexpr int64_t kTickNs = 100'000'000;
+// Records from one engine before the next one's turn.
+constexpr size_t kRecordsATurn = 2048;
+// After a worker gave something the loop looks at it again this soon, without asking to be woken:
+// at high rates records come in batches, and no producer makes a system call for each.
+constexpr int kHotMs = 1;
+
+}  // namespace
+
+JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list,
+                 Recorder recorder, Progress& progress)
+    : options_(options),
+      bundle_(bundle),
+      list_(list),
+      recorder_(std::move(recorder)),
+      progress_(progress),
+      dispatcher_({.attempts = options.attempts,
+                   .segment_ns = bundle.manifest.audio.segment_ns,
+                   .hop_ns = bundle.manifest.audio.hop_ns,
+                   .labels = bundle.labels.size()},
+                  list, recorder_),
+      record_bytes_(kMaxResultBytes) {}
+
+JobLoop::~JobLoop() = default;
+
+Result<int> JobLoop::Run(JobFleet fleet) {
+  started_ns_ = MonotonicNs();
+  next_tick_ns_ = started_ns_ + kTickNs;
+  split_ = fleet.split;
+  CONSORT_TRY(auto loop, EventLoop::Make());
+  loop_ = std::make_unique<EventLoop>(std::move(loop));
+  CONSORT_TRY(WatchSignals());
+  sampler_ = std::make_unique<PssSampler>();
+  fleet_ = std::make_unique<Fleet>(std::move(fleet.plan), *loop_, *this);
+  CONSORT_TRY(fleet_->Start());
+  pids_changed_ = true;
+  auto ended = Loop();
+  fleet_->End();
+  peak_pss_bytes_ = sampler_->peak_bytes();
+  sampler_->Stop();
+  return ended;
+}
+
+Status JobLoop::WatchSignals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, number);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  signals_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) return SystemError("watch for signals", "", errno);
+  return loop_->Add(signals_.get(), [this] { OnSignals(); });
+}
+
+void JobLoop::OnSignals() {
+  bool child = false;
+  signalfd_siginfo info{};
+  while (read(signals_.get(), &info, sizeof(info)) == static_cast<ssize_t>(sizeof(info))) {
+    const int number = static_cast<int>(info.ssi_signo);
+    if (number == SIGCHLD) {
+      child = true;
+    } else if (stop_signal_ == 0) {
+      stop_signal_ = number;
+      dispatcher_.Drain();
+      if (!options_.quiet) {
+        progress_.Message("stopping: what is in flight ends first; once more to stop at once");
+      }
+    } else {
+      stop_now_ = true;
+    }
+  }
+  if (child) fleet_->ChildDied();
+}
+
+Result<int> JobLoop::Loop() {
+  for (;;) {
+    if (failure_) break;
+    if (dispatcher_.AllDone()) return Finish();
+    if (stop_now_ || (stop_signal_ != 0 && dispatcher_.Idle())) return Finish();
+    int64_t wait_ns = std::max<int64_t>(0, next_tick_ns_ - MonotonicNs());
+    if (const auto start = fleet_->NextTickNs()) {
+      wait_ns = std::clamp<int64_t>(*start - MonotonicNs(), 0, wait_ns);
+    }
+    const int wait_ms = hot_.empty() ? static_cast<int>((wait_ns + 999'999) / 1'000'000) : kHotMs;
+    CONSORT_TRY([[maybe_unused]] const bool any, loop_->Wait(wait_ms));
+    ServeHot();
+    if (hand_out_) DispatchAll();
+    Tick();
+  }
+  // A reader that went away (`| head`) has what it wanted: that is no failure to complain about.
+  if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
+  [[maybe_unused]] const Status flushed = recorder_.Flush();
+  return *failure_;
+}
+
+Result<int> JobLoop::Finish() {
+  const Status synced = recorder_.Sync();
+  if (!synced && recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
+  CONSORT_TRY(synced);
+  if (!dispatcher_.AllDone()) return SignalExitStatus(stop_signal_);
+  return recorder_.files_failed() > 0 ? kSomeFailed : kDone;
+}
+
+// ---- results in, tasks out ----
+
+bool JobLoop::DrainRings(Worker& worker, size_t most, size_t& taken) {
+  for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+    auto& ring = worker.results(engine);
+    size_t count = 0;
+    for (; count < most; ++count) {
+      uint32_t type = 0;
+      uint32_t bytes = 0;
+      const auto popped = ring.TryPop(record_bytes_.data(),
+                                      static_cast<uint32_t>(record_bytes_.size()), &type, &bytes);
+      if (popped == Consumer::Pop::kEmpty) break;
+      if (popped == Consumer::Pop::kCorrupt) return false;
+      if (!DecodeResult(type, record_bytes_.data(), bytes, record_)) return false;
+      bool honest = false;
+      Check(dispatcher_.OnRecord(worker.id(), engine, record_, honest));
+      if (!honest) return false;
+      if (type != kSegmentTagsRecord) hand_out_ = true;
+    }
+    if (count > 0 && ring.ProducerNeedsWake()) {
+      FutexWake(&worker.channel().result_ring(engine)->producer_asleep);
+    }
+    taken += count;
+  }
+  return true;
+}
+
+void JobLoop::ServeHot() {
+  std::vector<uint64_t> cold;
+  fleet_->ForEachRunning([&](Worker& worker) {
+    if (!hot_.contains(worker.id())) return;
+    size_t taken = 0;
+    if (!DrainRings(worker, kRecordsATurn, taken)) {
+      Verbose("worker " + std::to_string(worker.pid()) + " broke the protocol; it is replaced");
+      fleet_->Kill(worker);
+      cold.push_back(worker.id());
+      return;
+    }
+    if (taken > 0) return;
+    // Nothing came for a while: ask to be woken. Each ring says whether it is really empty.
+    bool asleep = true;
+    for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+      asleep = worker.results(engine).PrepareToSleep() && asleep;
+    }
+    if (asleep) cold.push_back(worker.id());
+  });
+  for (const uint64_t id : cold) hot_.erase(id);
+}
+
+void JobLoop::DispatchAll() {
+  hand_out_ = false;
+  fleet_->ForEachRunning([this](Worker& worker) { Dispatch(worker); });
+}
+
+void JobLoop::Dispatch(Worker& worker) {
+  for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+    for (;;) {
+      const auto task = dispatcher_.NextTask(worker.id(), engine);
+      if (!task) return Check(task.error());
+      if (!task.value()) break;
+      Encode(*task.value(), task_bytes_);
+      auto& ring = worker.tasks(engine);
+      const auto pushed = ring.TryPush(kTaskRecord, task_bytes_.data(),
+                                       static_cast<uint32_t>(task_bytes_.size()));
+      // Two tasks always fit, unless the worker wrote to what is ours.
+      if (pushed != Producer::Push::kPushed) return fleet_->Kill(worker);
+      if (ring.ConsumerNeedsWake()) {
+        FutexWake(&worker.channel().task_ring(engine)->consumer_asleep);
+      }
+    }
+  }
+}
+
+// ---- the fleet's news ----
+
+void JobLoop::WorkerReady(Worker& worker) {
+  dispatcher_.AddWorker(worker.id(), worker.engines());
+  hot_.insert(worker.id());
+  hand_out_ = true;
+  pids_changed_ = true;
+}
+
+void JobLoop::WorkerWoke(Worker& worker) { hot_.insert(worker.id()); }
+
+void JobLoop::WorkerGone(Worker& worker, const Death& death) {
+  hot_.erase(worker.id());
+  pids_changed_ = true;
+  hand_out_ = true;
+  size_t taken = 0;
+  // All that it had published counts; what is damaged was never published.
+  [[maybe_unused]] const bool whole = DrainRings(worker, SIZE_MAX, taken);
+  std::vector<LastSeen> engines;
+  for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+    const uint64_t stage = worker.channel().state(engine).stage.load(std::memory_order_relaxed);
+    engines.push_back({stage < kStageCount ? StageName(static_cast<Stage>(stage)) : ""});
+  }
+  const bool crashed =
+      death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
+  ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
+  Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
+  Check(dispatcher_.RemoveWorker(worker.id(), crashed, death.Words(), engines));
+}
+
+void JobLoop::TemplateGone(const Death& death) {
+  pids_changed_ = true;
+  ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
+                                           : templates_restarted_.killed);
+  Verbose("a template " + death.Words());
+}
+
+void JobLoop::FleetFailed(const Error& error) {
+  if (!failure_) failure_ = error;
+}
+
+void JobLoop::Check(const Status& status) {
+  if (!status && !failure_) failure_ = status.error();
+}
+
+// ---- now and then ----
+
+void JobLoop::Tick() {
+  const int64_t now = MonotonicNs();
+  fleet_->Tick(now);
+  if (now < next_tick_ns_) return;
+  next_tick_ns_ = now + kTickNs;
+  // The net under the sleep flags: whoever has something is looked at, woken or not.
+  fleet_->ForEachRunning([this](Worker& worker) {
+    for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+      if (!worker.results(engine).Empty()) hot_.insert(worker.id());
+    }
+  });
+  Check(recorder_.Flush());
+  if (pids_changed_) {
+    pids_changed_ = false;
+    auto pids = fleet_->Pids();
+    pids.push_back(getpid());
+    sampler_->SetPids(std::move(pids));
+  }
+  progress_.Update(View(), now);
+}
+
+void JobLoop::Verbose(const std::string& line) {
+  if (options_.verbose > 0) progress_.Message(line);
+}
+
+JobView JobLoop::View() const {
+  JobView view;
+  view.files_total = list_.size();
+  view.files_done = dispatcher_.files_done();
+  view.files_failed = recorder_.files_failed();
+  view.segments_done = dispatcher_.segments_done();
+  view.audio_seconds = dispatcher_.audio_seconds();
+  view.workers_alive = fleet_ ? fleet_->workers_alive() : 0;
+  view.workers_wanted = split_.workers;
+  view.elapsed_s = static_cast<double>(MonotonicNs() - started_ns_) * 1e-9;
+  view.draining = stop_signal_ != 0;
+  return view;
+}
+
+JobSummary JobLoop::Summary() const {
+  JobSummary summary;
+  summary.files_total = list_.size();
+  summary.files_done = dispatcher_.files_done() - recorder_.files_failed();
+  summary.files_failed = recorder_.failed();
+  summary.segments = dispatcher_.segments_done();
+  summary.audio_seconds = dispatcher_.audio_seconds();
+  summary.elapsed_s = View().elapsed_s;
+  summary.workers = split_.workers;
+  summary.engines = split_.engines;
+  summary.stage_ns = dispatcher_.stage_ns();
+  summary.workers_restarted = workers_restarted_;
+  summary.templates_restarted = templates_restarted_;
+  summary.peak_pss_bytes = peak_pss_bytes_;
+  return summary;
+}
+
+}  // namespace consort

@@ -1,0 +1,88 @@
+// The loop itself: events in, tasks out.
+//
+//   worker's eventfd ─▶ drain its result rings ─▶ dispatcher ─▶ recorder ─▶ results
+//                                    dispatcher ─▶ task rings ─▶ wake engines
+//   template's socket, pidfds, SIGCHLD ─▶ fleet ─▶ (a death) drain, hand out again, fork
+//   SIGINT, SIGTERM ─▶ drain: what is in flight ends; a second one stops at once
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "shared/bundle/bundle.h"
+#include "supervisor/cli/options.h"
+#include "supervisor/dispatch/dispatcher.h"
+#include "supervisor/fleet/fleet.h"
+#include "supervisor/job/plan_fleet.h"
+#include "supervisor/job/recorder.h"
+#include "supervisor/loop/event_loop.h"
+#include "supervisor/view/pss_sampler.h"
+#include "supervisor/view/status_line.h"
+#include "supervisor/view/summary.h"
+
+namespace consort {
+
+class JobLoop : public FleetEvents {
+ public:
+  // All references outlive the loop.
+  JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list, Recorder recorder,
+          Progress& progress);
+  ~JobLoop() override;
+
+  // The exit status, or why the job could not be done. No process is left afterwards.
+  Result<int> Run(JobFleet fleet);
+
+  JobView View() const;
+  JobSummary Summary() const;
+
+ private:
+  void WorkerReady(Worker& worker) override;
+  void WorkerWoke(Worker& worker) override;
+  void WorkerGone(Worker& worker, const Death& death) override;
+  void TemplateGone(const Death& death) override;
+  void FleetFailed(const Error& error) override;
+
+  Status WatchSignals();
+  void OnSignals();
+  Result<int> Loop();
+  Result<int> Finish();
+  // Takes up to `most` records from each engine. False: the worker broke the protocol.
+  bool DrainRings(Worker& worker, size_t most, size_t& taken);
+  void ServeHot();
+  void DispatchAll();
+  void Dispatch(Worker& worker);
+  void Tick();
+  void Check(const Status& status);
+  void Verbose(const std::string& line);
+
+  const RunOptions& options_;
+  const Bundle& bundle_;
+  FileList& list_;
+  Recorder recorder_;
+  Progress& progress_;
+  Dispatcher dispatcher_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<Fleet> fleet_;
+  std::unique_ptr<PssSampler> sampler_;
+  UniqueFd signals_;
+  Split split_;
+
+  std::set<uint64_t> hot_;        // workers whose rings are being looked at without waiting
+  bool hand_out_ = false;         // something changed that may give an engine work
+  bool pids_changed_ = false;
+  std::optional<Error> failure_;  // ends the job
+  int stop_signal_ = 0;           // the first one that came
+  bool stop_now_ = false;         // the second
+  int64_t started_ns_ = 0;
+  int64_t next_tick_ns_ = 0;
+  JobSummary::Restarts workers_restarted_;
+  JobSummary::Restarts templates_restarted_;
+  int64_t peak_pss_bytes_ = 0;
+  std::vector<uint8_t> record_bytes_;
+  std::vector<uint8_t> task_bytes_;
+  ResultRecord record_;
+};
+
+}  // namespace consort

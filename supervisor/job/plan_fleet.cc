@@ -1,0 +1,75 @@
+#include "supervisor/job/plan_fleet.h"
+
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+
+namespace consort {
+namespace {
+
+// CONSORT_WORKER names another worker program, e.g. consort-worker-glibc, for comparison.
+std::string WorkerProgram(bool null) {
+  if (const char* chosen = std::getenv("CONSORT_WORKER"); chosen != nullptr && *chosen != '\0') {
+    return chosen;
+  }
+  char self[PATH_MAX] = {};
+  const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+  const std::string path(self, size > 0 ? static_cast<size_t>(size) : 0);
+  return path.substr(0, path.find_last_of('/') + 1) +
+         (null ? "consort-worker-null" : "consort-worker");
+}
+
+std::string Oversubscribed(const RunOptions& options, const Split& split, const Machine& machine) {
+  const int64_t threads = int64_t{split.workers} * split.engines * options.intra;
+  if (threads <= machine.usable_cpus) return "";
+  return std::to_string(threads) + " threads (" + std::to_string(split.workers) + " workers x " +
+         std::to_string(split.engines) + " engines" +
+         (options.intra > 1 ? " x " + std::to_string(options.intra) + " LibTorch threads" : "") +
+         ") share " + std::to_string(machine.usable_cpus) +
+         (machine.usable_cpus == 1 ? " usable CPU" : " usable CPUs") +
+         ": expect it to be slower than fewer";
+}
+
+}  // namespace
+
+Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
+                           const Machine& machine, int arena_fd) {
+  JobFleet fleet;
+  const bool null = bundle.manifest.prepared.backend == Prepared::Backend::kNull;
+  const std::string program = WorkerProgram(null);
+  if (access(program.c_str(), X_OK) != 0) {
+    return Error{"could not find the worker program \"" + program + "\"",
+                 "consort-worker belongs beside consort"};
+  }
+  fleet.split = ChooseSplit(machine, options.workers, options.engines);
+  fleet.warning = Oversubscribed(options, fleet.split, machine);
+
+  TemplateCommand command;
+  command.program = program;
+  command.bundle = bundle.folder;
+  command.bundle_sha256 = bundle.sha256;
+  command.arena_fd = arena_fd;
+  command.intra = options.intra;
+  command.become = options.no_template;
+  const auto places = PlaceWorkers(machine, fleet.split.workers, fleet.split.engines);
+  if (!options.no_template) {
+    for (const auto& node : machine.nodes) {
+      fleet.plan.nodes.push_back({command});
+      // On a machine of one node the affinity that we were given is right as it is.
+      if (machine.nodes.size() > 1) fleet.plan.nodes.back().command.cpus = node.cpus;
+    }
+  }
+  for (const auto& place : places) {
+    FleetSlot slot{place.node, place.cpus};
+    if (options.intra > 1) slot.cpus.assign(place.cpus.size(), -1);
+    if (options.no_template) {  // each worker is a process of its own making
+      slot.node = static_cast<int>(fleet.plan.nodes.size());
+      fleet.plan.nodes.push_back({command});
+    }
+    fleet.plan.slots.push_back(std::move(slot));
+  }
+  return fleet;
+}
+
+}  // namespace consort
