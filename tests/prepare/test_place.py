@@ -19,9 +19,9 @@ def state(folder):
 
 
 def test_a_second_call_does_nothing(workshop):
-    assert workshop.write(small_models.Plain()).prepare().status == 0
+    assert workshop.write(small_models.Plain()).prepare_by_itself().status == 0
     before = state(workshop.bundle)
-    again = workshop.prepare()
+    again = workshop.prepare_by_itself()
     assert again.status == 0 and "is up to date" in again.out
     assert state(workshop.bundle) == before
 
@@ -168,7 +168,7 @@ def test_a_cut_off_model_is_one_sentence(workshop):
 
 def test_wrong_usage_exits_2(workshop):
     workshop.write(small_models.Plain())
-    assert workshop.prepare("--zebra").status == 2
+    assert workshop.prepare_by_itself("--zebra").status == 2
 
 
 def test_help_says_that_a_bundle_is_a_program(workshop):

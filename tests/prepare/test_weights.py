@@ -140,7 +140,7 @@ def test_packed_weights_that_nothing_can_take_out_are_refused(workshop):
     module = torch.ao.quantization.quantize_dynamic(
         torch.nn.Sequential(torch.nn.Linear(500, 500), torch.nn.Linear(500, 3)).eval(), {torch.nn.Linear})
     workshop.write(torch.jit.script(module))
-    refused(workshop.prepare(), "inside the model's code and cannot be taken out", "save the model before torch.jit.freeze")
+    refused(workshop.prepare_by_itself(), "inside the model's code and cannot be taken out", "save the model before torch.jit.freeze")
     assert not os.path.exists(workshop.bundle) and not workshop.left_beside()
 
 

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 
 from .errors import PrepareError
 
@@ -34,6 +35,8 @@ def prepare(args):
     manifest = manifests.read_manifest(manifest_path)
     labels = manifests.read_labels(manifest, manifest_path)
 
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a refusal is one line: no notes of LibTorch's
+    warnings.simplefilter("ignore")
     import torch
     from . import bundle, verify
     torch.set_num_threads(1)  # as an engine does: the last bits depend on it
