@@ -1,0 +1,14 @@
+# The models are prepared by consort-prepare when the test is built.
+if(CONSORT_WITH_TORCH)
+  set(tiny_models ${CMAKE_CURRENT_BINARY_DIR}/tiny_models)
+  file(GLOB prepare_sources ${CMAKE_SOURCE_DIR}/tools/prepare/consort_prepare/*.py)
+  add_custom_command(
+    OUTPUT ${tiny_models}/done
+    COMMAND ${CONSORT_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/unit/make_tiny_models.py ${tiny_models}
+    DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/unit/make_tiny_models.py ${prepare_sources})
+  add_custom_target(tiny_models DEPENDS ${tiny_models}/done)
+  consort_test(infer_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/infer_test.cc
+                                  ${CMAKE_CURRENT_SOURCE_DIR}/unit/infer_state_test.cc DEPENDS consort_infer)
+  target_compile_definitions(infer_test PRIVATE TINY_MODELS="${tiny_models}")
+  add_dependencies(infer_test tiny_models)
+endif()

@@ -1,0 +1,44 @@
+// Models that keep state: each engine has its own, and unless the manifest asks for it, none
+// outlives a segment. The model counts its calls in a buffer, in an attribute, and in a list.
+#include <gtest/gtest.h>
+
+#include "tiny_model.h"
+
+namespace consort {
+namespace {
+
+using Counts = std::vector<float>;
+
+TEST(InferState, OfOneRunnerIsNoOthers) {
+  const TinyModel tiny("memory");
+  ASSERT_TRUE(tiny.bundle.manifest.stateful);
+  ASSERT_EQ(tiny.bundle.manifest.prepared.written_buffers,
+            std::vector<std::string>{"memory.written"});
+  const auto model = tiny.Load();
+  ASSERT_TRUE(WarmUp(*model, tiny.Source()));
+  const auto one = model->NewRunner().value();
+  const auto two = model->NewRunner().value();
+  EXPECT_EQ(ScoresOf(*one, tiny.input), (Counts{1, 1, 1}));
+  EXPECT_EQ(ScoresOf(*one, tiny.input), (Counts{2, 2, 2}));
+  EXPECT_EQ(ScoresOf(*two, tiny.input), (Counts{1, 1, 1}));
+  EXPECT_EQ(ScoresOf(*one, tiny.input), (Counts{3, 3, 3}));
+}
+
+TEST(InferState, EndsWithTheSegmentUnlessTheManifestSaysStateful) {
+  TinyModel tiny("memory");
+  tiny.bundle.manifest.stateful = false;
+  const auto model = tiny.Load();
+  const auto runner = model->NewRunner().value();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ScoresOf(*runner, tiny.input), (Counts{1, 1, 1})) << i;
+}
+
+TEST(InferState, InASharedBufferEndsTheProcessThatWritesIt) {
+  TinyModel tiny("memory");
+  tiny.bundle.manifest.prepared.written_buffers.clear();
+  const auto model = tiny.Load();
+  const auto runner = model->NewRunner().value();
+  EXPECT_EXIT(ScoresOf(*runner, tiny.input), testing::KilledBySignal(SIGSEGV), "");
+}
+
+}  // namespace
+}  // namespace consort

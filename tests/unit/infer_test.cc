@@ -1,0 +1,135 @@
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "tiny_model.h"
+
+namespace consort {
+namespace {
+
+size_t ThreadsOfThisProcess() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+TEST(Infer, StartsNoThreadWhileItLoadsAndWarmsUp) {
+  const TinyModel tiny("tags");
+  const auto model = tiny.Load();
+  ASSERT_TRUE(WarmUp(*model, tiny.Source()));
+  EXPECT_EQ(ThreadsOfThisProcess(), 1U);
+}
+
+TEST(Infer, GivesTheScoresOfPyTorchFromTheFirstForwardOn) {
+  const TinyModel tiny("tags");
+  const auto model = tiny.Load();
+  ASSERT_TRUE(WarmUp(*model, tiny.Source()));
+  const auto runner = model->NewRunner().value();
+  ASSERT_EQ(tiny.expected.size(), 5U);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(ScoresOf(*runner, tiny.input), tiny.expected) << i;
+}
+
+TEST(Infer, GivesTheSameBitsWhereverTheInputLies) {
+  const TinyModel tiny("tags");
+  const auto model = tiny.Load();
+  const auto runner = model->NewRunner().value();
+  std::vector<float> shifted(tiny.input.size() + 7);
+  for (size_t shift = 0; shift < 7; ++shift) {
+    std::copy(tiny.input.begin(), tiny.input.end(),
+              shifted.begin() + static_cast<std::ptrdiff_t>(shift));
+    EXPECT_EQ(ScoresOf(*runner, std::span(shifted).subspan(shift, tiny.input.size())), tiny.expected);
+  }
+}
+
+TEST(Infer, WorksInAForkOfAWarmedProcessWithThreads) {
+  const TinyModel tiny("tags");
+  const auto model = tiny.Load();
+  ASSERT_TRUE(WarmUp(*model, tiny.Source()));
+  const pid_t child = fork();
+  if (child == 0) {
+    std::vector<int> good(3);
+    std::vector<std::thread> engines;
+    for (int& mine : good) {
+      engines.emplace_back([&] {
+        ConfigureEngineThread(1);
+        const auto runner = model->NewRunner().value();
+        mine = 1;
+        for (int i = 0; i < 20; ++i) mine &= ScoresOf(*runner, tiny.input) == tiny.expected;
+      });
+    }
+    for (auto& engine : engines) engine.join();
+    _exit(good == std::vector<int>{1, 1, 1} ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(Infer, TurnsAnExceptionOfTheModelIntoOneLineAndGoesOn) {
+  const TinyModel tiny("tags");
+  const auto model = tiny.Load();
+  const auto engine = model->NewRunner().value();
+  std::vector<float> loud(tiny.input.size(), 100.0F);
+  std::vector<float> scores;
+  const Status status = engine->Forward(loud, scores);
+  ASSERT_FALSE(status);
+  EXPECT_TRUE(status.error().what.starts_with("the model failed: ")) << status.error().what;
+  EXPECT_NE(status.error().what.find("too loud"), std::string::npos) << status.error().what;
+  EXPECT_EQ(status.error().what.find('\n'), std::string::npos);
+  EXPECT_EQ(ScoresOf(*engine, tiny.input), tiny.expected);
+}
+
+TEST(Infer, NamesBothNumbersWhenScoresAndLabelsDiffer) {
+  TinyModel tiny("tags");
+  tiny.bundle.labels.pop_back();
+  const auto model = tiny.Load();
+  const Status status = WarmUp(*model, tiny.Source());
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().what, "the model gives 5 scores for a segment, but there are 4 labels");
+}
+
+TEST(Infer, RefusesATableThatLacksAWeightOrHasOneTooMany) {
+  TinyModel lacks("tags");
+  auto& tensors = lacks.bundle.weights.tensors;
+  const auto row = std::find_if(tensors.begin(), tensors.end(),
+                                [](const auto& entry) { return entry.name == "net.conv.bias"; });
+  ASSERT_NE(row, tensors.end());
+  const WeightEntry entry = *row;
+  tensors.erase(row);
+  EXPECT_EQ(lacks.LoadTrouble(), "\"weights.json\" has no weight \"net.conv.bias\"");
+  TinyModel more("tags");
+  more.bundle.weights.tensors.push_back(entry);
+  more.bundle.weights.tensors.back().name = "net.other";
+  EXPECT_EQ(more.LoadTrouble(), "its code has no weight \"net.other\"");
+}
+
+TEST(Infer, RefusesAWeightOfAnotherType) {
+  TinyModel tiny("tags");
+  for (auto& entry : tiny.bundle.weights.tensors) {
+    if (entry.name == "net.conv.bias") entry.dtype = "int32";
+  }
+  EXPECT_EQ(tiny.LoadTrouble(), "the weight \"net.conv.bias\" has another type in its code");
+}
+
+TEST(Infer, RefusesTiedWeightsThatTheTableTellsApart) {
+  TinyModel tiny("tags");
+  for (auto& entry : tiny.bundle.weights.tensors) {
+    if (entry.name == "net.second.weight") entry.offset += 64;
+  }
+  EXPECT_EQ(tiny.LoadTrouble(),
+            "the weight \"net.second.weight\" is tied to another one in its code");
+}
+
+TEST(Infer, RefusesABackendOrCodeThatItDoesNotKnow) {
+  TinyModel aoti("tags");
+  aoti.bundle.manifest.prepared.backend = Prepared::Backend::kAoti;
+  EXPECT_EQ(aoti.LoadTrouble(), "its backend is not in this program");
+  TinyModel missing("tags");
+  missing.bundle.folder += "/nowhere";
+  EXPECT_FALSE(LoadModel(missing.Source()));
+}
+
+}  // namespace
+}  // namespace consort
