@@ -92,9 +92,8 @@ def test_labels_that_are_more_than_the_models_outputs(refused, real):
     (lambda m: m["audio"].update(hop_seconds=0), "hop_seconds"),
     (lambda m: m["output"].update(kind="dance"), "kind"),
     (lambda m: m.update(consort=2), "consort"),
-    (lambda m: m.pop("prepared"), "prepare"),
 ], ids=["unknown key", "unknown key in audio", "unknown key in features", "missing key", "text for a number",
-        "no hop", "unknown kind", "another version", "never prepared"])
+        "no hop", "unknown kind", "another version"])
 def test_manifest_that_breaks_a_rule(refused, null_bundle, change, word):
     folder = null_bundle()
     manifest = bundles.read_manifest(folder)
@@ -102,6 +101,15 @@ def test_manifest_that_breaks_a_rule(refused, null_bundle, change, word):
     bundles.write_manifest(folder, manifest)
     line = refused(folder)
     assert "model.json" in line and word in line
+
+
+def test_manifest_that_was_never_prepared(refused, null_bundle):
+    folder = null_bundle()
+    manifest = bundles.read_manifest(folder)
+    del manifest["prepared"]
+    bundles.write_manifest(folder, manifest)
+    line = refused(folder)
+    assert str(folder) in line and "consort-prepare" in line
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"consort": 1', "\x00" * 100],
