@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 #include "worker/read/looks_like.h"
+#include "worker/read/promised_length.h"
 #include "worker/read/quiet_decoders.h"
 #include "worker/read/regular_file.h"
 
@@ -42,6 +44,10 @@ sf_count_t AudioFile::IoRead(void* out, sf_count_t count, void* user) {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) io.error = errno;
     if (got <= 0) break;
+    for (int64_t i = 0; io.pretended_size_at >= 0 && i < 4; ++i) {
+      const int64_t place = io.pretended_size_at + i - io.at;
+      if (place >= 0 && place < got) static_cast<char*>(out)[total + place] = '\xFF';
+    }
     total += got;
     io.at += got;
   }
@@ -72,14 +78,24 @@ MaybeFault AudioFile::Open(UniqueFd fd) {
   }
   fd_ = std::move(fd);
   io_ = {.fd = fd_.get(), .size = status.st_size};
-  if (Restart()) return std::nullopt;
+  if (Restart()) {
+    if (info_.frames > 0) return std::nullopt;
+    // libsndfile takes a size of 0 for the truth; "unknown" it understands.
+    if (const auto field = UnfinishedWavSizeField(fd_.get(), io_.size)) {
+      io_.pretended_size_at = *field;
+      Restart();
+    }
+    if (decoder_ != nullptr) return std::nullopt;
+  }
   const int error = sf_error(nullptr);
   if (io_.error != 0) return Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(io_.error));
   if (error == SF_ERR_UNSUPPORTED_ENCODING) {
     return Fault(ErrorCode::kUnsupported, "the file's encoding is not supported");
   }
-  // A known header with nonsense in it is "malformed" to libsndfile; so is some text.
-  return Fault(ErrorCode::kNotAudio, "no decoder knows the content" + LooksLike(fd_.get()));
+  if (std::string_view(sf_strerror(nullptr)).find("channel") != std::string_view::npos) {
+    return Fault(ErrorCode::kUnsupported, "a channel count outside 1 to 1024 is not supported");
+  }
+  return WhyNotAudio(fd_.get());
 }
 
 void AudioFile::Close() {
@@ -92,7 +108,7 @@ void AudioFile::Close() {
 
 bool AudioFile::exact_seek() const {
   if (container() == SF_FORMAT_FLAC || plain_pcm()) return true;
-  switch (info_.format & SF_FORMAT_SUBMASK) {
+  switch (codec()) {
     case SF_FORMAT_ALAC_16:
     case SF_FORMAT_ALAC_20:
     case SF_FORMAT_ALAC_24:
@@ -108,12 +124,12 @@ int32_t AudioFile::preroll_seconds() const {
   // and MP3 (at 8 kbit/s to 2e-7: its frames reach back 511 bytes, half a second). Opus' SILK, used
   // at low bit rates, forgets its past slowly and never bounds it: three seconds are mostly exact,
   // ten are no better.
-  return (info_.format & SF_FORMAT_SUBMASK) == SF_FORMAT_OPUS ? 3 : 1;
+  return codec() == SF_FORMAT_OPUS ? 3 : 1;
 }
 
 bool AudioFile::plain_pcm() const {
   if (container() == SF_FORMAT_FLAC) return false;
-  switch (info_.format & SF_FORMAT_SUBMASK) {
+  switch (codec()) {
     case SF_FORMAT_PCM_S8:
     case SF_FORMAT_PCM_U8:
     case SF_FORMAT_PCM_16:

@@ -34,6 +34,7 @@ class AudioFile {
   int32_t rate() const { return info_.samplerate; }
   int32_t channels() const { return info_.channels; }
   int container() const { return info_.format & SF_FORMAT_TYPEMASK; }
+  int codec() const { return info_.format & SF_FORMAT_SUBMASK; }
   int fd() const { return fd_.get(); }
 
   // Any sample can be had by itself: PCM, float, companded, FLAC, ALAC. Other codecs carry state
@@ -53,6 +54,8 @@ class AudioFile {
   // damage in this call (what it returned is then not to be trusted).
   int64_t Read(std::span<float> out);
   bool damaged() const { return damaged_; }
+  // The decoder has fetched the file's last byte.
+  bool at_end_of_bytes() const { return io_.at >= io_.size; }
   int io_errno() const { return io_.error; }  // of a failed read(2) since the start, or 0
 
  private:
@@ -64,7 +67,8 @@ class AudioFile {
     int fd = -1;
     int64_t at = 0;
     int64_t size = 0;
-    int64_t pretended_end = 0;  // what a seek to the end reports, if not 0
+    int64_t pretended_end = 0;       // what a seek to the end reports, if not 0
+    int64_t pretended_size_at = -1;  // four bytes there are read as 0xFF, if not -1
     int error = 0;
   };
   static sf_count_t IoLength(void* user);

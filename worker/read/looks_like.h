@@ -1,11 +1,11 @@
-// What a file that no decoder knows looks like, for the message about it.
+// Why no decoder takes a file, as far as its first bytes tell.
 #pragma once
 
-#include <string>
+#include "worker/read/read_fault.h"
 
 namespace consort {
 
-// From its first bytes: " (looks like text)", or empty.
-std::string LooksLike(int fd);
+// kNotAudio, with what it looks like; kDecode for a format we read whose header is cut or damaged.
+ReadFault WhyNotAudio(int fd);
 
 }  // namespace consort

@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace consort {
 namespace {
@@ -153,25 +151,22 @@ std::optional<int64_t> PromisedFrames(int fd, int64_t file_bytes) {
   return std::nullopt;
 }
 
-bool OggStreamEnds(int fd, int64_t file_bytes) {
-  const int64_t tail_bytes = std::min<int64_t>(file_bytes, 128 * 1024);
-  std::vector<char> tail(static_cast<size_t>(tail_bytes));
-  if (::pread(fd, tail.data(), tail.size(), file_bytes - tail_bytes) != tail_bytes) return true;
-  const std::string_view bytes(tail.data(), tail.size());
-  // A page: "OggS", version 0, flags (4: end of stream), …, at 26 the count of segment lengths.
-  constexpr size_t kPageHead = 27;
-  for (size_t at = bytes.rfind("OggS"); at != std::string_view::npos;
-       at = at == 0 ? std::string_view::npos : bytes.rfind("OggS", at - 1)) {
-    if (at + kPageHead > bytes.size() || bytes[at + 4] != 0) continue;
-    const auto count = static_cast<unsigned char>(bytes[at + 26]);
-    size_t end = at + kPageHead + count;
-    if (end > bytes.size()) continue;
-    for (size_t i = 0; i < count; ++i) end += static_cast<unsigned char>(bytes[at + kPageHead + i]);
-    // The page that was cut is not there; the one before it does not end the stream.
-    if (end > bytes.size()) continue;
-    return (static_cast<unsigned char>(bytes[at + 5]) & 4) != 0;
+std::optional<int64_t> UnfinishedWavSizeField(int fd, int64_t file_bytes) {
+  Header header(fd);
+  if (header.Tag(0) != "RIFF" || header.Tag(8) != "WAVE") return std::nullopt;
+  const auto total = static_cast<int64_t>(header.Number(4, 4));
+  int64_t at = 12;
+  for (int i = 0; i < kMaxChunks && header.good; ++i) {
+    const bool is_data = header.Tag(at) == "data";
+    const auto size = static_cast<int64_t>(header.Number(at + 4, 4));
+    if (is_data) {
+      if (size != 0 || at + 8 >= file_bytes) return std::nullopt;
+      if (total + 8 > at + 8 && total < 0x7FFF'0000) return std::nullopt;  // empty, more chunks
+      return at + 4;
+    }
+    at += 8 + size + (size & 1);
   }
-  return false;
+  return std::nullopt;
 }
 
 }  // namespace consort

@@ -1,5 +1,5 @@
-// What a container's header says about its length, where libsndfile quietly says less because the
-// file ends early; and whether an Ogg stream has its last page.
+// What a container's header says about its length, where libsndfile quietly says less because
+// the file ends early.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,9 @@ namespace consort {
 // nothing. Never fails: what it cannot follow promises nothing.
 std::optional<int64_t> PromisedFrames(int fd, int64_t file_bytes);
 
-// False if the last page of an Ogg file lacks the mark that ends a stream, or no whole page is in
-// the file's last 128 KiB.
-bool OggStreamEnds(int fd, int64_t file_bytes);
+// Where a WAV file's header has the size of its sound, if that size is 0 and the header's total
+// does not reach beyond it, and yet there are bytes: the file was written to a pipe, or its writer
+// died.
+std::optional<int64_t> UnfinishedWavSizeField(int fd, int64_t file_bytes);
 
 }  // namespace consort

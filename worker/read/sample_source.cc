@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "worker/read/ogg_pages.h"
 #include "worker/read/promised_length.h"
 
 namespace consort {
@@ -16,6 +17,8 @@ constexpr int64_t kMp3Slack = 2 * 1152;
 constexpr int64_t kMaxSamplesPerByte = 64;
 // Of a header's promise: 2^40 samples are 265 days at 48 kHz.
 constexpr int64_t kMaxSamples = int64_t{1} << 40;
+
+constexpr char kDamagedWords[] = "the content is damaged";
 
 constexpr int32_t kMinRate = 100;
 constexpr int32_t kMaxRate = 1'000'000;
@@ -71,15 +74,28 @@ void SampleSource::FindLength(bool guessed) {
       samples_ = FirstUnreadable(near_end, frames - 1);
     }
   } else if (file_.container() == SF_FORMAT_OGG) {
-    // The length is that of the last page; what can be decoded may be less.
-    if (!CanRead(frames - 1)) samples_ = FindEnd().sample;
-    // At least one more sample was to come.
-    if (!OggStreamEnds(file_.fd(), identity_.size_bytes)) ++samples_;
+    FindOggLength();
   } else if (frames == SF_COUNT_MAX) {  // a FLAC that was written to a pipe
     const End& end = FindEnd();
-    samples_ = end.sample + (end.code == ErrorCode::kTruncated ? 0 : 1);
+    samples_ = end.sample + (file_.damaged() ? 1 : 0);  // damaged: more was to come
   } else {
     samples_ = std::max(frames, PromisedFrames(file_.fd(), identity_.size_bytes).value_or(0));
+  }
+}
+
+void SampleSource::FindOggLength() {
+  const OggWalk walk = WalkOggPages(file_.fd(), identity_.size_bytes);
+  if (walk.outcome == OggWalk::Outcome::kDamaged) {
+    const int64_t unheard = file_.codec() == SF_FORMAT_OPUS ? OpusPreSkip(file_.fd()) : 0;
+    const int64_t good = std::clamp<int64_t>(walk.position - unheard, 0, samples_ - 1);
+    end_ = End{good, ErrorCode::kDecode, kDamagedWords};
+    return;
+  }
+  // The length is that of the last page; what can be decoded may be less.
+  if (!CanRead(samples_ - 1)) samples_ = FindEnd().sample;
+  if (walk.outcome == OggWalk::Outcome::kCut) {
+    end_ = End{samples_, ErrorCode::kTruncated, "the stream ends without its last page"};
+    ++samples_;  // at least one more was to come
   }
 }
 
@@ -126,9 +142,9 @@ const SampleSource::End& SampleSource::FindEnd() {
   if (file_.io_errno() != 0) {
     end.code = ErrorCode::kIo;
     end.message = "could not read: " + ErrnoWords(file_.io_errno());
-  } else if (file_.damaged() && file_.Read(heard) > 0) {
+  } else if (file_.damaged() && !file_.at_end_of_bytes()) {
     end.code = ErrorCode::kDecode;
-    end.message = "the content is damaged";
+    end.message = kDamagedWords;
   }
   return end_.emplace(std::move(end));
 }
@@ -176,6 +192,7 @@ bool SampleSource::Extend(int64_t end) {
 
 MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
                               std::span<const float>& out) {
+  if (end_ && end > end_->sample) return Fault(end_->code, end_->message, end_->sample);
   const int64_t window_end = window_begin_ + static_cast<int64_t>(window_.size());
   bool good = true;
   if (window_anchor_ < 0 || begin < window_begin_ ||
@@ -193,7 +210,7 @@ MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
     window_begin_ = 0;
     if (!file_.Restart() || !SkipTo(begin) || !Extend(end)) {
       window_anchor_ = -1;
-      return Fault(ErrorCode::kDecode, "the content is damaged", last.sample);
+      return Fault(ErrorCode::kDecode, kDamagedWords, last.sample);
     }
     window_anchor_ = -1;
   }

@@ -52,6 +52,7 @@ class SampleSource {
   };
   MaybeFault CheckHeader();
   void FindLength(bool guessed);
+  void FindOggLength();
   bool CanRead(int64_t sample);
   int64_t FirstUnreadable(int64_t low, int64_t high);
   const End& FindEnd();

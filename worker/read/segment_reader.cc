@@ -65,6 +65,7 @@ SegmentReader::Range SegmentReader::NeededRange(int64_t k) const {
   const int64_t from = info_.sample_rate;
   const int64_t to = spec_.sample_rate;
   const int64_t start = grid_.Start(k);
+  if (start >= samples) return {samples, samples, 0, 0};  // hops longer than segments: silence
   if (from == to) {
     const int64_t end = std::min(start + segment_samples_, samples);
     return {start, end, 0, end - start};
@@ -82,6 +83,10 @@ SegmentReader::Range SegmentReader::NeededRange(int64_t k) const {
 MaybeFault SegmentReader::ReadSegment(int64_t k, std::span<float> out) {
   clock_.Enter(Stage::kRead);
   const Range range = NeededRange(k);
+  if (range.valid == 0) {
+    std::fill(out.begin(), out.end(), 0.0f);
+    return std::nullopt;
+  }
   int64_t anchor = range.begin;
   if (source_.needs_anchors()) {
     anchor = NeededRange(k - k % static_cast<int64_t>(info_.segment_alignment)).begin;
