@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,6 +118,27 @@ def test_a_kill_before_the_rename_leaves_the_old_bundle_whole(workshop, signal_n
     assert workshop.prepare().status == 0
     assert not workshop.left_beside()
     assert state(workshop.bundle) != before
+
+
+def test_there_is_a_whole_bundle_at_every_step_of_replacing_one(workshop, monkeypatch):
+    assert workshop.write(small_models.Plain()).prepare().status == 0
+    (workshop.folder / "labels.txt").write_text("x\ny\nz\n")
+    steps = []
+
+    def watched(module, name):
+        real = getattr(module, name)
+
+        def step(*args, **kwargs):
+            assert set(os.listdir(workshop.bundle)) == {"model.json", *workshop.prepared()["files"]}
+            real(*args, **kwargs)
+            assert set(os.listdir(workshop.bundle)) == {"model.json", *workshop.prepared()["files"]}
+            steps.append(name)
+        monkeypatch.setattr(module, name, step)
+
+    watched(shutil, "rmtree")
+    watched(os, "rename")
+    assert workshop.prepare().status == 0
+    assert steps  # the old one was taken away
 
 
 def test_a_kill_before_the_first_rename_leaves_no_bundle(workshop):

@@ -130,8 +130,9 @@ def test_a_constant_that_tracing_left_is_moved_out(workshop, noise):
 def test_constants_of_children_of_one_type_are_moved_out(workshop, noise):
     torch.manual_seed(6)
     child = torch.jit.trace(small_models.WithConstants(torch.randn(500)), noise[0])
-    module = torch.jit.trace(small_models.TwoOfAKind(child).eval(), noise[0])
-    prepared(workshop, module)
+    prepared(workshop, small_models.TwoOfAKind(child))
+    module = torch.jit.load(workshop.model)
+    assert module.one._c._type().qualified_name() == module.two._c._type().qualified_name()
     equal_bit_for_bit(workshop, noise)
 
 

@@ -135,9 +135,9 @@ def move_constants_out(module):
         if not nodes:
             continue
         holder = torch.jit.script(_Constants([node.t("value") for _, node in nodes]))
+        if instances[0].hasattr(CONSTANTS_MODULE):  # asks the type, so before the first gets it
+            raise PrepareError(f'the model has an attribute "{CONSTANTS_MODULE}" of its own', "rename it")
         for cpp in instances:
-            if cpp.hasattr(CONSTANTS_MODULE):
-                raise PrepareError(f'the model has an attribute "{CONSTANTS_MODULE}" of its own', "rename it")
             cpp._register_attribute(CONSTANTS_MODULE, holder._c._type(), holder._c)
         for index, (graph, node) in enumerate(nodes):
             itself = next(graph.inputs())
