@@ -228,6 +228,9 @@ void Fleet::FindStatus(Worker& worker) {
   if (worker.dying_since_ns_ == 0) worker.dying_since_ns_ = MonotonicNs();
   // The pidfd stays readable: it has said all it can.
   loop_.Remove(worker.pidfd_.get());
+  const auto* maker = FindTemplate(worker.template_id_);
+  // With --no-template they are one process, whose status TemplateDied gets and passes on.
+  if (maker != nullptr && maker->process.pid() == worker.pid_) return;
   int status = 0;
   switch (TryReap(worker.pidfd_.get(), status)) {
     case 1:
@@ -236,9 +239,7 @@ void Fleet::FindStatus(Worker& worker) {
       return;  // its threads are still ending; SIGCHLD comes
     default:
       // A grandchild: its template reaps it and tells, unless that is dead too.
-      if (FindTemplate(worker.template_id_) == nullptr) {
-        Step(worker, WorkerEvent::kLost, Death{});
-      }
+      if (maker == nullptr) Step(worker, WorkerEvent::kLost, Death{});
   }
 }
 
@@ -288,6 +289,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
   auto* dead = FindTemplate(template_id);
   if (dead == nullptr) return;
   const bool was_ready = dead->ready;
+  const pid_t pid = dead->process.pid();
   const Death death = DeathFrom(wait_status, false);
   loop_.Remove(dead->process.socket());
   node_template_[dead->node] = 0;
@@ -300,8 +302,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     auto* worker = FindWorker(id);
     if (worker == nullptr) continue;
     // Of a template that became the worker itself (--no-template) we have the status here.
-    if (plan_.nodes[static_cast<size_t>(plan_.slots[worker->slot_].node)].command.become &&
-        worker->pid_ > 0) {
+    if (worker->pid_ == pid) {
       Step(*worker, WorkerEvent::kReaped, DeathFrom(wait_status, worker->killed_by_us_));
     } else {
       // The parent-death signal is on its way; this is for one that was forked a moment ago and

@@ -72,9 +72,8 @@ Result<int> Run(const RunOptions& options) {
   CONSORT_TRY(auto fleet, PlanFleet(options, bundle, machine, arena.get()));
   if (!fleet.warning.empty()) progress->Message("warning: " + fleet.warning);
 
-  JobLoop loop(options, bundle, *list, Recorder(bundle.labels, std::move(results),
-                                                ScratchFile(std::move(scratch))),
-               *progress);
+  Recorder recorder(bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
+  JobLoop loop(options, bundle, *list, recorder, *progress);
   const Result<int> ended = loop.Run(std::move(fleet));
   progress->Finish(loop.View());
   if (ended && !options.quiet) {

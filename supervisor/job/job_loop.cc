@@ -24,11 +24,11 @@ constexpr int kHotMs = 1;
 }  // namespace
 
 JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list,
-                 Recorder recorder, Progress& progress)
+                 Recorder& recorder, Progress& progress)
     : options_(options),
       bundle_(bundle),
       list_(list),
-      recorder_(std::move(recorder)),
+      recorder_(recorder),
       progress_(progress),
       dispatcher_({.attempts = options.attempts,
                    .segment_ns = bundle.manifest.audio.segment_ns,

@@ -27,7 +27,7 @@ namespace consort {
 class JobLoop : public FleetEvents {
  public:
   // All references outlive the loop.
-  JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list, Recorder recorder,
+  JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list, Recorder& recorder,
           Progress& progress);
   ~JobLoop() override;
 
@@ -60,7 +60,7 @@ class JobLoop : public FleetEvents {
   const RunOptions& options_;
   const Bundle& bundle_;
   FileList& list_;
-  Recorder recorder_;
+  Recorder& recorder_;
   Progress& progress_;
   Dispatcher dispatcher_;
   std::unique_ptr<EventLoop> loop_;

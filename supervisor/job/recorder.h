@@ -17,6 +17,8 @@ namespace consort {
 class Recorder : public ResultSink {
  public:
   Recorder(const std::vector<std::string>& labels, ResultFile file, ScratchFile scratch);
+  Recorder(const Recorder&) = delete;  // the gatherer holds its address
+  Recorder& operator=(const Recorder&) = delete;
 
   Status SegmentDone(const OpenFile& file, const SegmentTags& tags) override;
   Status SegmentCrashed(const OpenFile& file, uint64_t segment,

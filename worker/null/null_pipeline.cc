@@ -87,6 +87,7 @@ class NullPipeline : public Pipeline {
     clock_.Enter(Stage::kForward);
     Sleep(segment_us_ + command_.sleep_us);
     if (auto fault = Obey(k)) return fault;
+    if (command_.word == "lie" && command_.segment == k) tags.push_back({UINT32_MAX, 1.0F});
     const auto labels = bundle_.labels.size();
     const auto count = std::min(static_cast<size_t>(bundle_.manifest.output.top_k), labels);
     const uint64_t hash = Mix(hash_ + static_cast<uint64_t>(k));

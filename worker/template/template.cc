@@ -81,7 +81,12 @@ class Template {
     if (request.message.type != TemplateMessage::Type::kFork || request.fds.size() != 2) {
       FailAsTemplate(life_.control.get(), Error{"unknown request"});
     }
-    if (life_.become) BecomeWorker(request);
+    if (life_.become) {
+      const UniqueFd pidfd(PidfdOpen(getpid()));
+      SayForked(request.message.worker, getpid(), pidfd.get());
+      prctl(PR_SET_NAME, "consort-worker");
+      BecomeWorker(request);
+    }
     Fork(request);
   }
 
@@ -104,11 +109,15 @@ class Template {
     }
     // The child cannot be reaped before this thread does it, so the pid is still its own.
     const UniqueFd pidfd(PidfdOpen(pid));
+    SayForked(request.message.worker, pid, pidfd.get());
+  }
+
+  void SayForked(uint64_t worker, pid_t pid, int pidfd) {
     TemplateMessage forked;
     forked.type = TemplateMessage::Type::kForked;
-    forked.worker = request.message.worker;
+    forked.worker = worker;
     forked.pid = pid;
-    Send(forked, {pidfd.get()});
+    Send(forked, {pidfd});
   }
 
   [[noreturn]] void BecomeWorker(ReceivedMessage& request) {

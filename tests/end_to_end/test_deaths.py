@@ -1,0 +1,251 @@
+"""Workers, templates and the supervisor die at any moment: nothing is lost, nothing is left.
+
+The oracle is the bytes of an undisturbed run.
+"""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+
+import processes
+from program import DONE, SOME_FAILED, by_file, read_results
+
+
+@pytest.fixture(scope="module")
+def small_files(tmp_path_factory, sounds):
+    """300 links to real sounds, each of its own name, so that each has its own tags."""
+    folder = tmp_path_factory.mktemp("sounds")
+    real = sounds.wavs + sounds.flacs
+    for n in range(300):
+        source = real[n % len(real)]
+        (folder / f"{n:03d}{os.path.splitext(source)[1]}").symlink_to(source)
+    return folder
+
+
+def kill_someone(job, number, who=None):
+    """Sends the signal to a random worker or template; False if there is none at this moment."""
+    alive = [it for it in job.workers() if who is None or it.name == who]
+    if not alive:
+        return False
+    try:
+        os.kill(random.choice(alive).pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def disturb(job, signals, times, pause, who=None):
+    """`times` signals to random workers and templates, `pause` seconds between them."""
+    sent = 0
+    while sent < times and job.popen.poll() is None:
+        sent += kill_someone(job, random.choice(signals), who)
+        time.sleep(random.uniform(0, 2 * pause))
+    return sent
+
+
+@pytest.fixture(scope="module")
+def undisturbed(runner, tmp_path_factory, small_files, request):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    import bundles
+    bundle = bundles.write_null_bundle(folder / "bundle", segment_seconds=0.25, hop_seconds=0.25)
+    run = runner.run("run", "-m", bundle, "-o", folder / "out.jsonl", small_files)
+    assert run.exit == DONE, run.stderr
+    return bundle, (folder / "out.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("split", [("1", "1"), ("2", "1"), ("2", "2")])
+def test_fifty_kills_of_workers_and_templates_change_no_byte(start_consort, tmp_path, small_files,
+                                                             undisturbed, split):
+    bundle, expected = undisturbed
+    out = tmp_path / "out.jsonl"
+    job = start_consort("run", "-m", bundle, "-o", out, "-p", split[0], "-t", split[1], small_files,
+                        env={"CONSORT_NULL_SEGMENT_US": "3000"})
+    sent = disturb(job, [signal.SIGKILL], times=50, pause=0.03)
+    run = job.wait()
+    assert sent == 50, f"the job ended after {sent} kills: make it slower"
+    assert run.exit == DONE, run.stderr
+    assert out.read_bytes() == expected
+
+
+def test_crashes_from_outside_change_no_byte(start_consort, tmp_path, small_files, undisturbed):
+    """SEGV, ABRT and BUS make suspects; none of them is guilty, since each lives when alone."""
+    bundle, expected = undisturbed
+    out = tmp_path / "out.jsonl"
+    job = start_consort("run", "-m", bundle, "-o", out, "-p", 2, "-t", 2, "--attempts", 20,
+                        small_files, env={"CONSORT_NULL_SEGMENT_US": "3000"})
+    sent = disturb(job, [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS], times=20, pause=0.05,
+                   who="consort-worker")
+    run = job.wait()
+    assert sent == 20
+    assert run.exit == DONE, run.stderr
+    assert out.read_bytes() == expected
+
+
+def test_kills_with_no_template_change_no_byte(start_consort, tmp_path, small_files, undisturbed):
+    bundle, expected = undisturbed
+    out = tmp_path / "out.jsonl"
+    job = start_consort("run", "-m", bundle, "-o", out, "-p", 2, "--no-template", small_files,
+                        env={"CONSORT_NULL_SEGMENT_US": "3000"})
+    sent = disturb(job, [signal.SIGKILL], times=20, pause=0.05)
+    run = job.wait()
+    assert sent == 20
+    assert run.exit == DONE, run.stderr
+    assert out.read_bytes() == expected
+
+
+def test_kills_under_a_real_model_change_no_byte(start_consort, run_consort, tmp_path, small_files,
+                                                 cnn14_quarter):
+    files = sorted(small_files.iterdir())[:60]
+    assert run_consort("run", "-m", cnn14_quarter, "-o", tmp_path / "calm.jsonl", *files).exit == DONE
+    job = start_consort("run", "-m", cnn14_quarter, "-o", tmp_path / "kills.jsonl", "-p", 2, *files)
+    processes.wait_until(lambda: any(it.name == "consort-worker" for it in job.workers()))
+    sent = disturb(job, [signal.SIGKILL], times=8, pause=0.2)
+    run = job.wait(timeout=180)
+    assert sent >= 3
+    assert run.exit == DONE, run.stderr
+    assert (tmp_path / "kills.jsonl").read_bytes() == (tmp_path / "calm.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("word", ["segv", "abort", "bus", "fpe", "exit"])
+def test_a_guilty_segment_costs_its_own_line_alone(run_consort, tmp_path, null_bundle, sounds, word):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n in range(40):
+        (folder / f"{n:02d}.flac").symlink_to(sounds.flacs[n])
+    (folder / f"20~{word}@1~.flac").symlink_to(max(sounds.flacs, key=os.path.getsize))
+    bundle = null_bundle(segment_seconds=1.0, hop_seconds=1.0)
+    run = run_consort("run", "-m", bundle, "-o", tmp_path / "out.jsonl", "-p", 2, "-t", 2, folder)
+    assert run.exit == SOME_FAILED, run.stderr
+    files = by_file(read_results(tmp_path / "out.jsonl"))
+    assert len(files) == 41
+    guilty = files.pop(f"{folder}/20~{word}@1~.flac")
+    assert len(guilty) > 3, "the file goes on behind the segment"
+    assert [n for n, line in enumerate(guilty) if "error" in line] == [1]
+    assert guilty[1]["error"]["code"] == "crashed" and guilty[1]["error"]["at"] == 1.0
+    how = "exited with status 7" if word == "exit" else \
+        f"SIG{ {'segv': 'SEGV', 'abort': 'ABRT', 'bus': 'BUS', 'fpe': 'FPE'}[word] }"
+    assert how in guilty[1]["error"]["message"] and "forward" in guilty[1]["error"]["message"]
+    assert not any("error" in line for lines in files.values() for line in lines)
+
+
+def test_a_file_that_crashes_the_decoder_costs_itself_alone(run_consort, tmp_path, null_bundle, sounds):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n in range(10):
+        (folder / f"{n}.flac").symlink_to(sounds.flacs[n])
+    (folder / "5~segv@open~.flac").symlink_to(sounds.flacs[5])
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "--attempts", 2, folder)
+    assert run.exit == SOME_FAILED, run.stderr
+    files = by_file(read_results(tmp_path / "out.jsonl"))
+    guilty = files.pop(f"{folder}/5~segv@open~.flac")
+    assert len(guilty) == 1 and guilty[0]["error"]["code"] == "crashed"
+    assert "2 times" in guilty[0]["error"]["message"] and "validate" in guilty[0]["error"]["message"]
+    assert len(files) == 10 and not any("error" in line for it in files.values() for line in it)
+
+
+def test_a_worker_that_lies_is_replaced(run_consort, tmp_path, null_bundle, sounds):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n in range(10):
+        (folder / f"{n}.flac").symlink_to(sounds.flacs[n])
+    (folder / "5~lie@0~.flac").symlink_to(sounds.flacs[5])
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", folder)
+    assert run.exit == SOME_FAILED, run.stderr
+    files = by_file(read_results(tmp_path / "out.jsonl"))
+    guilty = files.pop(f"{folder}/5~lie@0~.flac")
+    assert [line["error"]["code"] for line in guilty if "error" in line] == ["crashed"]
+    assert "broke the protocol" in guilty[0]["error"]["message"]
+    assert len(files) == 10 and not any("error" in line for it in files.values() for line in it)
+
+
+def leave_nothing(job, leftovers, within=1.0):
+    gone = processes.wait_until(lambda: not job.processes(), within)
+    assert gone is not None, f"alive after {within} s: {job.processes()}"
+    assert leftovers() == []
+    assert os.listdir(job.tmp) == []
+
+
+@pytest.mark.parametrize("trouble", ["", "~stop@0~", "~spin@0~"])
+def test_when_the_supervisor_is_killed_no_process_and_no_file_is_left(
+        start_consort, tmp_path, null_bundle, sounds, leftovers, trouble):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n in range(100):
+        (folder / f"{n:02d}~sleep30~.flac").symlink_to(sounds.flacs[n])
+    if trouble:
+        (folder / f"00{trouble}.flac").symlink_to(sounds.flacs[0])
+    job = start_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "-p", 3, folder)
+    assert processes.wait_until(lambda: len(job.workers()) == 4)
+    time.sleep(0.2)
+    job.signal(signal.SIGKILL)
+    leave_nothing(job, leftovers)
+    assert os.listdir(tmp_path) and not [it for it in os.listdir(tmp_path) if it.endswith(".job")]
+
+
+def test_when_the_supervisor_is_killed_while_the_model_loads_nothing_is_left(
+        start_consort, tmp_path, cnn14_quarter, sounds, leftovers):
+    job = start_consort("run", "-m", cnn14_quarter, "-o", tmp_path / "out.jsonl", *sounds.flacs)
+    assert processes.wait_until(lambda: job.workers())
+    job.signal(signal.SIGKILL)
+    leave_nothing(job, leftovers)
+
+
+def test_stopped_processes_delay_but_lose_nothing(start_consort, tmp_path, small_files, undisturbed):
+    """A template that is stopped is killed once it owes an answer; a worker goes on at SIGCONT."""
+    bundle, expected = undisturbed
+    out = tmp_path / "out.jsonl"
+    job = start_consort("run", "-m", bundle, "-o", out, "-p", 2, small_files,
+                        env={"CONSORT_NULL_SEGMENT_US": "3000"})
+    assert processes.wait_until(lambda: len(job.workers()) == 3)
+    template = next(it for it in job.workers() if it.name == "consort-tmpl")
+    os.kill(template.pid, signal.SIGSTOP)
+    assert kill_someone(job, signal.SIGKILL, who="consort-worker")
+    run = job.wait()
+    assert run.exit == DONE, run.stderr
+    assert out.read_bytes() == expected
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_drains_and_the_second_stops(start_consort, tmp_path, null_bundle, sounds, leftovers, number):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n in range(160):
+        (folder / f"{n:03d}~sleep20~.flac").symlink_to(sounds.flacs[n])
+    bundle = null_bundle()
+    job = start_consort("run", "-m", bundle, "-o", tmp_path / "out.jsonl", "-p", 2, folder)
+    assert processes.wait_until(lambda: os.path.exists(tmp_path / "out.jsonl") and
+                                os.path.getsize(tmp_path / "out.jsonl") > 0)
+    job.signal(number)
+    run = job.wait(timeout=15)
+    assert run.exit == 128 + number
+    lines = read_results(tmp_path / "out.jsonl")
+    names = list(by_file(lines))
+    assert 0 < len(names) < 160
+    assert names == sorted(names), "what is there is the beginning of the whole"
+    leave_nothing(job, leftovers)
+
+
+def test_two_signals_end_at_once_though_a_worker_loops(start_consort, tmp_path, null_bundle, sounds, leftovers):
+    file = tmp_path / "a~spin@0~.flac"
+    file.symlink_to(sounds.flacs[0])
+    job = start_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", file)
+    assert processes.wait_until(lambda: len(job.workers()) >= 2)
+    job.signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert job.popen.poll() is None, "the first one waits for what is in flight"
+    job.signal(signal.SIGINT)
+    assert job.wait(timeout=5).exit == 130
+    leave_nothing(job, leftovers)
+
+
+def test_a_model_that_cannot_start_ends_the_job_with_a_reason(run_consort, tmp_path, null_bundle, sounds):
+    worker = tmp_path / "worker"
+    worker.write_text("#!/bin/sh\nexit 9\n")
+    worker.chmod(0o755)
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", sounds.flacs[0],
+                      env={"CONSORT_WORKER": str(worker)})
+    assert run.exit == 1
+    assert "exited with status 9" in run.stderr_lines()[-1]
