@@ -15,6 +15,7 @@
 
 #include "shared/channel/template_link.h"
 #include "worker/engine/watch.h"
+#include "worker/template/heap.h"
 
 namespace consort {
 namespace {
@@ -41,6 +42,7 @@ class Template {
     sigaddset(&child_signal, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child_signal, nullptr);
     children_ = UniqueFd(signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK));
+    ReleaseFreeMemory();
     TemplateMessage ready;
     ready.type = TemplateMessage::Type::kReady;
     Send(ready);

@@ -1,0 +1,22 @@
+#include "worker/template/heap.h"
+
+#include <malloc.h>
+
+#include <cstddef>
+
+// jemalloc's, where the program has it; the same sources make consort-worker-glibc, which has not.
+extern "C" int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
+                       size_t new_size) __attribute__((weak));
+
+namespace consort {
+
+void ReleaseFreeMemory() {
+  if (mallctl != nullptr) {
+    mallctl("thread.tcache.flush", nullptr, nullptr, nullptr, 0);
+    mallctl("arena.4096.purge", nullptr, nullptr, nullptr, 0);  // 4096: MALLCTL_ARENAS_ALL
+  } else {
+    malloc_trim(0);
+  }
+}
+
+}  // namespace consort
