@@ -67,7 +67,7 @@ class Loader {
     CONSORT_TRY(bundle_.manifest, ParseManifest(text, In(kManifestName)));
     bundle_.sha256 = Sha256OfText(text);
     if (bundle_.manifest.has_prepared) return Ok();
-    return Wrong("is not prepared", "make it with consort-prepare");
+    return Wrong("\"model.json\" has no \"prepared\"", "make the bundle with consort-prepare");
   }
 
   Status CheckFile(const Prepared::File& file) const {

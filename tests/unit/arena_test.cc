@@ -10,6 +10,12 @@
 
 #include "bundle_folder.h"
 
+#ifdef __SANITIZE_ADDRESS__
+// The sanitizer would make an exit of the SIGSEGV that a test waits for.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "handle_segv=0"; }
+#endif
+
 namespace consort {
 namespace {
 

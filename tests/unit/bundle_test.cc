@@ -68,7 +68,7 @@ TEST_F(BundleTest, RefusesATableOfOtherWeights) {
 
 TEST_F(BundleTest, RefusesWhatIsNoBundle) {
   folder_.Write("model.json", GoodManifest().dump());
-  EXPECT_EQ(Trouble(), "bundle \"B\": is not prepared");
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"model.json\" has no \"prepared\"");
   EXPECT_EQ(LoadBundle(folder_.File("none")).error().what,
             "could not open bundle \"" + folder_.File("none") + "\": no such file or directory");
   EXPECT_EQ(LoadBundle(folder_.File("code.pt")).error().what,

@@ -32,6 +32,12 @@ TEST(InferState, EndsWithTheSegmentUnlessTheManifestSaysStateful) {
   for (int i = 0; i < 3; ++i) EXPECT_EQ(ScoresOf(*runner, tiny.input), (Counts{1, 1, 1})) << i;
 }
 
+TEST(InferState, InABufferThatTheCodeLacksIsRefused) {
+  TinyModel tiny("memory");
+  tiny.bundle.manifest.prepared.written_buffers.push_back("memory.other");
+  EXPECT_EQ(tiny.LoadTrouble(), "its code has no buffer \"memory.other\"");
+}
+
 TEST(InferState, InASharedBufferEndsTheProcessThatWritesIt) {
   TinyModel tiny("memory");
   tiny.bundle.manifest.prepared.written_buffers.clear();

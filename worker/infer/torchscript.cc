@@ -14,6 +14,7 @@
 #include <set>
 
 #include "worker/infer/model.h"
+#include "worker/infer/reason.h"
 #include "worker/infer/weights.h"
 
 namespace consort {
@@ -25,22 +26,6 @@ using ObjectPtr = c10::intrusive_ptr<Object>;
 using Replacements = IValue::HashIdentityIValueMap;
 
 constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
-
-// The line of an exception that says what happened: TorchScript's messages begin with a traceback
-// and have the reason last, LibTorch's have it first.
-std::string Reason(const std::exception& trouble) {
-  const auto* torch_error = dynamic_cast<const c10::Error*>(&trouble);
-  std::string text = torch_error ? torch_error->what_without_backtrace() : trouble.what();
-  if (text.starts_with("The following operation failed in the TorchScript interpreter")) {
-    // "RuntimeError: …" of LibTorch, which may have more lines, or one line "builtins.ValueError:
-    // …" of a `raise` in the model.
-    const auto marked = text.rfind("\nRuntimeError: ");
-    text.erase(text.find_last_not_of(" \n") + 1);
-    text.erase(0, marked != std::string::npos ? marked : text.rfind('\n') + 1);
-  }
-  text.erase(0, text.find_first_not_of(" \n"));
-  return text.substr(0, text.find('\n'));
-}
 
 // As named_parameters() and named_buffers() choose: an optional buffer is none.
 bool IsWeight(const c10::ClassType& type, size_t slot, const IValue& value) {
@@ -107,6 +92,9 @@ class ScriptModel : public Model {
     CollectWeights(code_, "", placeholders);
     const auto& names = source_.bundle->manifest.prepared.written_buffers;
     const std::set<std::string> written(names.begin(), names.end());
+    for (const auto& name : written) {
+      if (!placeholders.contains(name)) return Wrong("its code has no buffer \"" + name + "\"");
+    }
     for (const auto& entry : source_.bundle->weights.tensors) {
       const auto found = placeholders.find(entry.name);
       if (found == placeholders.end())

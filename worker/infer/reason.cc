@@ -1,0 +1,21 @@
+#include "worker/infer/reason.h"
+
+#include <c10/util/Exception.h>
+
+namespace consort {
+
+std::string Reason(const std::exception& trouble) {
+  const auto* torch_error = dynamic_cast<const c10::Error*>(&trouble);
+  std::string text = torch_error ? torch_error->what_without_backtrace() : trouble.what();
+  if (text.starts_with("The following operation failed in the TorchScript interpreter")) {
+    // Last is "RuntimeError: …" of LibTorch, which may have more lines, or the one line
+    // "builtins.ValueError: …" of a `raise` in the model.
+    const auto marked = text.rfind("\nRuntimeError: ");
+    text.erase(text.find_last_not_of(" \n") + 1);
+    text.erase(0, marked != std::string::npos ? marked : text.rfind('\n') + 1);
+  }
+  text.erase(0, text.find_first_not_of(" \n"));
+  return text.substr(0, text.find('\n'));
+}
+
+}  // namespace consort
