@@ -60,7 +60,8 @@ Status WarmUp(Model& model, const ModelSource& source);
 // that will fork passes 1 here and gives K to each engine thread after the fork.
 void ConfigureThreads(int intra_op);
 
-// First line of each engine thread, never again in it: it empties that thread's kernel cache.
+// First line of each engine thread, before any other use of LibTorch in it, and never again: it
+// empties that thread's kernel cache. Any number of threads may call it at once.
 void ConfigureEngineThread(int intra_op);
 
 // The loaders, one a file.
