@@ -16,7 +16,6 @@ libjemalloc-dev        | build | module:jemalloc                                
 libboost-dev           | build | header:boost/interprocess/managed_mapped_file.hpp | shared memory, results as values
 libboost-filesystem-dev | build | header:boost/filesystem.hpp                     | needed by Boost.Process
 libcli11-dev           | build | header:CLI/CLI.hpp                              | command line
-libspdlog-dev          | build | header:spdlog/spdlog.h                          | log
 libhwloc-dev           | build | module:hwloc                                    | processors and memory nodes
 libsndfile1-dev        | build | module:sndfile                                  | audio files
 libsoxr-dev            | build | module:soxr                                     | resampling
