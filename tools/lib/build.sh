@@ -17,6 +17,7 @@ build_preset() {
   shift
   choose_ccache_folder
   mkdir -p "$root/build"
+  say "building $preset (minutes the first time; progress: tail -f ${log#"$root"/})"
   (
     flock 9
     cd "$root"
