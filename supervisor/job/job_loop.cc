@@ -35,6 +35,8 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
                    .hop_ns = bundle.manifest.audio.hop_ns,
                    .labels = bundle.labels.size()},
                   list, recorder_),
+      trace_(options.verbose > 1 ? [this](const std::string& line) { progress_.Message(line); }
+                                 : SlotTrace::Say()),
       record_bytes_(kMaxResultBytes) {}
 
 JobLoop::~JobLoop() = default;
@@ -133,7 +135,11 @@ bool JobLoop::DrainRings(Worker& worker, size_t most, size_t& taken) {
       bool honest = false;
       Check(dispatcher_.OnRecord(worker.id(), engine, record_, honest));
       if (!honest) return false;
-      if (type != kSegmentTagsRecord) hand_out_ = true;
+      if (type == kSegmentTagsRecord) {
+        trace_.Result(worker);
+      } else {
+        hand_out_ = true;
+      }
     }
     if (count > 0 && ring.ProducerNeedsWake()) {
       FutexWake(&worker.channel().result_ring(engine)->producer_asleep);
@@ -193,6 +199,7 @@ void JobLoop::Dispatch(Worker& worker) {
 
 void JobLoop::WorkerReady(Worker& worker) {
   dispatcher_.AddWorker(worker.id(), worker.engines());
+  trace_.Ready(worker);
   hot_.insert(worker.id());
   hand_out_ = true;
   pids_changed_ = true;
@@ -212,6 +219,7 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
     const uint64_t stage = worker.channel().state(engine).stage.load(std::memory_order_relaxed);
     engines.push_back({stage < kStageCount ? StageName(static_cast<Stage>(stage)) : ""});
   }
+  trace_.Gone(worker);
   const bool crashed =
       death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
   ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);

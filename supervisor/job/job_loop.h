@@ -17,6 +17,7 @@
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
+#include "supervisor/job/slot_trace.h"
 #include "supervisor/loop/event_loop.h"
 #include "supervisor/view/pss_sampler.h"
 #include "supervisor/view/status_line.h"
@@ -67,6 +68,7 @@ class JobLoop : public FleetEvents {
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<PssSampler> sampler_;
   UniqueFd signals_;
+  SlotTrace trace_;
   Split split_;
 
   std::set<uint64_t> hot_;        // workers whose rings are being looked at without waiting
