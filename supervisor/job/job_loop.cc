@@ -92,15 +92,21 @@ void JobLoop::OnSignals() {
 Result<int> JobLoop::Loop() {
   for (;;) {
     if (failure_) break;
-    if (dispatcher_.AllDone()) return Finish();
-    if (stop_now_ || (stop_signal_ != 0 && dispatcher_.Idle())) return Finish();
+    if (stop_now_) return Finish();
+    if (dispatcher_.AllDone() || (stop_signal_ != 0 && dispatcher_.Idle())) {
+      Check(recorder_.Flush());
+      if (recorder_.flushed() && !failure_) return Finish();
+      if (failure_) break;
+    }
     int64_t wait_ns = std::max<int64_t>(0, next_tick_ns_ - MonotonicNs());
     if (const auto start = fleet_->NextTickNs()) {
       wait_ns = std::clamp<int64_t>(*start - MonotonicNs(), 0, wait_ns);
     }
-    const int wait_ms = hot_.empty() ? static_cast<int>((wait_ns + 999'999) / 1'000'000) : kHotMs;
+    int wait_ms = static_cast<int>((wait_ns + 999'999) / 1'000'000);
+    if (!hot_.empty() || recorder_.blocked()) wait_ms = std::min(wait_ms, kHotMs);
     CONSORT_TRY([[maybe_unused]] const bool any, loop_->Wait(wait_ms));
-    ServeHot();
+    if (recorder_.blocked()) Check(recorder_.Flush());
+    if (!recorder_.congested()) ServeHot();
     if (hand_out_) DispatchAll();
     Tick();
   }
@@ -111,6 +117,7 @@ Result<int> JobLoop::Loop() {
 }
 
 Result<int> JobLoop::Finish() {
+  Check(recorder_.Flush());
   const Status synced = recorder_.Sync();
   if (!synced && recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
   CONSORT_TRY(synced);

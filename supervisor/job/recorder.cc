@@ -59,14 +59,10 @@ Status Recorder::Write(std::string_view line) {
 
 Status Recorder::Flush() {
   if (pending_.empty()) return Ok();
-  const Status written = file_.Write(pending_);
-  pending_.clear();
-  return written;
-}
-
-Status Recorder::Sync() {
-  CONSORT_TRY(Flush());
-  return file_.Sync();
+  CONSORT_TRY(const size_t written, file_.WriteSome(pending_));
+  pending_.erase(0, written);
+  blocked_ = !pending_.empty();
+  return Ok();
 }
 
 }  // namespace consort

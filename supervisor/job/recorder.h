@@ -25,10 +25,15 @@ class Recorder : public ResultSink {
                         const std::string& message) override;
   Status FileDone(const OpenFile& file) override;
 
-  // Lines that are in order but still in memory go to the file.
+  // Lines that are in order but still in memory go to the file; to a pipe as far as it has room.
   Status Flush();
-  // The same, and onto the disk.
-  Status Sync();
+  bool flushed() const { return pending_.empty(); }
+  // The last Flush found no room for all.
+  bool blocked() const { return blocked_; }
+  // Nobody reads fast enough: take no more results for now.
+  bool congested() const { return pending_.size() > kCongestedBytes; }
+  // What was flushed is on the disk.
+  Status Sync() { return file_.Sync(); }
 
   bool reader_gone() const { return file_.reader_gone(); }
   // Files with an error line, by its code; a file with several counts once, by the last one.
@@ -36,11 +41,14 @@ class Recorder : public ResultSink {
   uint64_t files_failed() const { return files_failed_; }
 
  private:
+  static constexpr size_t kCongestedBytes = 4 * 1024 * 1024;
+
   Status Write(std::string_view line);
 
   JsonlFormatter format_;
   ResultFile file_;
   std::string pending_;
+  bool blocked_ = false;
   std::string line_;
   std::map<ErrorCode, uint64_t> failed_;
   uint64_t files_failed_ = 0;

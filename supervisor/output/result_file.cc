@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 
 namespace consort {
 namespace {
@@ -60,11 +61,12 @@ Result<ResultFile> ResultFile::Create(const std::string& path, bool restart) {
     file.path_ = "standard output";
     file.fd_.Reset(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!file.fd_) return SystemError("write to standard output", "", errno);
-    return file;
+  } else {
+    CONSORT_TRY(file.fd_, OpenForResults(path, restart));
   }
-  CONSORT_TRY(file.fd_, OpenForResults(path, restart));
   struct stat status {};
-  file.can_sync_ = ::fstat(file.fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
+  file.is_regular_ = ::fstat(file.fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
+  file.can_sync_ = file.is_regular_ && path != "-";
   return file;
 }
 
@@ -89,6 +91,23 @@ Status ResultFile::Write(std::string_view bytes) {
     }
   }
   return Ok();
+}
+
+Result<size_t> ResultFile::WriteSome(std::string_view bytes) {
+  if (is_regular_) {
+    CONSORT_TRY(Write(bytes));
+    return bytes.size();
+  }
+  size_t done = 0;
+  while (done < bytes.size()) {
+    pollfd ready{fd_.get(), POLLOUT, 0};
+    if (::poll(&ready, 1, 0) <= 0) break;
+    // A pipe that is ready has room for PIPE_BUF bytes: writing so many does not wait.
+    const auto piece = bytes.substr(done, PIPE_BUF);
+    CONSORT_TRY(Write(piece));
+    done += piece.size();
+  }
+  return done;
 }
 
 Status ResultFile::Sync() {

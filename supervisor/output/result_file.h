@@ -23,6 +23,9 @@ class ResultFile {
   static Result<ResultFile> Create(const std::string& path, bool restart);
 
   Status Write(std::string_view bytes);
+  // As much as goes without waiting for a reader: all of it for a regular file, what there is room
+  // for in a pipe or a terminal. Returns how many bytes went.
+  Result<size_t> WriteSome(std::string_view bytes);
   // What was written is on the disk, and so is the file's name in its folder. Does nothing where
   // there is nothing to sync: standard output, pipes, terminals, devices.
   Status Sync();
@@ -42,6 +45,7 @@ class ResultFile {
   std::string path_;
   uint64_t bytes_written_ = 0;
   bool can_sync_ = false;
+  bool is_regular_ = false;
   bool name_synced_ = false;
   bool reader_gone_ = false;
   std::optional<Error> failed_;

@@ -249,3 +249,43 @@ def test_a_model_that_cannot_start_ends_the_job_with_a_reason(run_consort, tmp_p
                       env={"CONSORT_WORKER": str(worker)})
     assert run.exit == 1
     assert "exited with status 9" in run.stderr_lines()[-1]
+
+
+def test_a_reader_that_does_not_read_delays_no_signal(consort, tmp_path, null_bundle, sounds):
+    """The results go to a pipe that nobody empties: the job waits, but a signal still reaches it."""
+    import subprocess
+    bundle = null_bundle(segment_seconds=0.01, hop_seconds=0.001, labels=50)
+    job = subprocess.Popen([consort, "run", "-m", bundle, "-o", "-", "-p", "2", *sounds.flacs],
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    time.sleep(1.5)
+    assert job.poll() is None, "a full pipe makes the job wait"
+    job.send_signal(signal.SIGINT)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(timeout=5) in (130, 143)
+    job.stdout.close()
+
+
+def test_a_slow_reader_gets_all_the_lines(consort, tmp_path, null_bundle, sounds):
+    import subprocess
+    bundle = null_bundle(segment_seconds=0.01, hop_seconds=0.001, labels=50)
+    subprocess.run([consort, "run", "--quiet", "-m", bundle, "-o", tmp_path / "file.jsonl", *sounds.flacs[:40]],
+                   check=True)
+    job = subprocess.Popen([consort, "run", "--quiet", "-m", bundle, "-o", "-", *sounds.flacs[:40]],
+                           stdout=subprocess.PIPE)
+    got = b""
+    while piece := job.stdout.read(1_000_000):
+        got += piece
+        time.sleep(0.01)
+    assert job.wait(timeout=10) == 0
+    assert got == (tmp_path / "file.jsonl").read_bytes()
+
+
+def test_a_reader_that_goes_away_ends_the_job_quietly(consort, tmp_path, null_bundle, sounds):
+    import subprocess
+    bundle = null_bundle(segment_seconds=0.01, hop_seconds=0.001, labels=50)
+    job = subprocess.Popen([consort, "run", "--quiet", "-m", bundle, "-o", "-", *sounds.flacs],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert job.stdout.readline().startswith(b'{"file":')
+    job.stdout.close()
+    assert job.wait(timeout=10) == 128 + signal.SIGPIPE
+    assert job.stderr.read() == b""
