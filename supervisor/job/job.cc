@@ -51,8 +51,9 @@ Status CheckBackend(const Bundle& bundle) {
 Result<int> Run(const RunOptions& options) {
   CONSORT_TRY(const auto bundle, LoadBundle(options.bundle));
   CONSORT_TRY(CheckBackend(bundle));
-  // The results' file first: what is wrong with it is told before anything takes time.
-  CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
+  // What is wrong with the results' file is told before anything takes time; it is made, or an old
+  // one emptied, once nothing else can go wrong.
+  CONSORT_TRY(ResultFile::CheckCreatable(options.output, options.restart));
   const std::string folder = ScratchFolder(options);
   CONSORT_TRY(auto spool, MakeScratchFile(folder));
   CONSORT_TRY(const auto list, SpoolOperands(options.operands, std::move(spool)));
@@ -60,6 +61,7 @@ Result<int> Run(const RunOptions& options) {
   for (const auto& warning : list->warnings()) progress->Message("warning: " + warning);
   if (list->size() == 0) {
     progress->Message("warning: the list is empty, nothing to do");
+    CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
     CONSORT_TRY(results.Sync());
     return static_cast<int>(kDone);
   }
@@ -71,10 +73,13 @@ Result<int> Run(const RunOptions& options) {
   CONSORT_TRY(const auto machine, ReadMachine());
   CONSORT_TRY(auto fleet, PlanFleet(options, bundle, machine, arena.get()));
   if (!fleet.warning.empty()) progress->Message("warning: " + fleet.warning);
+  CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
 
   Recorder recorder(bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
   JobLoop loop(options, bundle, *list, recorder, *progress);
   const Result<int> ended = loop.Run(std::move(fleet));
+  // A job that never began leaves nothing that the next try would be refused for.
+  if (!ended && recorder.bytes_written() == 0) recorder.RemoveFile();
   progress->Finish(loop.View());
   if (ended && !options.quiet) {
     const std::string summary = FormatSummary(loop.Summary());

@@ -35,6 +35,8 @@ class Recorder : public ResultSink {
   // What was flushed is on the disk.
   Status Sync() { return file_.Sync(); }
 
+  uint64_t bytes_written() const { return file_.bytes_written(); }
+  void RemoveFile() { file_.Remove(); }
   bool reader_gone() const { return file_.reader_gone(); }
   // Files with an error line, by its code; a file with several counts once, by the last one.
   const std::map<ErrorCode, uint64_t>& failed() const { return failed_; }

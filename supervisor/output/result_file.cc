@@ -33,19 +33,25 @@ int OpenRetrying(const std::string& path, int flags) {
   }
 }
 
+// What stands at `path` already is in the way.
+Status CheckExisting(const std::string& path, bool restart) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return Ok();
+  if (S_ISDIR(status.st_mode)) {
+    return Error{"could not create \"" + path + "\": it is a folder", "name a file in it with -o"};
+  }
+  if (S_ISREG(status.st_mode) && !restart) {
+    return Error{'"' + path + "\" exists",
+                 "add --restart to begin anew, or name another file with -o"};
+  }
+  return Ok();
+}
+
 Result<UniqueFd> OpenForResults(const std::string& path, bool restart) {
   UniqueFd fd(OpenRetrying(path, O_CREAT | O_EXCL));
   if (fd) return fd;
   if (errno != EEXIST) return CannotCreate(path, errno);
-  struct stat status {};
-  const bool leads_somewhere = ::stat(path.c_str(), &status) == 0;
-  if (leads_somewhere && S_ISDIR(status.st_mode)) {
-    return Error{"could not create \"" + path + "\": it is a folder", "name a file in it with -o"};
-  }
-  if (leads_somewhere && S_ISREG(status.st_mode) && !restart) {
-    return Error{'"' + path + "\" exists",
-                 "add --restart to begin anew, or name another file with -o"};
-  }
+  CONSORT_TRY(CheckExisting(path, restart));
   // O_CREAT for a link that leads nowhere yet; O_TRUNC does nothing to a device or a FIFO.
   fd.Reset(OpenRetrying(path, O_CREAT | O_TRUNC));
   if (!fd) return CannotCreate(path, errno);
@@ -53,6 +59,16 @@ Result<UniqueFd> OpenForResults(const std::string& path, bool restart) {
 }
 
 }  // namespace
+
+Status ResultFile::CheckCreatable(const std::string& path, bool restart) {
+  if (path == "-") return Ok();
+  CONSORT_TRY(CheckExisting(path, restart));
+  if (::access(path.c_str(), F_OK) == 0) {
+    return ::access(path.c_str(), W_OK) == 0 ? Ok() : Status(CannotCreate(path, errno));
+  }
+  return ::access(FolderOf(path).c_str(), W_OK | X_OK) == 0 ? Ok()
+                                                            : Status(CannotCreate(path, errno));
+}
 
 Result<ResultFile> ResultFile::Create(const std::string& path, bool restart) {
   ResultFile file;
@@ -108,6 +124,10 @@ Result<size_t> ResultFile::WriteSome(std::string_view bytes) {
     done += piece.size();
   }
   return done;
+}
+
+void ResultFile::Remove() {
+  if (can_sync_) ::unlink(path_.c_str());
 }
 
 Status ResultFile::Sync() {

@@ -20,6 +20,9 @@ class ResultFile {
   // `path` "-" is standard output (a duplicate of it). A regular file that exists is refused, or,
   // with `restart`, cut to nothing. Something that exists and is no regular file (/dev/null, a
   // FIFO) is written to as it is.
+  // Whether Create would refuse, as far as can be told without touching anything: so that a job
+  // can be refused at once, and begun late.
+  static Status CheckCreatable(const std::string& path, bool restart);
   static Result<ResultFile> Create(const std::string& path, bool restart);
 
   Status Write(std::string_view bytes);
@@ -29,6 +32,9 @@ class ResultFile {
   // What was written is on the disk, and so is the file's name in its folder. Does nothing where
   // there is nothing to sync: standard output, pipes, terminals, devices.
   Status Sync();
+
+  // Takes the name away again, if it is that of a regular file.
+  void Remove();
 
   // A write failed because nobody reads any more (EPIPE): `consort run -o - … | head`. Not a
   // failure to complain about; end quietly.

@@ -115,3 +115,20 @@ def test_more_engines_than_cpus_is_one_warning(run_consort, null_bundle, sound, 
     assert len(said) == 1 and str(2 * (cpus + 1)) in said[0]
     assert not any("CPU" in line for line in few.stderr_lines())
     assert (tmp_path / "many.jsonl").read_bytes() == (tmp_path / "few.jsonl").read_bytes()
+
+
+def test_a_job_that_never_began_leaves_no_file_that_refuses_the_next_try(run_consort, tmp_path, null_bundle, sounds):
+    out = tmp_path / "out.jsonl"
+    for trouble in (dict(env={"CONSORT_WORKER": "/bin/false"}), dict(env={"CONSORT_WORKER": "/nowhere"})):
+        assert run_consort("run", "-m", null_bundle(), "-o", out, sounds.flacs[0], **trouble).exit == 1
+        assert not out.exists()
+    assert run_consort("run", "-m", null_bundle(), "-o", out, tmp_path / "no-list").exit == 1
+    assert not out.exists()
+    assert run_consort("run", "-m", null_bundle(), "-o", out, sounds.flacs[0]).exit == 0
+
+
+def test_restart_with_a_typo_keeps_the_old_results(run_consort, tmp_path, null_bundle, sounds):
+    out = tmp_path / "out.jsonl"
+    out.write_text("old\n")
+    assert run_consort("run", "-m", null_bundle(), "-o", out, "--restart", tmp_path / "no-list").exit == 1
+    assert out.read_text() == "old\n"
