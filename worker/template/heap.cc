@@ -19,4 +19,13 @@ void ReleaseFreeMemory() {
   }
 }
 
+void ReleaseFreeMemoryInBackground() {
+  if (mallctl == nullptr) return;
+  // One thread is enough for all arenas; by default there would be up to four.
+  size_t most = 1;
+  mallctl("max_background_threads", nullptr, nullptr, &most, sizeof(most));
+  bool on = true;
+  mallctl("background_thread", nullptr, nullptr, &on, sizeof(on));
+}
+
 }  // namespace consort

@@ -7,4 +7,9 @@ namespace consort {
 // needed for a moment would otherwise be inherited by every worker.
 void ReleaseFreeMemory();
 
+// From now on a thread of the allocator gives back what has been free for a while, also when
+// nobody allocates any more. Only in a worker, after the fork: the template stays single-threaded.
+// Best effort: without jemalloc, or if the thread cannot start, memory is kept a while longer.
+void ReleaseFreeMemoryInBackground();
+
 }  // namespace consort

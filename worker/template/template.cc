@@ -132,6 +132,8 @@ class Template {
     auto channel = Channel::Attach(std::move(request.fds[0]));
     if (!channel) _exit(1);
     channel.value().CloseFd();
+    // The first thread of the child: whatever the fork rule forbade is allowed from here on.
+    ReleaseFreeMemoryInBackground();
     WorkerLife life;
     life.channel = &channel.value();
     life.wake_fd = request.fds[1].get();
