@@ -10,6 +10,8 @@ namespace {
 // Short files in one task; the record's size bounds it, too.
 constexpr size_t kMostItems = 256;
 
+const size_t kLargestItem = EncodedSize(TaskItem{}) + kMaxPathBytes;
+
 // A file's segments beyond this are a lie (3 s segments: 100,000 years).
 constexpr int64_t kMostSegmentsOfAFile = int64_t{1} << 40;
 
@@ -95,16 +97,23 @@ Status Dispatcher::FillTask(Task& task, uint64_t budget) {
   size_t bytes = 0;
   while (budget > 0 && !again_.empty() && task.items.size() < kMostItems) {
     Range& range = again_.front();
-    if (!Void(range)) {
-      const uint64_t count = std::min(budget, range.count);
-      if (!AddItem(task, *Find(range.file), range.first, count, bytes)) return Ok();
-      budget -= count;
-      range.first += count;
-      range.count -= count;
-    } else {
+    auto* file = Find(range.file);
+    if (file == nullptr || range.first >= file->last()) {
+      again_.pop_front();
+      continue;
+    }
+    const uint64_t count = std::min({budget, range.count, file->last() - range.first});
+    if (!AddItem(task, *file, range.first, count, bytes)) return Ok();
+    budget -= count;
+    range.first += count;
+    range.count -= count;
+    if (!file->info) {
+      // A file that nobody has opened is in one hand only: if opening it is what kills, it kills
+      // one worker at a time. The rest is planned once it is known how much there is.
+      file->next_unassigned = range.first;
       range.count = 0;
     }
-    if (range.count == 0) again_.pop_front();
+    if (range.count == 0 || range.first >= file->last()) again_.pop_front();
   }
   for (auto& [index, file] : files_) {
     if (budget == 0 || task.items.size() >= kMostItems) return Ok();
@@ -121,7 +130,8 @@ Status Dispatcher::FillTask(Task& task, uint64_t budget) {
   }
   double left = static_cast<double>(budget);
   while (left > 0 && !list_ended_ && task.items.size() < kMostItems) {
-    if (bytes + kMaxPathBytes > kMaxTaskBytes / 2 && !task.items.empty()) return Ok();
+    // Once it is taken from the list it must fit.
+    if (bytes + kLargestItem > kMaxTaskBytes / 2 && !task.items.empty()) return Ok();
     OpenFile* file = nullptr;
     CONSORT_TRY(OpenNext(file));
     if (file == nullptr) continue;
@@ -133,11 +143,6 @@ Status Dispatcher::FillTask(Task& task, uint64_t budget) {
     if (left < 1) break;
   }
   return Ok();
-}
-
-bool Dispatcher::Void(const Range& range) {
-  const auto* file = Find(range.file);
-  return file == nullptr || range.first >= file->last();
 }
 
 Status Dispatcher::OpenNext(OpenFile*& opened) {
@@ -296,7 +301,14 @@ void Dispatcher::PutBack(const HeldTask& held, std::optional<uint64_t> without_s
         --range.count;
       }
     }
-    if (range.count > 0 && !Void(range)) again_.push_front(range);
+    auto* file = Find(range.file);
+    if (file == nullptr || range.first >= file->last()) continue;
+    if (without_segment && i == held.item && !file->info) {
+      file->next_unassigned = range.first;  // the suspect opens it alone, or nobody does
+      continue;
+    }
+    range.count = std::min(range.count, file->last() - range.first);
+    if (range.count > 0) again_.push_front(range);
   }
 }
 
@@ -338,9 +350,9 @@ Status Dispatcher::GiveUp(const Suspect& suspect, const std::string& words,
                           const std::string& stage) {
   auto* file = Find(suspect.file);
   if (file == nullptr || suspect.segment >= file->last()) return Ok();
-  const std::string message =
-      "the worker " + words + (stage.empty() ? "" : " in stage " + stage) + ", " +
-      std::to_string(suspect.deaths) + " times while this segment was alone in it";
+  const std::string message = "the worker " + words + (stage.empty() ? "" : " in stage " + stage) +
+                              ", " + std::to_string(suspect.deaths) +
+                              " times while this segment was alone in it";
   if (!file->info) {  // it could not even be opened: nothing of it is known
     return Fault(*file, {suspect.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
   }

@@ -7,7 +7,9 @@
 //
 // Suspects. A segment in flight when its worker crashed is run again alone: in a worker that holds
 // nothing else. It is guilty after `attempts` crashes while alone. A SIGKILL that we did not send
-// is nobody's fault and makes no suspect.
+// is nobody's fault and makes no suspect. So a guilty segment costs at most attempts + 1 deaths,
+// and a file that cannot even be opened no more: until one worker has opened it, no other is given
+// any of it.
 #pragma once
 
 #include <array>
@@ -117,7 +119,6 @@ class Dispatcher {
   };
 
   OpenFile* Find(uint64_t file);
-  bool Void(const Range& range);
   std::optional<Task> SuspectTask(HeldWorker& held);
   Status FillTask(Task& task, uint64_t budget);
   bool AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count, size_t& bytes);

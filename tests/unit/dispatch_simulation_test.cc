@@ -1,0 +1,141 @@
+// Whole jobs without processes, from a seed: whatever dies, lies or faults, and in whatever order
+// things come, the results are those of one engine doing one segment after another.
+#include <cstdlib>
+
+#include "dispatch_world.h"
+
+namespace consort::test {
+namespace {
+
+// CONSORT_SEEDS=N tries more of them.
+uint64_t Seeds() {
+  const char* asked = std::getenv("CONSORT_SEEDS");
+  return asked != nullptr ? std::strtoull(asked, nullptr, 10) : 150;
+}
+
+std::vector<WorldFile> RandomFiles(std::mt19937_64& random, bool guilty) {
+  auto files = PlainFiles(1 + random() % 60, 1);
+  const bool long_ones = random() % 2 == 0;
+  for (auto& file : files) {
+    file.segments = 1 + (long_ones && random() % 10 == 0 ? random() % 300 : random() % 6);
+    if (random() % 5 == 0) file.alignment = static_cast<uint32_t>(1 + random() % 9);
+    if (random() % 8 == 0) file.fault_at = static_cast<int64_t>(random() % (file.segments + 1)) - 1;
+    if (random() % 40 == 0) file.path += std::string(random() % 5000, 'x');
+    if (!guilty) continue;
+    if (random() % 12 == 0) file.guilty.insert(random() % file.segments);
+    if (random() % 30 == 0) file.guilty = {0, file.segments / 2, file.segments - 1};
+    file.guilty_open = random() % 40 == 0;
+    // Whoever comes to it first decides otherwise.
+    if (file.fault_at == WorldFile::kAtOpening) file.guilty_open = false;
+    if (file.fault_at >= 0) {
+      file.guilty.erase(static_cast<uint64_t>(file.fault_at));
+    }
+    if (file.path.size() > kMaxPathBytes) {
+      file.guilty_open = false;
+      file.guilty.clear();
+    }
+  }
+  return files;
+}
+
+WorldSettings RandomSettings(std::mt19937_64& random, uint64_t seed) {
+  WorldSettings settings;
+  settings.seed = seed;
+  settings.workers = static_cast<uint32_t>(1 + random() % 5);
+  settings.engines = static_cast<uint32_t>(1 + random() % 4);
+  settings.attempts = static_cast<int>(1 + random() % 4);
+  const int64_t costs_ns[] = {1'000, 1'000'000, 100'000'000, 900'000'000, 5'000'000'000};
+  settings.segment_ns = costs_ns[random() % 5];
+  if (random() % 2 == 0) settings.gather_bytes = random() % 500;
+  return settings;
+}
+
+void ExpectSerialResults(const World& world) {
+  EXPECT_TRUE(world.dispatcher().AllDone());
+  EXPECT_TRUE(world.dispatcher().Idle());
+  EXPECT_EQ(world.dispatcher().files_done(), world.files().size());
+  EXPECT_EQ(world.sink().files(), world.files().size());
+  EXPECT_EQ(world.sink().gather().files_written(), world.files().size());
+  EXPECT_EQ(world.sink().gather().bytes_in_memory(), 0U);
+  EXPECT_EQ(world.sink().text(), world.Expected());
+}
+
+// A guilty one ends the worker that it is found in, and then `attempts` that it is alone in.
+void ExpectBoundedDeaths(const World& world, const WorldSettings& settings) {
+  EXPECT_LE(world.crashes(), world.guilty() * (static_cast<uint64_t>(settings.attempts) + 1));
+}
+
+TEST(DispatchSimulation, CalmJobsGiveSerialResults) {
+  for (uint64_t seed = 1; seed <= Seeds() && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    auto files = RandomFiles(random, false);
+    World world(std::move(files), RandomSettings(random, seed));
+    world.Run();
+    ExpectSerialResults(world);
+    EXPECT_EQ(world.crashes(), 0U);
+  }
+}
+
+TEST(DispatchSimulation, KillsAtAnyMomentChangeNothing) {
+  for (uint64_t seed = 1; seed <= Seeds() && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    auto files = RandomFiles(random, false);
+    auto settings = RandomSettings(random, seed);
+    settings.kill_chance = 0.05;
+    settings.most_kills = 200;
+    World world(std::move(files), settings);
+    world.Run();
+    ExpectSerialResults(world);
+  }
+}
+
+TEST(DispatchSimulation, GuiltySegmentsAreGivenUpAndNothingElseIs) {
+  for (uint64_t seed = 1; seed <= Seeds() && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    auto files = RandomFiles(random, true);
+    const auto settings = RandomSettings(random, seed);
+    World world(std::move(files), settings);
+    world.Run();
+    ExpectSerialResults(world);
+    ExpectBoundedDeaths(world, settings);
+  }
+}
+
+TEST(DispatchSimulation, DeathsLiesAndFaultsTogetherChangeNothing) {
+  for (uint64_t seed = 1; seed <= 2 * Seeds() && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    auto files = RandomFiles(random, true);
+    auto settings = RandomSettings(random, seed);
+    settings.kill_chance = 0.02;
+    settings.most_kills = 100;
+    settings.crash_chance = 0.02;
+    settings.most_crashes = settings.attempts - 1;
+    World world(std::move(files), settings);
+    world.Run();
+    ExpectSerialResults(world);
+    ExpectBoundedDeaths(world, settings);
+  }
+}
+
+TEST(DispatchSimulation, DrainingEndsWhatIsInFlightAndHandsOutNothing) {
+  for (uint64_t seed = 1; seed <= 50 && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(PlainFiles(500, 3), {.seed = seed, .kill_chance = 0.01, .most_kills = 10});
+    world.Run(300);
+    ASSERT_FALSE(world.dispatcher().Idle());
+    const size_t handed_out = world.handed_out().size();
+    world.Drain();
+    world.Run();
+    EXPECT_TRUE(world.dispatcher().Idle());
+    EXPECT_FALSE(world.dispatcher().AllDone());
+    EXPECT_EQ(world.handed_out().size(), handed_out);
+    EXPECT_EQ(world.dispatcher().segments_done(), world.sink().segments());
+  }
+}
+
+}  // namespace
+}  // namespace consort::test

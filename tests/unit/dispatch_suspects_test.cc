@@ -1,0 +1,235 @@
+// Whose fault a death was: a segment is guilty after `attempts` crashes while alone in a worker,
+// and its neighbours lose nothing.
+#include <algorithm>
+
+#include "dispatch_world.h"
+
+namespace consort::test {
+namespace {
+
+TEST(DispatchSuspects, InnocentsNextToAGuiltySegmentLoseNothing) {
+  for (const uint32_t workers : {1U, 4U}) {
+    for (const uint32_t engines : {1U, 4U}) {
+      auto files = PlainFiles(30, 4);
+      files[7].guilty = {2};
+      World world(files, {.workers = workers, .engines = engines});
+      world.Run();
+      EXPECT_EQ(world.sink().text(), world.Expected());
+      EXPECT_EQ(world.dispatcher().segments_done(), 30U * 4 - 1);
+      EXPECT_EQ(world.crashes(), 4U) << "once among others, three times alone";
+    }
+  }
+}
+
+TEST(DispatchSuspects, EveryOfSeveralGuiltyInOneTaskIsFound) {
+  auto files = PlainFiles(1, 200);
+  files[0].guilty = {0, 5, 6, 7, 199};
+  World world(files, {.workers = 1, .engines = 1, .segment_ns = 1'000'000});
+  world.Run();
+  EXPECT_EQ(world.sink().text(), world.Expected());
+  EXPECT_EQ(world.crashes(), 5U * 4);
+}
+
+TEST(DispatchSuspects, AFileGuiltyAtItsOpeningCostsNoMoreDeathsThanASegment) {
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    // Asked for at once are many segments of it: none of them is a suspect of its own.
+    auto files = PlainFiles(40, 30);
+    files[20].guilty_open = true;
+    World world(files, {.seed = seed, .workers = 6, .engines = 2, .segment_ns = 1'000'000});
+    world.Run();
+    EXPECT_EQ(world.sink().text(), world.Expected());
+    EXPECT_EQ(world.crashes(), 4U) << "seed " << seed;
+  }
+}
+
+TEST(DispatchSuspects, AJobOfNothingButGuiltyFilesEnds) {
+  auto files = PlainFiles(20, 2);
+  for (auto& file : files) file.guilty_open = true;
+  World world(files, {.attempts = 2, .workers = 3, .engines = 3});
+  world.Run();
+  EXPECT_EQ(world.sink().text(), world.Expected());
+  EXPECT_LE(world.crashes(), 20U * 3);
+  EXPECT_EQ(world.dispatcher().segments_done(), 0U);
+}
+
+class DispatchTrial : public ::testing::Test {
+ protected:
+  std::optional<Task> Next(uint64_t worker, uint32_t engine = 0) {
+    auto task = dispatcher_.NextTask(worker, engine);
+    EXPECT_TRUE(task);
+    return task.value();
+  }
+  void Tell(uint64_t worker, const ResultRecord& record, uint32_t engine = 0) {
+    bool honest = false;
+    EXPECT_TRUE(dispatcher_.OnRecord(worker, engine, record, honest));
+    EXPECT_TRUE(honest);
+  }
+  void Die(uint64_t worker, bool crashed) {
+    EXPECT_TRUE(dispatcher_.RemoveWorker(worker, crashed, "was ended by SIGBUS", {{"forward"}}));
+  }
+
+  std::vector<WorldFile> files_ = PlainFiles(100, 3);
+  std::unique_ptr<FileList> list_ = MakeList(files_);
+  LineSink sink_;
+  Dispatcher dispatcher_{
+      {.attempts = 2, .segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels},
+      *list_,
+      sink_};
+};
+
+TEST_F(DispatchTrial, ASigkillMakesNoSuspect) {
+  dispatcher_.AddWorker(1, 1);
+  const auto task = Next(1);
+  ASSERT_TRUE(task);
+  Tell(1, InfoOf(files_[0], 0));
+  Tell(1, TagsOf(0, 0));
+  Die(1, false);
+  EXPECT_TRUE(dispatcher_.Idle());
+  dispatcher_.AddWorker(2, 1);
+  const auto again = Next(2);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->items[0].file, 0U);
+  EXPECT_EQ(again->items[0].first_segment, 1U);
+  EXPECT_TRUE(Next(2)) << "it is not alone: there is a second task";
+}
+
+TEST_F(DispatchTrial, ASuspectRunsInAWorkerThatHoldsNothingElse) {
+  dispatcher_.AddWorker(1, 2);
+  dispatcher_.AddWorker(2, 2);
+  ASSERT_TRUE(Next(1));
+  const auto busy = Next(2);
+  ASSERT_TRUE(busy);
+  Die(1, true);
+  EXPECT_FALSE(Next(2, 1)) << "kept free for the suspect until it is empty";
+  for (const auto& item : busy->items) Tell(2, FaultOf(item.file, 0));
+  Tell(2, TaskDone{busy->id, {}});
+  const auto trial = Next(2, 1);
+  ASSERT_TRUE(trial);
+  ASSERT_EQ(trial->items.size(), 1U);
+  EXPECT_EQ(trial->items[0].file, 0U);
+  EXPECT_EQ(trial->items[0].first_segment, 0U);
+  EXPECT_EQ(trial->items[0].segment_count, 1U);
+  EXPECT_FALSE(Next(2, 0));
+  EXPECT_FALSE(Next(2, 1));
+  // It lives: innocent, and the worker is one like others again.
+  Tell(2, InfoOf(files_[0], 0), 1);
+  Tell(2, TagsOf(0, 0), 1);
+  Tell(2, TaskDone{trial->id, {}}, 1);
+  EXPECT_TRUE(Next(2, 0));
+  EXPECT_TRUE(Next(2, 1));
+  EXPECT_EQ(sink_.text().find("crashed"), std::string::npos);
+}
+
+TEST_F(DispatchTrial, NobodyElseIsGivenAFileWhoseOpeningIsSuspected) {
+  dispatcher_.AddWorker(1, 1);
+  const auto task = Next(1);
+  ASSERT_TRUE(task);
+  ASSERT_GT(task->items[0].segment_count, 1U);
+  Die(1, true);
+  dispatcher_.AddWorker(2, 1);
+  ASSERT_TRUE(Next(2));  // the trial
+  dispatcher_.AddWorker(3, 1);
+  for (int i = 0; i < 2; ++i) {
+    const auto other = Next(3);
+    ASSERT_TRUE(other);
+    for (const auto& item : other->items) EXPECT_NE(item.file, 0U);
+  }
+  // It opens after all: then the rest of it is work like any other.
+  Tell(2, InfoOf(files_[0], 0));
+  dispatcher_.AddWorker(4, 1);
+  const auto rest = Next(4);
+  ASSERT_TRUE(rest);
+  EXPECT_TRUE(std::any_of(rest->items.begin(), rest->items.end(), [](const TaskItem& item) {
+    return item.file == 0 && item.first_segment == 1;
+  }));
+}
+
+TEST_F(DispatchTrial, OtherWorkersGoOnWhileASuspectIsTried) {
+  dispatcher_.AddWorker(1, 1);
+  dispatcher_.AddWorker(2, 1);
+  ASSERT_TRUE(Next(1));
+  Die(1, true);
+  ASSERT_TRUE(Next(2));
+  EXPECT_FALSE(Next(2));
+  dispatcher_.AddWorker(3, 1);
+  EXPECT_TRUE(Next(3));
+  EXPECT_TRUE(Next(3));
+}
+
+TEST_F(DispatchTrial, ASigkillDuringATrialCountsForNothing) {
+  dispatcher_.AddWorker(1, 1);
+  ASSERT_TRUE(Next(1));
+  Die(1, true);
+  for (uint64_t worker = 2; worker < 10; ++worker) {
+    dispatcher_.AddWorker(worker, 1);
+    const auto trial = Next(worker);
+    ASSERT_TRUE(trial);
+    ASSERT_EQ(trial->items.size(), 1U) << "a suspect still: run alone again";
+    EXPECT_EQ(trial->items[0].segment_count, 1U);
+    EXPECT_FALSE(Next(worker));
+    Die(worker, false);
+  }
+  EXPECT_EQ(sink_.files(), 0U);
+}
+
+TEST_F(DispatchTrial, ASuspectWhoseResultWasPublishedBeforeTheCrashIsInnocent) {
+  dispatcher_.AddWorker(1, 1);
+  ASSERT_TRUE(Next(1));
+  Die(1, true);
+  dispatcher_.AddWorker(2, 1);
+  ASSERT_TRUE(Next(2));
+  Tell(2, InfoOf(files_[0], 0));
+  Tell(2, TagsOf(0, 0));
+  Die(2, true);
+  EXPECT_EQ(dispatcher_.segments_done(), 1U);
+  dispatcher_.AddWorker(3, 1);
+  const auto task = Next(3);
+  ASSERT_TRUE(task);
+  EXPECT_NE(std::make_pair(task->items[0].file, task->items[0].first_segment),
+            std::make_pair(uint64_t{0}, uint64_t{0}));
+  EXPECT_TRUE(Next(3)) << "nobody is suspected any more";
+}
+
+TEST_F(DispatchTrial, TheVerdictNamesTheSignalTheStageAndTheNumberOfDeaths) {
+  files_[0].segments = 1;
+  for (uint64_t worker = 1; worker <= 3; ++worker) {
+    dispatcher_.AddWorker(worker, 1);
+    ASSERT_TRUE(Next(worker));
+    Tell(worker, InfoOf(files_[0], 0));
+    Die(worker, true);
+  }
+  EXPECT_EQ(sink_.text(),
+            "f0 0 crashed: the worker was ended by SIGBUS in stage forward, 2 times while this "
+            "segment was alone in it\n");
+}
+
+TEST_F(DispatchTrial, ASuspectBeyondAFaultIsForgotten) {
+  files_ = PlainFiles(1, 1000);
+  list_ = MakeList(files_);
+  LineSink sink;
+  Dispatcher dispatcher({.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels}, *list_,
+                        sink);
+  const auto tell = [&](uint64_t worker, const ResultRecord& record) {
+    bool honest = false;
+    EXPECT_TRUE(dispatcher.OnRecord(worker, 0, record, honest));
+    EXPECT_TRUE(honest);
+  };
+  dispatcher.AddWorker(1, 1);
+  dispatcher.AddWorker(2, 1);
+  const auto first = dispatcher.NextTask(1, 0).value();
+  ASSERT_TRUE(first);
+  tell(1, InfoOf(files_[0], 0));
+  const auto later = dispatcher.NextTask(2, 0).value();
+  ASSERT_TRUE(later);
+  ASSERT_GT(later->items[0].first_segment, 0U);
+  EXPECT_TRUE(dispatcher.RemoveWorker(2, true, "was ended by SIGBUS", {{"forward"}}));
+  tell(1, FaultOf(0, 0));
+  tell(1, TaskDone{first->id, {}});
+  EXPECT_TRUE(dispatcher.AllDone());
+  EXPECT_FALSE(dispatcher.NextTask(1, 0).value());
+  EXPECT_TRUE(dispatcher.Idle());
+  EXPECT_EQ(sink.text(), LineSink::FaultLine("f0", FaultOf(0, 0)));
+}
+
+}  // namespace
+}  // namespace consort::test
