@@ -1,8 +1,14 @@
 #include "supervisor/gather/gather.h"
 
+#include <algorithm>
 #include <iterator>
 
 namespace consort {
+namespace {
+
+constexpr uint64_t kPieceBytes = 256 * 1024;
+
+}  // namespace
 
 Gather::File& Gather::At(uint64_t file) {
   const uint64_t index = file - first_;
@@ -65,15 +71,23 @@ Status Gather::Advance() {
   return Ok();
 }
 
+// In pieces of whole lines: a run may be far larger than what memory is to hold.
 Status Gather::WriteRun(Run& run) {
+  buffer_.clear();
   for (const auto& extent : run.spilled) {
-    buffer_.clear();
-    CONSORT_TRY(scratch_.Read(extent.offset, extent.size, buffer_));
-    CONSORT_TRY(sink_(buffer_));
+    for (uint64_t done = 0; done < extent.size;) {
+      const uint64_t piece = std::min(extent.size - done, kPieceBytes);
+      CONSORT_TRY(scratch_.Read(extent.offset + done, piece, buffer_));
+      done += piece;
+      const size_t lines = buffer_.rfind('\n') + 1;  // 0 if there is none
+      if (lines > 0) CONSORT_TRY(sink_(std::string_view(buffer_).substr(0, lines)));
+      buffer_.erase(0, lines);
+    }
     spilled_now_ -= extent.size;
   }
   in_memory_ -= run.lines.size();
-  return sink_(run.lines);
+  if (!buffer_.empty()) CONSORT_TRY(sink_(buffer_));  // lines without a newline
+  return run.lines.empty() ? Ok() : sink_(run.lines);
 }
 
 Status Gather::Spill() {

@@ -22,6 +22,7 @@ namespace consort {
 
 class Gather {
  public:
+  // Gets one or more whole lines.
   using Sink = std::function<Status(std::string_view)>;
 
   static constexpr size_t kMemoryBytes = 8 * 1024 * 1024;
@@ -32,7 +33,7 @@ class Gather {
   // The line (or lines) of one segment. Files are numbered from 0 in list order.
   Status Add(uint64_t file, uint64_t segment, std::string_view line);
   // No line comes any more. Lines of segments from `end` on are forgotten; `tail`, a whole line or
-  // nothing, follows the last. Every segment below `end` has been added.
+  // nothing, follows the last. Every segment below `end` has been added, segment `end` has not.
   Status Finish(uint64_t file, uint64_t end, std::string_view tail);
 
   // Files whose lines are all with the sink.
@@ -67,11 +68,11 @@ class Gather {
   Sink sink_;
   ScratchFile scratch_;
   size_t memory_bytes_;
-  std::deque<File> files_;     // files_[0] is file number first_
+  std::deque<File> files_;  // files_[0] is file number first_
   uint64_t first_ = 0;
-  uint64_t head_next_ = 0;     // first segment of the head that has not been written
-  size_t in_memory_ = 0;       // bytes of all runs' lines
-  uint64_t spilled_now_ = 0;   // bytes in the scratch file that are still needed
+  uint64_t head_next_ = 0;    // first segment of the head that has not been written
+  size_t in_memory_ = 0;      // bytes of all runs' lines
+  uint64_t spilled_now_ = 0;  // bytes in the scratch file that are still needed
   uint64_t spilled_total_ = 0;
   bool scratch_used_ = false;
   std::string buffer_;
