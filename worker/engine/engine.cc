@@ -55,10 +55,9 @@ Result<Task> Engine::NextTask() {
 Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   state_.task.store(task.id, std::memory_order_relaxed);
   const int64_t deadline_ns = MonotonicNs() + task.time_slice_ns;
-  bool go_on = true;
-  for (const auto& item : task.items) {
-    if (!go_on) break;
-    CONSORT_TRY(RunItem(item, pipeline, deadline_ns, go_on));
+  for (size_t i = 0; i < task.items.size(); ++i) {
+    if (i > 0 && MonotonicNs() > deadline_ns) break;
+    CONSORT_TRY(RunItem(task.items[i], pipeline, deadline_ns));
   }
   clock_.Enter(Stage::kPost);
   CONSORT_TRY(Publish(TaskDone{task.id, clock_.TakeSpent()}));
@@ -67,8 +66,7 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   return Ok();
 }
 
-Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns,
-                       bool& go_on) {
+Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns) {
   clock_.AtSegment(item.file, item.first_segment);
   clock_.Enter(Stage::kValidate);
   FileInfo info;
@@ -83,10 +81,7 @@ Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadlin
   result.file = item.file;
   for (uint64_t k = item.first_segment; k < end; ++k) {
     // At least one segment a task, so that a slow model gets on.
-    if (MonotonicNs() > deadline_ns && k > item.first_segment) {
-      go_on = false;
-      break;
-    }
+    if (k > item.first_segment && MonotonicNs() > deadline_ns) break;
     clock_.AtSegment(item.file, k);
     result.segment = k;
     result.tags.clear();
@@ -101,7 +96,6 @@ Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadlin
                                std::memory_order_relaxed);
   }
   pipeline.Close();
-  if (MonotonicNs() > deadline_ns) go_on = false;
   return Ok();
 }
 

@@ -28,8 +28,8 @@ class Engine {
  private:
   Result<Task> NextTask();
   Status RunTask(const Task& task, Pipeline& pipeline);
-  // False in `go_on` when the task's time is over.
-  Status RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns, bool& go_on);
+  // Stops between two segments when the task's time is over.
+  Status RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns);
   Status PublishFault(FileFault fault, uint64_t file, uint64_t segment);
   template <typename Record>
   Status Publish(const Record& record);
