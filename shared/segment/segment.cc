@@ -43,7 +43,9 @@ int64_t SegmentGrid::SampleToMs(int64_t sample) const {
 int64_t SegmentGrid::StartMs(int64_t k) const { return SampleToMs(Start(k)); }
 
 int64_t SegmentGrid::EndMs(int64_t k, int64_t samples) const {
-  return SampleToMs(std::min(Start(k) + length_, samples));
+  const int64_t start = Start(k);
+  // Not min(start + L, N): a file may be told to be as long as 64 bits count.
+  return SampleToMs(samples - start < length_ ? samples : start + length_);
 }
 
 }  // namespace consort
