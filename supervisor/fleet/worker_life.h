@@ -5,7 +5,8 @@
 //
 // "Gone" is reached only over kReaped or kLost: only then can the worker write no more, and only
 // then may its result rings be drained and its tasks handed out again. (Draining or handing out
-// any earlier counts segments twice.)
+// any earlier counts segments twice.) The exception is one that was asked for and never heard of
+// when its template ended: it was never given anything.
 #pragma once
 
 #include <cstdint>
