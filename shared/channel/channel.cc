@@ -38,11 +38,15 @@ size_t Channel::Block(uint32_t engine) const { return kHeaderBytes + engine * kB
 Result<Channel> Channel::Create(const std::vector<int>& cpus) {
   Channel channel;
   channel.engine_count_ = static_cast<uint32_t>(cpus.size());
-  channel.fd_ = UniqueFd(memfd_create("consort-channel", MFD_CLOEXEC));
+  channel.fd_ = UniqueFd(memfd_create("consort-channel", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   const size_t bytes = ChannelBytes(cpus.size());
   // ftruncate, not fallocate: a ring that is never filled never costs its pages.
   if (!channel.fd_ || ftruncate(channel.fd_.get(), static_cast<off_t>(bytes)) != 0) {
     return SystemError("make a worker's channel", "", errno);
+  }
+  // A worker that made it shorter would end the supervisor with SIGBUS.
+  if (fcntl(channel.fd_.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return SystemError("seal a worker's channel", "", errno);
   }
   try {
     channel.region_ = ipc::mapped_region(BorrowedFd{channel.fd_.get()}, ipc::read_write, 0, bytes);

@@ -19,7 +19,9 @@ void TemplateMessage::SetText(const std::string& value) {
   text[size] = '\0';
 }
 
-Status SendMessage(int socket, const TemplateMessage& message, const std::vector<int>& fds) {
+Status SendMessage(int socket, const TemplateMessage& message, const std::vector<int>& fds,
+                   bool wait) {
+  if (fds.size() > kMaxFds) return Error{"too many descriptors for one message"};
   iovec data{const_cast<TemplateMessage*>(&message), sizeof(message)};
   alignas(cmsghdr) char control[CMSG_SPACE(kMaxFds * sizeof(int))] = {};
   msghdr packet{};
@@ -35,7 +37,7 @@ Status SendMessage(int socket, const TemplateMessage& message, const std::vector
     head->cmsg_len = CMSG_LEN(bytes);
     std::memcpy(CMSG_DATA(head), fds.data(), bytes);
   }
-  while (sendmsg(socket, &packet, MSG_NOSIGNAL) < 0) {
+  while (sendmsg(socket, &packet, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
     if (errno != EINTR) return SystemError("send to the other process", "", errno);
   }
   return Ok();
@@ -55,7 +57,8 @@ Result<std::optional<ReceivedMessage>> ReceiveMessage(int socket, bool wait, boo
   do {
     size = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
   } while (size < 0 && errno == EINTR);
-  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::optional<ReceivedMessage>();
+  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    return std::optional<ReceivedMessage>();
   if (size == 0 || (size < 0 && errno == ECONNRESET)) {
     closed = true;
     return std::optional<ReceivedMessage>();

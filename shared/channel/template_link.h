@@ -5,6 +5,7 @@
 //   template -> supervisor   kReady                        loaded and warmed up; may fork
 //                            kForked  worker, pid          fd: pidfd of the worker
 //                            kExited  worker, pid, status  reaped: nothing more comes from it
+//                            kNotForked  worker, text      the kernel refused; ask again later
 //                            kFailed  text                 cannot become ready; it exits
 #pragma once
 
@@ -23,7 +24,7 @@ namespace consort {
 inline constexpr uint32_t kTemplateLinkVersion = 1;
 
 struct TemplateMessage {
-  enum class Type : uint32_t { kFork = 1, kReady, kForked, kExited, kFailed };
+  enum class Type : uint32_t { kFork = 1, kReady, kForked, kExited, kFailed, kNotForked };
   uint32_t version = kTemplateLinkVersion;
   Type type{};
   uint64_t worker = 0;      // the supervisor's number for it
@@ -40,8 +41,9 @@ struct ReceivedMessage {
   std::vector<UniqueFd> fds;
 };
 
-// Blocks until there is room. Fails when the other side is gone.
-Status SendMessage(int socket, const TemplateMessage& message, const std::vector<int>& fds = {});
+// With `wait` blocks until there is room. Fails when the other side is gone, or there is no room.
+Status SendMessage(int socket, const TemplateMessage& message, const std::vector<int>& fds = {},
+                   bool wait = true);
 
 // Without a value when nothing is there (only with wait = false) or the other side is gone
 // (`closed` says which).

@@ -1,5 +1,6 @@
 #include "supervisor/fleet/fleet.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -16,8 +17,20 @@ namespace {
 
 // A template that answers nothing for so long hangs: it is killed, and started anew.
 constexpr int64_t kTemplateAnswerNs = 2'000'000'000;
+// A fork that has not become a ready worker for so long hangs.
+constexpr int64_t kWorkerReadyNs = 20'000'000'000;
+// Ticks further apart mean that we were stopped ourselves: then no age counts.
+constexpr int64_t kStoppedNs = 1'000'000'000;
+// Forks asked of a template at a time: far less than a socket holds.
+constexpr int kMostAsked = 8;
 // How long End waits for processes that were sent SIGKILL.
 constexpr int64_t kEndNs = 2'000'000'000;
+constexpr int64_t kStraysNs = 20'000'000;
+
+bool IsDead(int pidfd) {
+  pollfd state{pidfd, POLLIN, 0};
+  return poll(&state, 1, 0) > 0;
+}
 
 void KillByPidfd(int pidfd) { syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
@@ -84,6 +97,7 @@ void Fleet::StartTemplate(size_t node) {
                                                      .node = node,
                                                      .process = std::move(process).value(),
                                                      .ready = false,
+                                                     .asked = 0,
                                                      .asked_ns = 0});
   const uint64_t id = started->id;
   node_template_[node] = id;
@@ -100,30 +114,32 @@ void Fleet::FillSlots() {
   for (size_t slot = 0; slot < plan_.slots.size(); ++slot) {
     if (slot_worker_[slot] != 0) continue;
     auto* from = FindTemplate(node_template_[static_cast<size_t>(plan_.slots[slot].node)]);
-    if (from != nullptr && from->ready) RequestWorker(slot, *from);
+    if (from != nullptr && from->ready && from->asked < kMostAsked && !RequestWorker(slot, *from)) {
+      return;  // the next tick tries again
+    }
   }
 }
 
-void Fleet::RequestWorker(size_t slot, Template& from) {
+bool Fleet::RequestWorker(size_t slot, Template& from) {
   auto channel = Channel::Create(plan_.slots[slot].cpus);
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!channel || !wake) {
     failed_ = true;
-    return events_.FleetFailed(channel ? SystemError("make an eventfd", "", errno)
-                                       : channel.error());
+    events_.FleetFailed(channel ? SystemError("make an eventfd", "", errno) : channel.error());
+    return false;
   }
   const uint64_t id = next_id_++;
   std::unique_ptr<Worker> worker(
       new Worker(id, slot, from.id, std::move(channel).value(), std::move(wake)));
-  const Status watched = loop_.Add(worker->wake_.get(), [this, id] { WakeFired(id); });
-  if (!watched) return events_.FleetFailed(watched.error());
-  const Status asked =
-      from.process.RequestFork(id, worker->channel_.fd(), worker->wake_.get());
+  if (!from.process.RequestFork(id, worker->channel_.fd(), worker->wake_.get())) return false;
   worker->channel_.CloseFd();
+  worker->requested_ns_ = MonotonicNs();
+  if (from.asked++ == 0) from.asked_ns = worker->requested_ns_;
+  const Status watched = loop_.Add(worker->wake_.get(), [this, id] { WakeFired(id); });
   slot_worker_[slot] = id;
   workers_.emplace(id, std::move(worker));
-  // A template that is gone meanwhile is noticed by its own death.
-  if (asked && from.asked_ns == 0) from.asked_ns = MonotonicNs();
+  if (!watched) events_.FleetFailed(watched.error());
+  return true;
 }
 
 void Fleet::ReadTemplate(uint64_t template_id) {
@@ -161,6 +177,8 @@ void Fleet::HandleMessage(Template& from, ReceivedMessage& received) {
     case TemplateMessage::Type::kFailed:
       failed_ = true;
       return events_.FleetFailed(Error{message.text});
+    case TemplateMessage::Type::kNotForked:
+      return NotForked(from, received);
     case TemplateMessage::Type::kFork:
       break;
   }
@@ -168,11 +186,14 @@ void Fleet::HandleMessage(Template& from, ReceivedMessage& received) {
 }
 
 void Fleet::Forked(Template& from, ReceivedMessage& received) {
-  from.asked_ns = 0;
   auto* worker = FindWorker(received.message.worker);
-  if (worker == nullptr || worker->template_id_ != from.id || received.fds.size() != 1) {
+  if (worker == nullptr || worker->template_id_ != from.id || received.fds.size() != 1 ||
+      from.asked == 0) {
     return from.process.Kill();
   }
+  --from.asked;
+  from.asked_ns = MonotonicNs();  // answers come in order: the next one's time begins
+  worker->is_template_ = received.message.pid == from.process.pid();
   worker->pid_ = received.message.pid;
   worker->pidfd_ = std::move(received.fds[0]);
   const uint64_t id = worker->id_;
@@ -180,16 +201,21 @@ void Fleet::Forked(Template& from, ReceivedMessage& received) {
     if (auto* dying = FindWorker(id)) Step(*dying, WorkerEvent::kPidfd);
   });
   if (!watched) return events_.FleetFailed(watched.error());
-  for (const auto& [other_id, other] : workers_) {
-    // Requests are answered in order: if another waits, its time starts now.
-    if (other->template_id_ == from.id && other->state_ == WorkerState::kRequested &&
-        other_id != id) {
-      from.asked_ns = MonotonicNs();
-      break;
-    }
-  }
   Step(*worker, WorkerEvent::kForked);
   WakeFired(id);  // it may have been ready before we knew of it
+  FillSlots();
+}
+
+void Fleet::NotForked(Template& from, const ReceivedMessage& received) {
+  auto* worker = FindWorker(received.message.worker);
+  if (worker == nullptr || worker->template_id_ != from.id || from.asked == 0 ||
+      worker->state_ != WorkerState::kRequested) {
+    return from.process.Kill();
+  }
+  --from.asked;
+  from.asked_ns = MonotonicNs();
+  EndedUnready(Death{.cause = Death::Cause::kCrashed}, received.message.text);
+  Step(*worker, WorkerEvent::kLost);
 }
 
 void Fleet::WakeFired(uint64_t worker_id) {
@@ -212,6 +238,7 @@ void Fleet::Step(Worker& worker, WorkerEvent event, const Death& death) {
       return;
     case WorkerAction::kAnnounce:
       limit_.BecameReady();
+      not_before_ns_ = 0;
       worker.was_ready_ = true;
       return events_.WorkerReady(worker);
     case WorkerAction::kFindStatus:
@@ -230,7 +257,7 @@ void Fleet::FindStatus(Worker& worker) {
   loop_.Remove(worker.pidfd_.get());
   const auto* maker = FindTemplate(worker.template_id_);
   // With --no-template they are one process, whose status TemplateDied gets and passes on.
-  if (maker != nullptr && maker->process.pid() == worker.pid_) return;
+  if (maker != nullptr && worker.is_template_) return;
   int status = 0;
   switch (TryReap(worker.pidfd_.get(), status)) {
     case 1:
@@ -248,21 +275,23 @@ void Fleet::Bury(Worker& worker, const Death& death) {
   if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
   const bool was_ready = worker.was_ready_;
   const bool was_process = worker.pid_ > 0;
+  // One whose template is gone died of that, or found no parent left to tie itself to.
+  const bool orphan = FindTemplate(worker.template_id_) == nullptr && !worker.is_template_;
   events_.WorkerGone(worker, death);
   slot_worker_[worker.slot_] = 0;
   workers_.erase(uint64_t{worker.id_});
-  if (!was_ready && was_process) EndedUnready(death, "a worker");
+  if (!was_ready && was_process && !orphan) EndedUnready(death, "a worker " + death.Words());
   FillSlots();
 }
 
-void Fleet::EndedUnready(const Death& death, const std::string& who) {
+void Fleet::EndedUnready(const Death& death, const std::string& what) {
   limit_.EndedUnready(death.cause == Death::Cause::kKilled ||
                       death.cause == Death::Cause::kUnknown);
   not_before_ns_ = MonotonicNs() + limit_.PauseNs();
-  if (!limit_.Exhausted() || failed_) return;
+  // As long as some work, the job gets on: the rest is tried again now and then.
+  if (!limit_.Exhausted() || failed_ || workers_alive() > 0) return;
   failed_ = true;
-  events_.FleetFailed(Error{who + " " + death.Words() +
-                                " before it was ready, as the starts before it did",
+  events_.FleetFailed(Error{what + " before it was ready, as the starts before it",
                             "run again with -v, and with --no-template under a debugger"});
 }
 
@@ -272,7 +301,14 @@ void Fleet::ChildDied() {
     const uint64_t id = it->first;
     const int pidfd = it->second->process.pidfd();
     ++it;  // TemplateDied erases
-    if (TryReap(pidfd, status) == 1) TemplateDied(id, status);
+    switch (TryReap(pidfd, status)) {
+      case 1:
+        TemplateDied(id, status);
+        break;
+      case -1:  // somebody else has reaped it; how it ended is lost
+        TemplateDied(id, SIGKILL);
+        break;
+    }
   }
   std::vector<uint64_t> dying;
   for (const auto& [id, worker] : workers_) {
@@ -289,7 +325,6 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
   auto* dead = FindTemplate(template_id);
   if (dead == nullptr) return;
   const bool was_ready = dead->ready;
-  const pid_t pid = dead->process.pid();
   const Death death = DeathFrom(wait_status, false);
   loop_.Remove(dead->process.socket());
   node_template_[dead->node] = 0;
@@ -302,7 +337,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     auto* worker = FindWorker(id);
     if (worker == nullptr) continue;
     // Of a template that became the worker itself (--no-template) we have the status here.
-    if (worker->pid_ == pid) {
+    if (worker->is_template_) {
       Step(*worker, WorkerEvent::kReaped, DeathFrom(wait_status, worker->killed_by_us_));
     } else {
       // The parent-death signal is on its way; this is for one that was forked a moment ago and
@@ -312,7 +347,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     }
   }
   events_.TemplateGone(death);
-  if (!was_ready) EndedUnready(death, "the template");
+  if (!was_ready) EndedUnready(death, "the template " + death.Words());
   FillSlots();
 }
 
@@ -335,12 +370,18 @@ void Fleet::ReapStrays() {
 
 void Fleet::Tick(int64_t now_ns) {
   if (ending_) return;
+  if (last_tick_ns_ != 0 && now_ns - last_tick_ns_ > kStoppedNs) ForgetAges(now_ns);
+  last_tick_ns_ = now_ns;
   for (auto& [id, process] : templates_) {
-    if (process->asked_ns != 0 && now_ns - process->asked_ns > kTemplateAnswerNs) {
+    if (process->asked > 0 && now_ns - process->asked_ns > kTemplateAnswerNs) {
       process->process.Kill();
     }
   }
   for (auto& [id, worker] : workers_) {
+    if (worker->state_ == WorkerState::kStarting &&
+        now_ns - worker->requested_ns_ > kWorkerReadyNs) {
+      KillByPidfd(worker->pidfd_.get());
+    }
     if (worker->state_ != WorkerState::kDying ||
         now_ns - worker->dying_since_ns_ < kTemplateAnswerNs) {
       continue;
@@ -349,6 +390,14 @@ void Fleet::Tick(int64_t now_ns) {
     if (auto* silent = FindTemplate(worker->template_id_)) silent->process.Kill();
   }
   FillSlots();
+}
+
+void Fleet::ForgetAges(int64_t now_ns) {
+  for (auto& [id, process] : templates_) process->asked_ns = now_ns;
+  for (auto& [id, worker] : workers_) {
+    worker->requested_ns_ = now_ns;
+    worker->dying_since_ns_ = now_ns;
+  }
 }
 
 std::optional<int64_t> Fleet::NextTickNs() const {
@@ -377,15 +426,26 @@ void Fleet::End() {
     loop_.Remove(worker->pidfd_.get());
     KillByPidfd(worker->pidfd_.get());
   }
-  // As subreaper we see every one of them end: workers that nobody told us of, too.
-  const int64_t until_ns = MonotonicNs() + kEndNs;
-  while (MonotonicNs() < until_ns) {
+  // As subreaper we see every one of them end. First those that we know of, then for a moment those
+  // that their template had no time to tell of; a child that came with our exec is none of ours.
+  const int64_t began_ns = MonotonicNs();
+  for (int64_t spent_ns = 0; spent_ns < kEndNs; spent_ns = MonotonicNs() - began_ns) {
     const pid_t pid = waitpid(-1, nullptr, WNOHANG);
     if (pid < 0) break;  // no children left
-    if (pid == 0) usleep(500);
+    if (pid > 0) continue;
+    if (spent_ns > kStraysNs && AllDead()) break;
+    usleep(500);
   }
   workers_.clear();
   templates_.clear();
+}
+
+bool Fleet::AllDead() const {
+  return std::all_of(templates_.begin(), templates_.end(),
+                     [](const auto& entry) { return IsDead(entry.second->process.pidfd()); }) &&
+         std::all_of(workers_.begin(), workers_.end(), [](const auto& entry) {
+           return !entry.second->pidfd_ || IsDead(entry.second->pidfd_.get());
+         });
 }
 
 int Fleet::workers_alive() const {

@@ -79,6 +79,8 @@ class Worker {
   pid_t pid_ = -1;
   bool killed_by_us_ = false;
   bool was_ready_ = false;
+  bool is_template_ = false;  // --no-template: one process
+  int64_t requested_ns_ = 0;
   int64_t dying_since_ns_ = 0;
   std::vector<Producer> tasks_;
   std::vector<Consumer> results_;
@@ -116,12 +118,14 @@ class Fleet {
     size_t node = 0;
     TemplateProcess process;
     bool ready = false;
-    int64_t asked_ns = 0;  // oldest request without an answer; 0: none
+    int asked = 0;         // requests without an answer
+    int64_t asked_ns = 0;  // since when the oldest waits
   };
 
   void StartTemplate(size_t node);
   void FillSlots();
-  void RequestWorker(size_t slot, Template& from);
+  // False: not now.
+  bool RequestWorker(size_t slot, Template& from);
   void ReadTemplate(uint64_t template_id);
   void HandleMessage(Template& from, ReceivedMessage& received);
   void Forked(Template& from, ReceivedMessage& received);
@@ -130,8 +134,12 @@ class Fleet {
   void FindStatus(Worker& worker);
   void Bury(Worker& worker, const Death& death);
   void WakeFired(uint64_t worker_id);
-  void EndedUnready(const Death& death, const std::string& who);
+  void NotForked(Template& from, const ReceivedMessage& received);
+  // `what` is the beginning of a sentence: "a worker was ended by SIGSEGV".
+  void EndedUnready(const Death& death, const std::string& what);
   void ReapStrays();
+  void ForgetAges(int64_t now_ns);
+  bool AllDead() const;
   Worker* FindWorker(uint64_t id);
   Template* FindTemplate(uint64_t id);
 
@@ -145,6 +153,7 @@ class Fleet {
   std::vector<uint64_t> node_template_;  // template id of each node, 0: none
   StartLimit limit_;
   int64_t not_before_ns_ = 0;  // starts are put off until then
+  int64_t last_tick_ns_ = 0;
   bool ending_ = false;
   bool failed_ = false;
 };

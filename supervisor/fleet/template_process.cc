@@ -39,6 +39,9 @@ struct ChildSetup {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGCHLD, SIG_DFL);
+    // What a model prints is no result.
+    dup2(STDERR_FILENO, STDOUT_FILENO);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (cpus != nullptr) sched_setaffinity(0, sizeof(*cpus), cpus);
     // Both were moved above these numbers before, so neither dup2 overwrites the other's source.
@@ -128,7 +131,7 @@ Status TemplateProcess::RequestFork(uint64_t worker, int channel_fd, int wake_fd
   TemplateMessage request;
   request.type = TemplateMessage::Type::kFork;
   request.worker = worker;
-  return SendMessage(socket_.get(), request, {channel_fd, wake_fd});
+  return SendMessage(socket_.get(), request, {channel_fd, wake_fd}, false);
 }
 
 Result<std::optional<ReceivedMessage>> TemplateProcess::Receive(bool& closed) {

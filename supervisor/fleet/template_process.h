@@ -32,6 +32,7 @@ class TemplateProcess {
   int pidfd() const { return pidfd_.get(); }
   int socket() const { return socket_.get(); }
 
+  // Never waits: fails when the template has not read what it was sent before.
   Status RequestFork(uint64_t worker, int channel_fd, int wake_fd);
   // The next message, if there is one.
   Result<std::optional<ReceivedMessage>> Receive(bool& closed);

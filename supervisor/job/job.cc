@@ -48,6 +48,8 @@ Status CheckBackend(const Bundle& bundle) {
                "make the bundle with consort-prepare"};
 }
 
+void ExitOnSignal(int number) { _exit(SignalExitStatus(number)); }
+
 Result<int> Run(const RunOptions& options) {
   CONSORT_TRY(const auto bundle, LoadBundle(options.bundle));
   CONSORT_TRY(CheckBackend(bundle));
@@ -92,6 +94,11 @@ Result<int> Run(const RunOptions& options) {
 
 int RunJob(const RunOptions& options) {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel reap our children
+  // Until the loop watches for them, while nothing needs an orderly end.
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    if (signal(number, ExitOnSignal) == SIG_IGN) signal(number, SIG_IGN);
+  }
   const auto ended = Run(options);
   if (ended) return ended.value();
   std::fprintf(stderr, "consort: %s\n", ended.error().Sentence().c_str());

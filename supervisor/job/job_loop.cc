@@ -62,7 +62,13 @@ Result<int> JobLoop::Run(JobFleet fleet) {
 Status JobLoop::WatchSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGCHLD}) sigaddset(&set, number);
+  sigaddset(&set, SIGCHLD);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    // What nohup, or a script's `&`, has us ignore stays ignored.
+    struct sigaction action {};
+    sigaction(number, nullptr, &action);
+    if (action.sa_handler != SIG_IGN) sigaddset(&set, number);
+  }
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return SystemError("watch for signals", "", errno);
@@ -118,10 +124,10 @@ Result<int> JobLoop::Loop() {
 
 Result<int> JobLoop::Finish() {
   Check(recorder_.Flush());
-  const Status synced = recorder_.Sync();
-  if (!synced && recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
-  CONSORT_TRY(synced);
-  if (!dispatcher_.AllDone()) return SignalExitStatus(stop_signal_);
+  if (!failure_) Check(recorder_.Sync());
+  if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
+  if (failure_) return *failure_;
+  if (!dispatcher_.AllDone() || !recorder_.flushed()) return SignalExitStatus(stop_signal_);
   return recorder_.files_failed() > 0 ? kSomeFailed : kDone;
 }
 
@@ -226,6 +232,7 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
     const uint64_t stage = worker.channel().state(engine).stage.load(std::memory_order_relaxed);
     engines.push_back({stage < kStageCount ? StageName(static_cast<Stage>(stage)) : ""});
   }
+  if (worker.pid() < 0) return;  // asked for, but never made: it held nothing
   trace_.Gone(worker);
   const bool crashed =
       death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
@@ -236,6 +243,7 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
 
 void JobLoop::TemplateGone(const Death& death) {
   pids_changed_ = true;
+  if (options_.no_template) return;  // told as its worker's death
   ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
                                            : templates_restarted_.killed);
   Verbose("a template " + death.Words());

@@ -16,17 +16,21 @@ Result<EventLoop> EventLoop::Make() {
 Status EventLoop::Add(int fd, Handler handler) {
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = fd;
+  event.data.u64 = next_;
   if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return SystemError("watch a descriptor", "", errno);
   }
-  handlers_[fd] = std::make_shared<Handler>(std::move(handler));
+  numbers_[fd] = next_;
+  handlers_[next_++] = std::make_shared<Handler>(std::move(handler));
   return Ok();
 }
 
 void EventLoop::Remove(int fd) {
+  const auto number = numbers_.find(fd);
+  if (number == numbers_.end()) return;
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  handlers_.erase(fd);
+  handlers_.erase(number->second);
+  numbers_.erase(number);
 }
 
 Result<bool> EventLoop::Wait(int timeout_ms) {
@@ -38,7 +42,7 @@ Result<bool> EventLoop::Wait(int timeout_ms) {
     return SystemError("wait for events", "", errno);
   }
   for (int i = 0; i < count; ++i) {
-    const auto found = handlers_.find(events[static_cast<size_t>(i)].data.fd);
+    const auto found = handlers_.find(events[static_cast<size_t>(i)].data.u64);
     if (found == handlers_.end()) continue;  // removed by an earlier handler of this round
     const auto handler = found->second;      // keeps it alive while it removes itself
     (*handler)();

@@ -30,7 +30,11 @@ class EventLoop {
  private:
   explicit EventLoop(UniqueFd epoll) : epoll_(std::move(epoll)) {}
   UniqueFd epoll_;
-  std::unordered_map<int, std::shared_ptr<Handler>> handlers_;
+  // Watched descriptors have numbers of their own: within one round of events a descriptor may be
+  // closed and its number used again, and a stale event must not reach the new one's handler.
+  uint64_t next_ = 1;
+  std::unordered_map<int, uint64_t> numbers_;
+  std::unordered_map<uint64_t, std::shared_ptr<Handler>> handlers_;
 };
 
 }  // namespace consort

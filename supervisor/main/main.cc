@@ -1,8 +1,23 @@
 // The program `consort`.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "supervisor/cli/options.h"
 #include "supervisor/job/job.h"
 
+namespace {
+
+// A descriptor of ours must never get the number of a standard stream that the caller closed.
+void FillStandardStreams() {
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= 2) fd = open("/dev/null", O_RDWR);
+  if (fd > 2) close(fd);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  FillStandardStreams();
   const auto command = consort::ParseCommandLine(argc, argv);
   if (command.kind == consort::ParsedCommand::Kind::kExit) return command.exit_status;
   return consort::RunJob(command.run);

@@ -1,5 +1,6 @@
 #include "supervisor/view/status_line.h"
 
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -17,9 +18,12 @@ constexpr int64_t kRedrawNs = 100'000'000;
 constexpr int kUsualColumns = 80;
 constexpr const char kClearLine[] = "\r\x1b[K";
 
-// Waits for nobody for long: a terminal that was stopped (Ctrl-S) blocks, as everywhere.
+// Waits for nobody: what a full pipe or a stopped terminal does not take is not told. The job goes
+// on, and so do its signals.
 void WriteAll(int fd, std::string_view text) {
   while (!text.empty()) {
+    pollfd ready{fd, POLLOUT, 0};
+    if (::poll(&ready, 1, 0) == 0) return;
     const ssize_t put = ::write(fd, text.data(), text.size());
     if (put > 0) {
       text.remove_prefix(static_cast<size_t>(put));

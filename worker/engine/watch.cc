@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <latch>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -36,12 +37,13 @@ void PinTo(int cpu) {
   _exit(kExitEngineFailed);
 }
 
-void RunEngine(const WorkerLife& life, uint32_t index) {
+void RunEngine(const WorkerLife& life, uint32_t index, std::latch& ready) {
   pthread_setname_np(pthread_self(), ("engine-" + std::to_string(index)).c_str());
   if (life.intra == 1) PinTo(life.channel->config(index).cpu);
   Engine engine(*life.channel, index, life.wake_fd);
   auto pipeline = life.factory->Make(engine.clock());
   if (!pipeline) Die(pipeline.error());
+  ready.count_down();
   const Status ended = engine.Run(*pipeline.value());
   Die(ended.error());
 }
@@ -49,10 +51,12 @@ void RunEngine(const WorkerLife& life, uint32_t index) {
 }  // namespace
 
 void LiveAsWorker(const WorkerLife& life) {
+  std::latch ready(life.channel->engine_count());
   std::vector<std::thread> engines;
   for (uint32_t i = 0; i < life.channel->engine_count(); ++i) {
-    engines.emplace_back(RunEngine, std::cref(life), i);
+    engines.emplace_back(RunEngine, std::cref(life), i, std::ref(ready));
   }
+  ready.wait();
   life.channel->header().ready.store(1, std::memory_order_release);
   const uint64_t one = 1;
   [[maybe_unused]] const auto written = write(life.wake_fd, &one, sizeof(one));

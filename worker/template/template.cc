@@ -100,9 +100,7 @@ class Template {
     }
     const pid_t self = getpid();
     const pid_t pid = fork();
-    if (pid < 0) {
-      FailAsTemplate(life_.control.get(), SystemError("fork a worker", "", errno));
-    }
+    if (pid < 0) return SayNotForked(request.message.worker, errno);
     if (pid == 0) {
       if (!TieToParent(self, "consort-worker")) _exit(0);
       life_.control.Reset();
@@ -111,7 +109,20 @@ class Template {
     }
     // The child cannot be reaped before this thread does it, so the pid is still its own.
     const UniqueFd pidfd(PidfdOpen(pid));
+    if (!pidfd) {
+      const int reason = errno;
+      kill(pid, SIGKILL);
+      return SayNotForked(request.message.worker, reason);
+    }
     SayForked(request.message.worker, pid, pidfd.get());
+  }
+
+  void SayNotForked(uint64_t worker, int errno_value) {
+    TemplateMessage refused;
+    refused.type = TemplateMessage::Type::kNotForked;
+    refused.worker = worker;
+    refused.SetText(SystemError("fork a worker", "", errno_value).what);
+    Send(refused);
   }
 
   void SayForked(uint64_t worker, pid_t pid, int pidfd) {
