@@ -289,3 +289,54 @@ def test_a_reader_that_goes_away_ends_the_job_quietly(consort, tmp_path, null_bu
     job.stdout.close()
     assert job.wait(timeout=10) == 128 + signal.SIGPIPE
     assert job.stderr.read() == b""
+
+
+def test_three_hundred_workers_start(run_consort, tmp_path, null_bundle, sounds):
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "-p", 300, *sounds.flacs)
+    assert run.exit == DONE, run.stderr
+    assert "300" in run.stderr_lines()[0], "a warning tells that it is too many"
+
+
+def test_an_ignored_sigchld_hides_no_death(consort, tmp_path, sounds, null_bundle):
+    import subprocess
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n in range(20):
+        (folder / f"{n:02d}.flac").symlink_to(sounds.flacs[n])
+    (folder / "10~segv@0~.flac").symlink_to(sounds.flacs[0])
+    job = subprocess.run([consort, "run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", folder], timeout=30,
+                         stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert job.returncode == SOME_FAILED, job.stderr
+    assert len(by_file(read_results(tmp_path / "out.jsonl"))) == 21
+
+
+def test_what_nohup_ignores_stays_ignored(consort, tmp_path, sounds, null_bundle):
+    import subprocess
+    job = subprocess.Popen([consort, "run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", *sounds.flacs[:100]],
+                           env=os.environ | {"CONSORT_NULL_SEGMENT_US": "10000"}, stderr=subprocess.DEVNULL,
+                           preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    time.sleep(0.3)
+    job.send_signal(signal.SIGHUP)
+    assert job.wait(timeout=30) == DONE
+    assert len(by_file(read_results(tmp_path / "out.jsonl"))) == 100
+
+
+def test_what_a_model_prints_is_no_result(consort, tmp_path, sounds, null_bundle):
+    import subprocess
+    file = tmp_path / "a~print@0~.flac"
+    file.symlink_to(sounds.flacs[0])
+    job = subprocess.run([consort, "run", "--quiet", "-m", null_bundle(), "-o", "-", file], capture_output=True,
+                         timeout=30)
+    assert job.returncode == DONE
+    assert b"printed" in job.stderr and b"printed" not in job.stdout
+
+
+def test_a_signal_while_the_list_is_read_is_told_by_the_exit_status(consort, tmp_path, null_bundle):
+    import subprocess
+    job = subprocess.Popen([consort, "run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "-"],
+                           stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    time.sleep(0.3)
+    job.send_signal(signal.SIGINT)
+    assert job.wait(timeout=5) == 130
+    assert not (tmp_path / "out.jsonl").exists()
+    job.stdin.close()

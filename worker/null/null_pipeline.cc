@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <thread>
@@ -107,6 +108,10 @@ class NullPipeline : public Pipeline {
     const auto& word = command_.word;
     if (word == "throw") {
       return FileFault{0, 0, -1, static_cast<uint32_t>(ErrorCode::kModel), "told to fail"};
+    }
+    if (word == "print") {
+      std::printf("printed by the pipeline\n");
+      std::fflush(stdout);
     }
     if (word == "exit") _exit(7);
     if (word == "segv") raise(SIGSEGV);
