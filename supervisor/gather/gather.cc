@@ -10,71 +10,88 @@ constexpr uint64_t kPieceBytes = 256 * 1024;
 
 }  // namespace
 
-Gather::File& Gather::At(uint64_t file) {
-  const uint64_t index = file - first_;
-  if (index >= files_.size()) files_.resize(index + 1);
-  return files_[index];
-}
-
 Status Gather::Add(uint64_t file, uint64_t segment, std::string_view line) {
-  auto& entry = At(file);
   if (file == first_ && segment == head_next_) {
     ++head_next_;
     CONSORT_TRY(sink_(line));
-    return entry.runs.empty() ? Ok() : Advance();
+    return open_.contains(file) ? Advance() : Ok();
   }
+  auto& runs = open_[file];
   // The run that this segment continues, if there is one.
-  auto at = entry.runs.upper_bound(segment);
-  if (at != entry.runs.begin() && std::prev(at)->second.next == segment) {
+  auto at = runs.upper_bound(segment);
+  if (at != runs.begin() && std::prev(at)->second.next == segment) {
     --at;
   } else {
-    at = entry.runs.emplace_hint(at, segment, Run{});
+    at = runs.emplace_hint(at, segment, Run{});
   }
   at->second.next = segment + 1;
-  at->second.lines += line;
+  at->second.text.lines += line;
   in_memory_ += line.size();
   return in_memory_ > memory_bytes_ ? Spill() : Ok();
 }
 
 Status Gather::Finish(uint64_t file, uint64_t end, std::string_view tail) {
-  auto& entry = At(file);
-  entry.finished = true;
-  entry.end = end;
-  entry.tail = tail;
-  return file == first_ ? Advance() : Ok();
+  // What is kept of the file, as one text.
+  SpilledText text;
+  if (auto found = open_.extract(file)) {
+    for (auto& [segment, run] : found.mapped()) {
+      if (segment < end) {
+        CONSORT_TRY(Append(text, std::move(run.text)));
+      } else {
+        Forget(run.text);  // beyond a fault: no longer wanted
+      }
+    }
+  }
+  text.lines += tail;
+  in_memory_ += tail.size();
+  // It joins the stretches on both sides.
+  auto at = stretches_.lower_bound(file);
+  if (at != stretches_.begin() && std::prev(at)->second.end == file) {
+    --at;
+    CONSORT_TRY(Append(at->second.text, std::move(text)));
+  } else {
+    at = stretches_.emplace_hint(at, file, Stretch{file, std::move(text)});
+  }
+  at->second.end = file + 1;
+  const auto next = std::next(at);
+  if (next != stretches_.end() && next->first == file + 1) {
+    CONSORT_TRY(Append(at->second.text, std::move(next->second.text)));
+    at->second.end = next->second.end;
+    stretches_.erase(next);
+  }
+  if (file == first_) return Advance();
+  return in_memory_ > memory_bytes_ ? Spill() : Ok();
 }
 
 Status Gather::Advance() {
-  while (!files_.empty()) {
-    auto& head = files_.front();
-    const uint64_t end = head.finished ? head.end : UINT64_MAX;
-    for (auto run = head.runs.begin();
-         run != head.runs.end() && run->first == head_next_ && head_next_ < end;
-         run = head.runs.erase(run)) {
-      head_next_ = run->second.next;
-      CONSORT_TRY(WriteRun(run->second));
+  for (;;) {
+    if (auto done = stretches_.begin(); done != stretches_.end() && done->first == first_) {
+      CONSORT_TRY(Write(done->second.text));
+      first_ = done->second.end;
+      head_next_ = 0;
+      stretches_.erase(done);
+      continue;
     }
-    if (!head.finished || head_next_ < end) return Ok();
-    for (const auto& [segment, run] : head.runs) {  // beyond a fault: no longer wanted
-      in_memory_ -= run.lines.size();
-      for (const auto& extent : run.spilled) spilled_now_ -= extent.size;
+    const auto head = open_.find(first_);
+    if (head == open_.end()) break;
+    auto& runs = head->second;
+    while (!runs.empty() && runs.begin()->first == head_next_) {
+      head_next_ = runs.begin()->second.next;
+      CONSORT_TRY(Write(runs.begin()->second.text));
+      runs.erase(runs.begin());
     }
-    if (!head.tail.empty()) CONSORT_TRY(sink_(head.tail));
-    files_.pop_front();
-    ++first_;
-    head_next_ = 0;
-    if (scratch_used_ && spilled_now_ == 0) {
-      CONSORT_TRY(scratch_.Clear());
-      scratch_used_ = false;
-    }
+    if (runs.empty()) open_.erase(head);
+    break;
   }
-  return Ok();
+  if (!scratch_used_ || spilled_now_ > 0) return Ok();
+  scratch_used_ = false;
+  return scratch_.Clear();
 }
 
-// In pieces of whole lines: a run may be far larger than what memory is to hold.
-Status Gather::WriteRun(Run& run) {
+// In pieces of whole lines: a text may be far larger than what memory is to hold.
+Status Gather::Write(SpilledText& text) {
   buffer_.clear();
-  for (const auto& extent : run.spilled) {
+  for (const auto& extent : text.spilled) {
     for (uint64_t done = 0; done < extent.size;) {
       const uint64_t piece = std::min(extent.size - done, kPieceBytes);
       CONSORT_TRY(scratch_.Read(extent.offset + done, piece, buffer_));
@@ -83,34 +100,57 @@ Status Gather::WriteRun(Run& run) {
       if (lines > 0) CONSORT_TRY(sink_(std::string_view(buffer_).substr(0, lines)));
       buffer_.erase(0, lines);
     }
-    spilled_now_ -= extent.size;
   }
-  in_memory_ -= run.lines.size();
   if (!buffer_.empty()) CONSORT_TRY(sink_(buffer_));  // lines without a newline
-  return run.lines.empty() ? Ok() : sink_(run.lines);
+  Forget(text);
+  return text.lines.empty() ? Ok() : sink_(text.lines);
+}
+
+void Gather::Forget(const SpilledText& text) {
+  in_memory_ -= text.lines.size();
+  for (const auto& extent : text.spilled) spilled_now_ -= extent.size;
+}
+
+Status Gather::Append(SpilledText& to, SpilledText&& from) {
+  if (!from.spilled.empty() && !to.lines.empty()) CONSORT_TRY(SpillOne(to));
+  for (const auto& extent : from.spilled) to.AddExtent(extent);
+  to.lines += from.lines;
+  return Ok();
 }
 
 Status Gather::Spill() {
   // The newest first: they are wanted last. Down to half, so that this is seldom.
-  for (auto file = files_.rbegin(); file != files_.rend() && in_memory_ > memory_bytes_ / 2;
-       ++file) {
-    for (auto& [segment, run] : file->runs) {
-      if (run.lines.empty()) continue;
-      CONSORT_TRY(const uint64_t offset, scratch_.Append(run.lines));
-      const uint64_t size = run.lines.size();
-      if (!run.spilled.empty() && run.spilled.back().offset + run.spilled.back().size == offset) {
-        run.spilled.back().size += size;
-      } else {
-        run.spilled.push_back({offset, size});
-      }
-      in_memory_ -= size;
-      scratch_used_ = true;
-      spilled_now_ += size;
-      spilled_total_ += size;
-      std::string().swap(run.lines);
-    }
+  const size_t enough = memory_bytes_ / 2;
+  for (auto at = stretches_.rbegin(); at != stretches_.rend() && in_memory_ > enough; ++at) {
+    CONSORT_TRY(SpillOne(at->second.text));
+  }
+  for (auto file = open_.rbegin(); file != open_.rend() && in_memory_ > enough; ++file) {
+    for (auto& [segment, run] : file->second) CONSORT_TRY(SpillOne(run.text));
   }
   return Ok();
+}
+
+Status Gather::SpillOne(SpilledText& text) {
+  if (text.lines.empty()) return Ok();
+  const uint64_t size = text.lines.size();
+  CONSORT_TRY(const uint64_t offset, scratch_.Append(text.lines));
+  text.AddExtent({offset, size});
+  std::string().swap(text.lines);
+  in_memory_ -= size;
+  scratch_used_ = true;
+  spilled_now_ += size;
+  spilled_total_ += size;
+  return Ok();
+}
+
+size_t Gather::pieces() const {
+  size_t count = stretches_.size();
+  for (const auto& [file, stretch] : stretches_) count += stretch.text.spilled.size();
+  for (const auto& [file, runs] : open_) {
+    count += 1 + runs.size();
+    for (const auto& [segment, run] : runs) count += run.text.spilled.size();
+  }
+  return count;
 }
 
 }  // namespace consort

@@ -2,21 +2,22 @@
 //
 // The oldest unfinished file is the head: its lines go straight to the sink as soon as they join
 // what has been written. Lines that run ahead are kept, and beyond a bound they spill to a scratch
-// file: the bound limits memory, never progress.
+// file; finished files that follow one another are kept as one stretch of text. So the bound limits
+// memory, never progress: a head that takes for ever holds up the output and nothing else.
 //
 // Each segment's line is added once; the caller has seen to that. One thread.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "shared/base/result.h"
 #include "supervisor/gather/scratch_file.h"
+#include "supervisor/gather/spilled_text.h"
 
 namespace consort {
 
@@ -40,39 +41,38 @@ class Gather {
   uint64_t files_written() const { return first_; }
   size_t bytes_in_memory() const { return in_memory_; }
   uint64_t bytes_spilled() const { return spilled_total_; }
+  // Pieces that are kept apart: what memory beside the text itself grows with.
+  size_t pieces() const;
 
  private:
-  struct Extent {  // in the scratch file
-    uint64_t offset;
-    uint64_t size;
-  };
-  // Lines of consecutive segments [key, next): first what was spilled, then what is in memory.
-  struct Run {
+  struct Run {  // lines of consecutive segments [key, next)
     uint64_t next = 0;
-    std::vector<Extent> spilled;
-    std::string lines;
+    SpilledText text;
   };
-  struct File {
-    std::map<uint64_t, Run> runs;  // by first segment
-    bool finished = false;
+  using OpenFile = std::map<uint64_t, Run>;  // by first segment
+  struct Stretch {                           // finished files [key, end)
     uint64_t end = 0;
-    std::string tail;
+    SpilledText text;
   };
 
-  File& At(uint64_t file);
-  Status WriteRun(Run& run);
-  // Writes what joins the head's last line, and goes on to the next file when one is finished.
+  // Writes what joins what has been written: the head's runs, then stretches.
   Status Advance();
+  Status Write(SpilledText& text);
+  void Forget(const SpilledText& text);
+  // Puts `from` behind `to`.
+  Status Append(SpilledText& to, SpilledText&& from);
   Status Spill();
+  Status SpillOne(SpilledText& text);
 
   Sink sink_;
   ScratchFile scratch_;
   size_t memory_bytes_;
-  std::deque<File> files_;  // files_[0] is file number first_
-  uint64_t first_ = 0;
-  uint64_t head_next_ = 0;    // first segment of the head that has not been written
-  size_t in_memory_ = 0;      // bytes of all runs' lines
-  uint64_t spilled_now_ = 0;  // bytes in the scratch file that are still needed
+  std::map<uint64_t, OpenFile> open_;      // by number; the unfinished ones that have lines here
+  std::map<uint64_t, Stretch> stretches_;  // by the first file's number
+  uint64_t first_ = 0;                     // the head
+  uint64_t head_next_ = 0;                 // first segment of the head that has not been written
+  size_t in_memory_ = 0;                   // bytes of all texts' lines
+  uint64_t spilled_now_ = 0;               // bytes in the scratch file that are still needed
   uint64_t spilled_total_ = 0;
   bool scratch_used_ = false;
   std::string buffer_;

@@ -35,8 +35,8 @@ Status ScratchFile::Read(uint64_t offset, uint64_t size, std::string& out) const
   const size_t begin = out.size();
   out.resize(begin + size);
   for (uint64_t done = 0; done < size;) {
-    const ssize_t got = pread(fd_.get(), out.data() + begin + done, size - done,
-                              static_cast<off_t>(offset + done));
+    const ssize_t got =
+        pread(fd_.get(), out.data() + begin + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return SystemError("read the scratch file", "", errno);
     if (got == 0) return Error{"the scratch file is shorter than what was written to it"};

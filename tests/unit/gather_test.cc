@@ -82,14 +82,15 @@ TEST_F(GatherTest, LinesBeyondAFaultAreForgottenAndItsLineFollows) {
   for (const size_t memory_bytes : {size_t{1000}, size_t{0}}) {
     text_.clear();
     Gather gather = Make(memory_bytes);
-    EXPECT_TRUE(gather.Add(0, 7, "seven\n"));
-    EXPECT_TRUE(gather.Add(0, 3, "three\n"));
-    EXPECT_TRUE(gather.Add(0, 4, "four\n"));
-    EXPECT_TRUE(gather.Add(0, 1, "one\n"));
-    EXPECT_TRUE(gather.Finish(0, 2, "fault\n"));
-    EXPECT_EQ(text_, "") << "segment 0 is still missing";
-    EXPECT_TRUE(gather.Add(0, 0, "zero\n"));
-    EXPECT_EQ(text_, "zero\none\nfault\n");
+    EXPECT_TRUE(gather.Add(1, 7, "seven\n"));
+    EXPECT_TRUE(gather.Add(1, 3, "three\n"));
+    EXPECT_TRUE(gather.Add(1, 4, "four\n"));
+    EXPECT_TRUE(gather.Add(1, 1, "one\n"));
+    EXPECT_TRUE(gather.Add(1, 0, "zero\n"));
+    EXPECT_TRUE(gather.Finish(1, 2, "fault\n"));
+    EXPECT_EQ(text_, "") << "the file before it is not finished";
+    EXPECT_TRUE(gather.Finish(0, 0, "head\n"));
+    EXPECT_EQ(text_, "head\nzero\none\nfault\n");
     EXPECT_EQ(gather.bytes_in_memory(), 0U);
     EXPECT_EQ(ScratchBytes(), 0);
   }
@@ -162,6 +163,32 @@ TEST_F(GatherTest, SpillsWhatRunsAheadSoThatMemoryStaysBounded) {
   EXPECT_EQ(text_, Line(0, 0) + expected);
   EXPECT_LE(largest_, 256U * 1024 + longest) << "what was spilled is not read back in one piece";
   EXPECT_TRUE(gather.Finish(0, 20'000, ""));
+  EXPECT_EQ(ScratchBytes(), 0);
+}
+
+TEST_F(GatherTest, KeepsAlmostNothingOfAHundredThousandFilesAheadOfAHeadThatHangs) {
+  constexpr size_t kBound = 64 * 1024;
+  Gather gather = Make(kBound);
+  std::string expected;
+  std::mt19937 random(1);
+  std::vector<uint64_t> window;  // files end in any order within a window, as with several engines
+  for (uint64_t file = 1; file <= 100'000; ++file) {
+    expected += Line(file, 0);
+    window.push_back(file);
+    if (window.size() < 8 && file < 100'000) continue;
+    std::shuffle(window.begin(), window.end(), random);
+    for (const uint64_t done : window) {
+      ASSERT_TRUE(gather.Add(done, 0, Line(done, 0)));
+      ASSERT_TRUE(gather.Finish(done, 1, ""));
+    }
+    window.clear();
+    ASSERT_LE(gather.pieces(), 200U) << "it grows with the text, by what is spilled at a time";
+    ASSERT_LE(gather.bytes_in_memory(), kBound);
+  }
+  EXPECT_EQ(text_, "");
+  EXPECT_TRUE(gather.Finish(0, 0, "head\n"));
+  EXPECT_EQ(text_, "head\n" + expected);
+  EXPECT_EQ(gather.files_written(), 100'001U);
   EXPECT_EQ(ScratchBytes(), 0);
 }
 
