@@ -26,6 +26,7 @@ Dispatcher::Dispatcher(const DispatchSettings& settings, FileList& list, ResultS
 
 void Dispatcher::AddWorker(uint64_t worker, uint32_t engines) {
   workers_[worker].engines.resize(engines);
+  workers_[worker].lied.resize(engines);
   engines_ += engines;
 }
 
@@ -40,7 +41,8 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   const auto found = workers_.find(worker);
   if (draining_ || found == workers_.end()) return std::optional<Task>();
   auto& held = found->second;
-  if (held.alone || held.engines[engine].size() >= settings_.tasks_ahead) {
+  if (held.alone || held.engines[engine].size() >= settings_.tasks_ahead ||
+      std::find(held.lied.begin(), held.lied.end(), true) != held.lied.end()) {
     return std::optional<Task>();
   }
   std::optional<Task> task;
@@ -184,8 +186,21 @@ Status Dispatcher::OnRecord(uint64_t worker, uint32_t engine, const ResultRecord
                             bool& honest) {
   honest = false;
   const auto found = workers_.find(worker);
-  if (found == workers_.end() || found->second.engines[engine].empty()) return Ok();
-  auto& held = found->second.engines[engine].front();
+  if (found == workers_.end() || found->second.lied[engine]) return Ok();
+  const Status status = Judge(found->second, engine, record, honest);
+  if (!honest) found->second.lied[engine] = true;
+  return status;
+}
+
+void Dispatcher::OnDamage(uint64_t worker, uint32_t engine) {
+  const auto found = workers_.find(worker);
+  if (found != workers_.end()) found->second.lied[engine] = true;
+}
+
+Status Dispatcher::Judge(HeldWorker& worker, uint32_t engine, const ResultRecord& record,
+                         bool& honest) {
+  if (worker.engines[engine].empty()) return Ok();
+  auto& held = worker.engines[engine].front();
   if (const auto* tags = std::get_if<SegmentTags>(&record)) return OnTags(held, *tags, honest);
   if (const auto* info = std::get_if<FileInfo>(&record)) return OnInfo(held, *info, honest);
   if (const auto* fault = std::get_if<FileFault>(&record)) return OnFault(held, *fault, honest);
@@ -194,8 +209,8 @@ Status Dispatcher::OnRecord(uint64_t worker, uint32_t engine, const ResultRecord
   const bool got_on = held.item > 0 || held.next > held.task.items.front().first_segment;
   if (done.task != held.task.id || !got_on) return Ok();
   honest = true;
-  OnDone(found->second, held, done);
-  found->second.engines[engine].pop_front();
+  OnDone(worker, held, done);
+  worker.engines[engine].pop_front();
   --in_flight_;
   return Ok();
 }

@@ -3,7 +3,8 @@
 // no descriptor, and so can be tested by itself.
 //
 // What comes from a worker is untrusted: a record that does not fit the task at the head of that
-// engine's queue is a lie, and the caller kills the liar.
+// engine's queue is a lie, and the caller kills the liar. Whatever the engine says after its first
+// lie is a lie too: were its TaskDone believed, the segment that makes it lie would never be found.
 //
 // Suspects. A segment in flight when its worker crashed is run again alone: in a worker that holds
 // nothing else. It is guilty after `attempts` crashes while alone. A SIGKILL that we did not send
@@ -71,6 +72,8 @@ class Dispatcher {
 
   // A record from that engine. `honest` is false when it cannot be one of its task.
   Status OnRecord(uint64_t worker, uint32_t engine, const ResultRecord& record, bool& honest);
+  // What came from that engine was no record at all: it counts as a lie.
+  void OnDamage(uint64_t worker, uint32_t engine);
 
   // The worker is reaped and its rings are drained: what it held is to be done again.
   // `crashed`: it is to blame for its end. `words` e.g. "was ended by SIGSEGV".
@@ -99,7 +102,8 @@ class Dispatcher {
   };
   struct HeldWorker {
     std::vector<std::deque<HeldTask>> engines;
-    bool alone = false;  // runs a suspect
+    std::vector<bool> lied;  // by engine
+    bool alone = false;      // runs a suspect
     bool empty() const {
       for (const auto& held : engines) {
         if (!held.empty()) return false;
@@ -125,6 +129,7 @@ class Dispatcher {
   Status OpenNext(OpenFile*& opened);
   double SegmentsLeft() const;
 
+  Status Judge(HeldWorker& worker, uint32_t engine, const ResultRecord& record, bool& honest);
   Status OnInfo(HeldTask& held, const FileInfo& info, bool& honest);
   Status OnTags(HeldTask& held, const SegmentTags& tags, bool& honest);
   Status OnFault(HeldTask& held, const FileFault& fault, bool& honest);

@@ -23,16 +23,20 @@ std::vector<WorldFile> RandomFiles(std::mt19937_64& random, bool guilty) {
     if (random() % 40 == 0) file.path += std::string(random() % 5000, 'x');
     if (!guilty) continue;
     if (random() % 12 == 0) file.guilty.insert(random() % file.segments);
+    if (random() % 12 == 0) file.lying.insert(random() % file.segments);
     if (random() % 30 == 0) file.guilty = {0, file.segments / 2, file.segments - 1};
     file.guilty_open = random() % 40 == 0;
     // Whoever comes to it first decides otherwise.
     if (file.fault_at == WorldFile::kAtOpening) file.guilty_open = false;
     if (file.fault_at >= 0) {
       file.guilty.erase(static_cast<uint64_t>(file.fault_at));
+      file.lying.erase(static_cast<uint64_t>(file.fault_at));
     }
+    for (const uint64_t k : file.guilty) file.lying.erase(k);
     if (file.path.size() > kMaxPathBytes) {
       file.guilty_open = false;
       file.guilty.clear();
+      file.lying.clear();
     }
   }
   return files;

@@ -30,6 +30,17 @@ TEST(DispatchSuspects, EveryOfSeveralGuiltyInOneTaskIsFound) {
   EXPECT_EQ(world.crashes(), 5U * 4);
 }
 
+TEST(DispatchSuspects, ASegmentThatMakesItsEngineLieIsFoundThoughTheEngineGoesOn) {
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    auto files = PlainFiles(3, 40);
+    files[1].lying = {0, 17, 39};
+    World world(files, {.seed = seed, .workers = 2, .engines = 1, .segment_ns = 1'000'000});
+    world.Run();
+    EXPECT_EQ(world.sink().text(), world.Expected());
+    EXPECT_LE(world.crashes(), 3U * 4) << "seed " << seed;
+  }
+}
+
 TEST(DispatchSuspects, AFileGuiltyAtItsOpeningCostsNoMoreDeathsThanASegment) {
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     // Asked for at once are many segments of it: none of them is a suspect of its own.

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -32,7 +33,8 @@ struct WorldFile {
   uint32_t alignment = 1;
   int64_t fault_at = kNoFault;  // the segment at which the file ends in a fault
   std::set<uint64_t> guilty;    // segments that end their worker
-  bool guilty_open = false;     // so does opening it
+  std::set<uint64_t> lying;     // segments whose tags have a label that does not exist
+  bool guilty_open = false;     // opening it ends a worker, too
   int64_t mtime_ns = 1;
 
   static constexpr int64_t kNoFault = -2;
@@ -171,7 +173,10 @@ class WorldEngine {
       EndItem(task);
       return Step::kPublished;
     }
-    out = TagsOf(item.file, next_++);
+    SegmentTags tags = TagsOf(item.file, next_);
+    if (file.lying.contains(next_)) tags.tags = {{UINT32_MAX, 1.0F}};
+    out = std::move(tags);
+    ++next_;
     if (next_ == end_) {
       EndItem(task);
     } else if (spent_ns_ > task.time_slice_ns) {
@@ -275,7 +280,7 @@ class World {
       if (file.guilty_open) {
         ++count;
       } else if (file.fault_at != WorldFile::kAtOpening) {
-        count += file.guilty.size();
+        count += file.guilty.size() + file.lying.size();
       }
     }
     return count;
@@ -292,6 +297,7 @@ class World {
   struct WorldWorker {
     std::vector<WorldEngine> engines;
     std::vector<std::deque<ResultRecord>> rings;  // published, not yet looked at
+    std::vector<bool> lied = {};
   };
 
   static constexpr const char* kWords = "was ended by SIGSEGV";
@@ -305,8 +311,9 @@ class World {
       if (file.fault_at == WorldFile::kAtOpening || file.fault_at == static_cast<int64_t>(k)) {
         return text + LineSink::FaultLine(file.path, FaultOf(index, k));
       }
-      text += file.guilty.contains(k) ? LineSink::CrashLine(file.path, k, CrashMessage())
-                                      : LineSink::TagsLine(file.path, TagsOf(index, k));
+      text += file.guilty.contains(k) || file.lying.contains(k)
+                  ? LineSink::CrashLine(file.path, k, CrashMessage())
+                  : LineSink::TagsLine(file.path, TagsOf(index, k));
     }
     return text;
   }
@@ -318,7 +325,8 @@ class World {
   void AddWorker() {
     const uint64_t id = next_worker_++;
     workers_[id] = {std::vector<WorldEngine>(settings_.engines),
-                    std::vector<std::deque<ResultRecord>>(settings_.engines)};
+                    std::vector<std::deque<ResultRecord>>(settings_.engines),
+                    std::vector<bool>(settings_.engines)};
     dispatcher_.AddWorker(id, settings_.engines);
   }
 
@@ -327,9 +335,15 @@ class World {
     std::advance(chosen, static_cast<int64_t>(Below(workers_.size())));
     const uint64_t id = chosen->first;
     const auto engine = static_cast<uint32_t>(Below(settings_.engines));
+    const auto& lied = chosen->second.lied;
+    if (std::find(lied.begin(), lied.end(), true) != lied.end() && Below(4) == 0) {
+      ++crashes_;
+      return Die(id, true);
+    }
     if (kills_ < settings_.most_kills && Chance(settings_.kill_chance)) {
       ++kills_;
-      return Die(id, false);
+      // Once it has lied it is ours to kill, whoever is faster.
+      return Die(id, std::find(lied.begin(), lied.end(), true) != lied.end());
     }
     if (random_crashes_ < settings_.most_crashes && Chance(settings_.crash_chance)) {
       ++random_crashes_;
@@ -373,22 +387,35 @@ class World {
     }
   }
 
+  // A liar is not killed at once: it goes on publishing, and its ring is looked at again.
   void Look(uint64_t id, uint32_t engine, uint64_t most) {
-    auto& ring = workers_.at(id).rings[engine];
+    auto& worker = workers_.at(id);
+    auto& ring = worker.rings[engine];
     for (; most > 0 && !ring.empty(); --most) {
       bool honest = false;
       ASSERT_TRUE(dispatcher_.OnRecord(id, engine, ring.front(), honest));
-      ASSERT_TRUE(honest) << "an honest record is called a lie";
+      const auto* tags = std::get_if<SegmentTags>(&ring.front());
+      const bool lie = tags != nullptr && !tags->tags.empty() && tags->tags[0].label >= kLabels;
+      if (lie) worker.lied[engine] = true;
+      ASSERT_EQ(honest, !worker.lied[engine]) << "an honest record is called a lie, or a lie true";
       ring.pop_front();
     }
   }
 
   void Lie(uint64_t id, uint32_t engine) {
+    auto& ring = workers_.at(id).rings[engine];
     Look(id, engine, UINT64_MAX);
-    bool honest = true;
     const ResultRecord lies[] = {TagsOf(UINT64_MAX, 0), TaskDone{0, {}}, FaultOf(0, UINT64_MAX)};
+    bool honest = true;
     ASSERT_TRUE(dispatcher_.OnRecord(id, engine, lies[Below(3)], honest));
     ASSERT_FALSE(honest);
+    workers_.at(id).lied[engine] = true;
+    ResultRecord record;
+    while (Below(4) != 0 &&
+           workers_.at(id).engines[engine].Advance(files_, settings_.segment_ns, record) ==
+               WorldEngine::Step::kPublished) {
+      ring.push_back(record);
+    }
     Die(id, true);
   }
 
