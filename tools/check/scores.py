@@ -66,7 +66,7 @@ class Comparison:
 
 
 def run_consort(bundle, files):
-    """file → its lines, as dicts. The list is given as a list: names come back as they are."""
+    """file → its lines, as dicts. `files`: absolute paths."""
     common.KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=common.KEPT) as folder:
         listed, out = pathlib.Path(folder, "list.txt"), pathlib.Path(folder, "out.jsonl")
@@ -142,15 +142,17 @@ def check_printing(name, files):
     printed = run_consort(common.ROOT / "build/bundles" / name, files)
     segments, odd = 0, []
     for file in files:
-        if len(printed.get(file, [])) != len(everything[file]):
-            odd.append(f"{file}: {len(printed.get(file, []))} lines, all scores have {len(everything[file])}")
-        for line, full in zip(printed.get(file, []), everything[file]):
+        if len(printed.get(file, [])) != len(everything.get(file, [])):
+            odd.append(f"{file}: {len(printed.get(file, []))} lines, all scores have {len(everything.get(file, []))}")
+        for line, full in zip(printed.get(file, []), everything.get(file, [])):
             segments += 1
-            first = full["tags"][:len(line["tags"])]
-            # Half a unit of the last place, and as much as the float's own rounding may move it.
-            same = line["tags"] and [tag["label"] for tag in line["tags"]] == [tag["label"] for tag in first] and all(
-                abs(tag["score"] - of["score"] / common.MAGNIFIED) <= 0.5e-4 + 1e-7
-                for tag, of in zip(line["tags"], first))
-            if not same:
-                odd.append(f"{file} {line['start']:.3f} s: printed {line['tags']}, scored {first}")
+            if not _rounded(line.get("tags"), full.get("tags", [])):
+                odd.append(f"{file} {line.get('start', -1):.3f} s: printed {line}, scored {str(full)[:300]}")
     return segments, odd
+
+
+def _rounded(printed, scored):
+    """Half a unit of the last place, and as much as the float's own rounding may move it."""
+    return bool(printed) and all(
+        tag["label"] == of["label"] and abs(tag["score"] - of["score"] / common.MAGNIFIED) <= 0.5e-4 + 1e-7
+        for tag, of in zip(printed, scored)) and len(printed) <= len(scored)
