@@ -134,32 +134,43 @@ Result<int> JobLoop::Finish() {
 // ---- results in, tasks out ----
 
 bool JobLoop::DrainRings(Worker& worker, size_t most, size_t& taken) {
+  bool whole = true;
   for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-    auto& ring = worker.results(engine);
-    size_t count = 0;
-    for (; count < most; ++count) {
-      uint32_t type = 0;
-      uint32_t bytes = 0;
-      const auto popped = ring.TryPop(record_bytes_.data(),
-                                      static_cast<uint32_t>(record_bytes_.size()), &type, &bytes);
-      if (popped == Consumer::Pop::kEmpty) break;
-      if (popped == Consumer::Pop::kCorrupt) return false;
-      if (!DecodeResult(type, record_bytes_.data(), bytes, record_)) return false;
-      bool honest = false;
-      Check(dispatcher_.OnRecord(worker.id(), engine, record_, honest));
-      if (!honest) return false;
-      if (type == kSegmentTagsRecord) {
-        trace_.Result(worker);
-      } else {
-        hand_out_ = true;
-      }
-    }
-    if (count > 0 && ring.ProducerNeedsWake()) {
-      FutexWake(&worker.channel().result_ring(engine)->producer_asleep);
-    }
-    taken += count;
+    // One engine's damage takes nothing from what the others have published.
+    whole = DrainRing(worker, engine, most, taken) && whole;
   }
-  return true;
+  return whole;
+}
+
+bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken) {
+  auto& ring = worker.results(engine);
+  size_t count = 0;
+  bool honest = true;
+  while (count < most && honest) {
+    uint32_t type = 0;
+    uint32_t bytes = 0;
+    const auto popped = ring.TryPop(record_bytes_.data(),
+                                    static_cast<uint32_t>(record_bytes_.size()), &type, &bytes);
+    if (popped == Consumer::Pop::kEmpty) break;
+    if (popped == Consumer::Pop::kCorrupt ||
+        !DecodeResult(type, record_bytes_.data(), bytes, record_)) {
+      dispatcher_.OnDamage(worker.id(), engine);
+      honest = false;
+      break;
+    }
+    Check(dispatcher_.OnRecord(worker.id(), engine, record_, honest));
+    if (type == kSegmentTagsRecord) {
+      trace_.Result(worker);
+    } else {
+      hand_out_ = true;
+    }
+    ++count;
+  }
+  if (count > 0 && ring.ProducerNeedsWake()) {
+    FutexWake(&worker.channel().result_ring(engine)->producer_asleep);
+  }
+  taken += count;
+  return honest;
 }
 
 void JobLoop::ServeHot() {

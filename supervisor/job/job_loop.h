@@ -51,6 +51,7 @@ class JobLoop : public FleetEvents {
   Result<int> Finish();
   // Takes up to `most` records from each engine. False: the worker broke the protocol.
   bool DrainRings(Worker& worker, size_t most, size_t& taken);
+  bool DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken);
   void ServeHot();
   void DispatchAll();
   void Dispatch(Worker& worker);
