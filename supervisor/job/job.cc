@@ -31,6 +31,12 @@ std::string ScratchFolder(const RunOptions& options) {
   return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
 }
 
+Result<UniqueFd> MakeScratch(const std::string& folder) {
+  auto made = MakeScratchFile(folder);
+  if (made) return made;
+  return Error{made.error().what, "name a folder that can be written with --job"};
+}
+
 ProgressStyle StyleOf(const RunOptions& options) {
   if (options.quiet) return ProgressStyle::kNone;
   switch (options.progress) {
@@ -57,7 +63,7 @@ Result<int> Run(const RunOptions& options) {
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(ResultFile::CheckCreatable(options.output, options.restart));
   const std::string folder = ScratchFolder(options);
-  CONSORT_TRY(auto spool, MakeScratchFile(folder));
+  CONSORT_TRY(auto spool, MakeScratch(folder));
   CONSORT_TRY(const auto list, SpoolOperands(options.operands, std::move(spool)));
   const auto progress = MakeProgress(StyleOf(options));
   for (const auto& warning : list->warnings()) progress->Message("warning: " + warning);
@@ -67,7 +73,7 @@ Result<int> Run(const RunOptions& options) {
     CONSORT_TRY(results.Sync());
     return static_cast<int>(kDone);
   }
-  CONSORT_TRY(auto scratch, MakeScratchFile(folder));
+  CONSORT_TRY(auto scratch, MakeScratch(folder));
   UniqueFd arena;
   if (bundle.weights.bytes > 0) {
     CONSORT_TRY(arena, FillArena(bundle));
