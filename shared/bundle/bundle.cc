@@ -20,6 +20,10 @@ constexpr char kTableName[] = "weights.json";
 constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
 
 Result<std::string> ReadText(const std::string& path) {
+  // Opening a FIFO would wait for ever.
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return SystemError("open", path, errno);
+  if (!S_ISREG(status.st_mode)) return Error{"\"" + path + "\" is not a file"};
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) return SystemError("open", path, errno);

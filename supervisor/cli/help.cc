@@ -30,7 +30,7 @@ usage: consort run -m BUNDLE [options] (LIST | FILE | DIR | -)...
 what to do:
   -m, --model BUNDLE     folder made by consort-prepare (needed)
   -o, --output FILE      where results go; "-": standard output  [results.jsonl]
-      --job DIR          folder for what the job must remember   [FILE.job]
+      --job DIR          folder for scratch files            [the output's]
       --restart          begin anew, also if the output exists
 
 how to split the work:

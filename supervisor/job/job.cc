@@ -1,6 +1,7 @@
 #include "supervisor/job/job.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -48,7 +49,13 @@ ProgressStyle StyleOf(const RunOptions& options) {
   return AutoProgressStyle(options.output == "-");
 }
 
-Status CheckBackend(const Bundle& bundle) {
+Status CheckBundle(const Bundle& bundle) {
+  if (bundle.manifest.stateful) {
+    return Error{"bundle \"" + bundle.folder +
+                     "\" says \"stateful\": true, which is not supported yet: segments of a file "
+                     "are shared out between workers",
+                 "have the model reset its state in forward, and say \"stateful\": false"};
+  }
   if (bundle.manifest.has_prepared) return Ok();
   return Error{"\"" + bundle.folder + "\" is a manifest, not a bundle",
                "make the bundle with consort-prepare"};
@@ -56,11 +63,30 @@ Status CheckBackend(const Bundle& bundle) {
 
 void ExitOnSignal(int number) { _exit(SignalExitStatus(number)); }
 
+// With --restart the output may be there: it must not be what the job is to read.
+Status CheckOutputIsNoOperand(const RunOptions& options) {
+  struct stat output {};
+  if (options.output == "-" || stat(options.output.c_str(), &output) != 0 ||
+      !S_ISREG(output.st_mode)) {
+    return Ok();
+  }
+  for (const auto& operand : options.operands) {
+    struct stat status {};
+    if (operand != "-" && stat(operand.c_str(), &status) == 0 && status.st_dev == output.st_dev &&
+        status.st_ino == output.st_ino) {
+      return Error{"\"" + operand + "\" is to be read, so it cannot be the output as well",
+                   "name another file with -o"};
+    }
+  }
+  return Ok();
+}
+
 Result<int> Run(const RunOptions& options) {
   CONSORT_TRY(const auto bundle, LoadBundle(options.bundle));
-  CONSORT_TRY(CheckBackend(bundle));
+  CONSORT_TRY(CheckBundle(bundle));
   // What is wrong with the results' file is told before anything takes time; it is made, or an old
   // one emptied, once nothing else can go wrong.
+  CONSORT_TRY(CheckOutputIsNoOperand(options));
   CONSORT_TRY(ResultFile::CheckCreatable(options.output, options.restart));
   const std::string folder = ScratchFolder(options);
   CONSORT_TRY(auto spool, MakeScratch(folder));
@@ -92,6 +118,10 @@ Result<int> Run(const RunOptions& options) {
   if (ended && !options.quiet) {
     const std::string summary = FormatSummary(loop.Summary());
     std::fwrite(summary.data(), 1, summary.size(), stderr);
+    if (options.output != "-") {
+      std::fprintf(stderr, "results     %s%s\n", options.output.c_str(),
+                   ended.value() > 128 ? ", as far as it came; --restart begins anew" : "");
+    }
   }
   return ended;
 }

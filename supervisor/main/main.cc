@@ -7,10 +7,11 @@
 
 namespace {
 
-// A descriptor of ours must never get the number of a standard stream that the caller closed.
+// A descriptor of ours must never get the number of a standard stream that the caller closed. Read
+// only, so that results for a closed standard output are an error and not lost.
 void FillStandardStreams() {
-  int fd = open("/dev/null", O_RDWR);
-  while (fd >= 0 && fd <= 2) fd = open("/dev/null", O_RDWR);
+  int fd = open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= 2) fd = open("/dev/null", O_RDONLY);
   if (fd > 2) close(fd);
 }
 

@@ -47,13 +47,14 @@ Status CheckExisting(const std::string& path, bool restart) {
   return Ok();
 }
 
-Result<UniqueFd> OpenForResults(const std::string& path, bool restart) {
+Result<UniqueFd> OpenForResults(const std::string& path, bool restart, bool& made) {
   UniqueFd fd(OpenRetrying(path, O_CREAT | O_EXCL));
-  if (fd) return fd;
+  made = static_cast<bool>(fd);
+  if (made) return fd;
   if (errno != EEXIST) return CannotCreate(path, errno);
   CONSORT_TRY(CheckExisting(path, restart));
-  // O_CREAT for a link that leads nowhere yet; O_TRUNC does nothing to a device or a FIFO.
-  fd.Reset(OpenRetrying(path, O_CREAT | O_TRUNC));
+  // O_CREAT for a link that leads nowhere yet.
+  fd.Reset(OpenRetrying(path, O_CREAT));
   if (!fd) return CannotCreate(path, errno);
   return fd;
 }
@@ -78,11 +79,12 @@ Result<ResultFile> ResultFile::Create(const std::string& path, bool restart) {
     file.fd_.Reset(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!file.fd_) return SystemError("write to standard output", "", errno);
   } else {
-    CONSORT_TRY(file.fd_, OpenForResults(path, restart));
+    CONSORT_TRY(file.fd_, OpenForResults(path, restart, file.made_));
   }
   struct stat status {};
   file.is_regular_ = ::fstat(file.fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
   file.can_sync_ = file.is_regular_ && path != "-";
+  file.cut_first_ = file.can_sync_ && !file.made_;
   return file;
 }
 
@@ -92,8 +94,16 @@ Error ResultFile::Fail(const char* verb, int errno_value) {
   return *failed_;
 }
 
+Status ResultFile::CutFirst() {
+  if (!cut_first_) return Ok();
+  cut_first_ = false;
+  if (::ftruncate(fd_.get(), 0) != 0) return Fail("empty", errno);
+  return Ok();
+}
+
 Status ResultFile::Write(std::string_view bytes) {
   if (failed_) return *failed_;
+  CONSORT_TRY(CutFirst());
   while (!bytes.empty()) {
     const ssize_t put = ::write(fd_.get(), bytes.data(), bytes.size());
     if (put >= 0) {
@@ -127,12 +137,13 @@ Result<size_t> ResultFile::WriteSome(std::string_view bytes) {
 }
 
 void ResultFile::Remove() {
-  if (can_sync_) ::unlink(path_.c_str());
+  if (made_) ::unlink(path_.c_str());
 }
 
 Status ResultFile::Sync() {
   if (failed_) return *failed_;
   if (!can_sync_) return Ok();
+  CONSORT_TRY(CutFirst());
   if (::fsync(fd_.get()) != 0) return Fail("sync", errno);
   if (!name_synced_) {
     const std::string folder = FolderOf(path_);

@@ -18,7 +18,7 @@ namespace consort {
 class ResultFile {
  public:
   // `path` "-" is standard output (a duplicate of it). A regular file that exists is refused, or,
-  // with `restart`, cut to nothing. Something that exists and is no regular file (/dev/null, a
+  // with `restart`, cut to nothing by the first write or sync. Something that exists and is no regular file (/dev/null, a
   // FIFO) is written to as it is.
   // Whether Create would refuse, as far as can be told without touching anything: so that a job
   // can be refused at once, and begun late.
@@ -33,7 +33,8 @@ class ResultFile {
   // there is nothing to sync: standard output, pipes, terminals, devices.
   Status Sync();
 
-  // Takes the name away again, if it is that of a regular file.
+  // Takes the name away again, if Create made it. A file that was there before is as it was as long
+  // as nothing was written or synced.
   void Remove();
 
   // A write failed because nobody reads any more (EPIPE): `consort run -o - … | head`. Not a
@@ -45,6 +46,7 @@ class ResultFile {
 
  private:
   ResultFile() = default;
+  Status CutFirst();
   Error Fail(const char* verb, int errno_value);
 
   UniqueFd fd_;
@@ -52,6 +54,8 @@ class ResultFile {
   uint64_t bytes_written_ = 0;
   bool can_sync_ = false;
   bool is_regular_ = false;
+  bool made_ = false;      // by us: the name was free
+  bool cut_first_ = false;  // an old file, still with its old content
   bool name_synced_ = false;
   bool reader_gone_ = false;
   std::optional<Error> failed_;

@@ -132,3 +132,39 @@ def test_restart_with_a_typo_keeps_the_old_results(run_consort, tmp_path, null_b
     out.write_text("old\n")
     assert run_consort("run", "-m", null_bundle(), "-o", out, "--restart", tmp_path / "no-list").exit == 1
     assert out.read_text() == "old\n"
+
+
+def test_restart_keeps_the_old_results_when_the_job_cannot_start(run_consort, tmp_path, null_bundle, sounds):
+    out = tmp_path / "out.jsonl"
+    out.write_text("old\n")
+    run = run_consort("run", "-m", null_bundle(), "-o", out, "--restart", sounds.flacs[0],
+                      env={"CONSORT_WORKER": "/bin/false"})
+    assert run.exit == 1
+    assert out.read_text() == "old\n"
+    assert run_consort("run", "-m", null_bundle(), "-o", out, "--restart", sounds.flacs[0]).exit == 0
+    assert "old" not in out.read_text() and out.read_text().startswith('{"file":')
+
+
+def test_the_output_is_never_an_operand(run_consort, tmp_path, null_bundle, sounds):
+    sound = tmp_path / "a.wav"
+    sound.write_bytes(open(sounds.wavs[0], "rb").read())
+    before = sound.read_bytes()
+    run = run_consort("run", "-m", null_bundle(), "-o", sound, "--restart", sound)
+    assert run.exit == 1 and "cannot be the output as well" in run.stderr
+    assert sound.read_bytes() == before
+
+
+def test_a_closed_standard_output_loses_no_results_in_silence(consort, tmp_path, null_bundle, sounds):
+    import subprocess
+    words = ["bash", "-c", '"$0" run --quiet -m "$1" -o - "$2" >&-', consort, null_bundle(), sounds.flacs[0]]
+    run = subprocess.run(words, stderr=subprocess.PIPE, timeout=30)
+    assert run.returncode == 1 and b"could not write" in run.stderr
+
+
+def test_a_bundle_that_keeps_state_is_refused(run_consort, tmp_path, null_bundle, sounds):
+    import json
+    bundle = null_bundle()
+    model = json.loads((bundle / "model.json").read_text())
+    (bundle / "model.json").write_text(json.dumps(model | {"stateful": True}))
+    run = run_consort("run", "-m", bundle, "-o", tmp_path / "out.jsonl", sounds.flacs[0])
+    assert run.exit == 1 and "not supported yet" in run.stderr

@@ -255,3 +255,21 @@ def test_one_sample_is_a_whole_file(run_consort, cnn14_quarter, tmp_path):
     assert run.exit == program.DONE, run.stderr
     [line] = program.read_results(tmp_path / "out.jsonl")
     assert (line["start"], line["end"], len(line["tags"])) == (0.0, 0.0, 5)
+
+
+def test_the_reason_of_one_engine_is_never_anothers(run_consort, tmp_path, null_bundle):
+    """libsndfile keeps the reason of a failed open for the whole process."""
+    channels, words = tmp_path / "channels.wav", tmp_path / "words.wav"
+    channels.write_bytes(b"RIFF" + struct.pack("<I", 36) + b"WAVEfmt " +
+                         struct.pack("<IHHIIHH", 16, 1, 2000, 32000, 32000 * 4000, 4000, 16) + b"data" + struct.pack("<I", 0))
+    words.write_text("no audio " * 100)
+    good = audio.make(tmp_path / "good.wav", seconds=0.1)
+    names = [str(channels), str(words), str(good)] * 1000
+    (tmp_path / "list").write_text("\n".join(names) + "\n")
+    found = {}
+    for engines in (1, 8):
+        out = tmp_path / f"{engines}.jsonl"
+        run_consort("run", "-m", null_bundle(), "-o", out, "-p", 1, "-t", engines, tmp_path / "list")
+        found[engines] = out.read_bytes()
+    assert found[1] == found[8]
+    assert found[1].count(b'"code":"unsupported"') == 1000

@@ -2,6 +2,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <new>
+#include <string_view>
+
 namespace consort {
 
 std::string Reason(const std::exception& trouble) {
@@ -16,6 +19,12 @@ std::string Reason(const std::exception& trouble) {
   }
   text.erase(0, text.find_first_not_of(" \n"));
   return text.substr(0, text.find('\n'));
+}
+
+bool IsOutOfMemory(const std::exception& trouble) {
+  if (dynamic_cast<const std::bad_alloc*>(&trouble) != nullptr) return true;
+  // The interpreter passes an allocator's error on as one of its own: its words are what is left.
+  return std::string_view(trouble.what()).find("DefaultCPUAllocator: ") != std::string_view::npos;
 }
 
 }  // namespace consort

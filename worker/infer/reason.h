@@ -10,4 +10,7 @@ namespace consort {
 // and a backtrace after it.
 std::string Reason(const std::exception& trouble);
 
+// Memory ran out, which is the machine's fault and not the input's.
+bool IsOutOfMemory(const std::exception& trouble);
+
 }  // namespace consort

@@ -10,6 +10,8 @@
 #include <torch/script.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -142,11 +144,19 @@ class ScriptRunner : public Runner {
       used_ = true;
       return TakeScores(module_.forward({Input(input)}), scores);
     } catch (const std::exception& trouble) {
+      if (IsOutOfMemory(trouble)) DieForWantOfMemory(trouble);
       return Error{"the model failed: " + Reason(trouble)};
     }
   }
 
  private:
+  // Like a crash, so that the segment is handed out again: with memory free it may well succeed.
+  [[noreturn]] static void DieForWantOfMemory(const std::exception& trouble) {
+    std::fprintf(stderr, "consort-worker: the model ran out of memory: %s\n",
+                 Reason(trouble).c_str());
+    std::abort();
+  }
+
   at::Tensor Input(std::span<const float> input) const {
     const auto tensor =
         at::from_blob(const_cast<float*>(input.data()), model_.source().input_shape, at::kFloat);

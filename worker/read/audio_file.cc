@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
 #include <string_view>
 
 #include "worker/read/looks_like.h"
@@ -14,6 +17,10 @@
 
 namespace consort {
 namespace {
+
+// Why an open failed stands in one variable of libsndfile's for the whole process. Opens go on side
+// by side; one that failed is repeated alone, so that it reads its own reason and no other's.
+std::shared_mutex g_opens;
 
 constexpr int64_t kInterleavedFloats = 16 * 1024;
 // Far beyond any real file, far from overflow when multiplied by samples a byte.
@@ -59,6 +66,11 @@ sf_count_t AudioFile::IoWrite(const void*, sf_count_t, void*) { return 0; }
 sf_count_t AudioFile::IoTell(void* user) { return static_cast<Io*>(user)->at; }
 
 bool AudioFile::Restart() {
+  const std::shared_lock lock(g_opens);
+  return OpenDecoder();
+}
+
+bool AudioFile::OpenDecoder() {
   decoder_.reset();
   io_.at = 0;
   io_.error = 0;
@@ -87,12 +99,19 @@ MaybeFault AudioFile::Open(UniqueFd fd) {
     }
     if (decoder_ != nullptr) return std::nullopt;
   }
-  const int error = sf_error(nullptr);
+  int error = 0;
+  std::string words;
+  {
+    const std::unique_lock alone(g_opens);
+    if (OpenDecoder()) return std::nullopt;
+    error = sf_error(nullptr);
+    words = sf_strerror(nullptr);
+  }
   if (io_.error != 0) return Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(io_.error));
   if (error == SF_ERR_UNSUPPORTED_ENCODING) {
     return Fault(ErrorCode::kUnsupported, "the file's encoding is not supported");
   }
-  if (std::string_view(sf_strerror(nullptr)).find("channel") != std::string_view::npos) {
+  if (words.find("channel") != std::string::npos) {
     return Fault(ErrorCode::kUnsupported, "a channel count outside 1 to 1024 is not supported");
   }
   return WhyNotAudio(fd_.get());

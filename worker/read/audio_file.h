@@ -59,6 +59,7 @@ class AudioFile {
   int io_errno() const { return io_.error; }  // of a failed read(2) since the start, or 0
 
  private:
+  bool OpenDecoder();
   struct Closer {
     void operator()(SNDFILE* file) const { sf_close(file); }
   };

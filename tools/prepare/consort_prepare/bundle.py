@@ -56,10 +56,12 @@ def read_prepared(folder):
         with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
             model = json.load(file)
         files = model["prepared"]["files"]
+        if not all(entry["sha256"] and entry["bytes"] >= 0 for entry in files.values()):
+            return None
         if model["consort"] != 1 or set(os.listdir(folder)) - set(files) - {"model.json"}:
             return None
         return model
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -75,7 +77,7 @@ def up_to_date(folder, manifest, labels, source):
         return None
     for name, entry in prepared["files"].items():
         path = os.path.join(folder, name)
-        if not os.path.isfile(path) or os.path.getsize(path) != entry["bytes"]:
+        if not os.path.isfile(path) or os.path.getsize(path) != entry["bytes"] or file_sha256(path) != entry["sha256"]:
             return None
     return model
 

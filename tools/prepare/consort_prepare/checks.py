@@ -15,6 +15,15 @@ def noise_inputs(manifest):
     return [frontend(random.normal(0, level, frontend.length).astype(np.float32)) for level in (0.1, 0.03)]
 
 
+def extreme_inputs(manifest):
+    """Silence, full-scale noise and a full-scale square wave: what a branch of the model may wait for."""
+    frontend = Frontend(manifest)
+    random = np.random.default_rng(20240502)
+    loud = random.uniform(-1, 1, frontend.length)
+    square = np.where(np.arange(frontend.length) // 40 % 2 == 0, 1.0, -1.0)
+    return [frontend(wave.astype(np.float32)) for wave in (np.zeros(frontend.length), loud, square)]
+
+
 def run(module, model_input):
     """The model's output, flat. An exception of the model becomes a sentence."""
     try:
@@ -45,11 +54,15 @@ def check_behaviour(module, manifest, labels):
     run(module, one)  # TorchScript compiles in its first two runs
     answer = run(module, one)
     run(module, two)
+    for extreme in extreme_inputs(manifest):
+        run(module, extreme)
     again = run(module, one)
     same = torch.equal(torch.nan_to_num(answer), torch.nan_to_num(again)) and torch.equal(answer.isnan(), again.isnan())
     if not same and not manifest["stateful"]:
         raise PrepareError("the model gives another answer when the same segment comes again, so it keeps state or draws random numbers",
-                           'let it reset its state in forward, or say "stateful": true')
+                           'let it reset its state in forward; models with "stateful": true can be prepared, but not run yet')
+    if not torch.isfinite(answer).all() and not torch.isfinite(run(module, two)).any():
+        raise PrepareError("the model gives no finite score for noise", "look at its weights, and at the manifest's features")
     written = [name for name, state in _state(module).items() if state != before[name]]
     return list(one.shape), first.numel(), written
 
