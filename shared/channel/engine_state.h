@@ -16,8 +16,8 @@
 namespace consort {
 
 struct alignas(64) EngineState {
-  std::atomic<uint64_t> stage;          // Stage
-  std::atomic<int64_t> since_ns;        // CLOCK_MONOTONIC, when the stage was entered
+  std::atomic<uint64_t> stage;    // Stage
+  std::atomic<int64_t> since_ns;  // CLOCK_MONOTONIC, when the stage was entered
   std::atomic<uint64_t> file;
   std::atomic<uint64_t> segment;
   std::atomic<uint64_t> segments_done;  // since the worker's start

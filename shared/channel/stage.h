@@ -11,20 +11,27 @@ enum class Stage : uint32_t {
   kRead = 2,      // decode, mix to one channel
   kResample = 3,
   kFeatures = 4,
-  kForward = 5,   // the model
-  kPost = 6,      // scores to tags, publish
+  kForward = 5,  // the model
+  kPost = 6,     // scores to tags, publish
 };
 inline constexpr uint32_t kStageCount = 7;
 
 inline const char* StageName(Stage stage) {
   switch (stage) {
-    case Stage::kWaiting: return "waiting";
-    case Stage::kValidate: return "validate";
-    case Stage::kRead: return "read";
-    case Stage::kResample: return "resample";
-    case Stage::kFeatures: return "features";
-    case Stage::kForward: return "forward";
-    case Stage::kPost: return "post";
+    case Stage::kWaiting:
+      return "waiting";
+    case Stage::kValidate:
+      return "validate";
+    case Stage::kRead:
+      return "read";
+    case Stage::kResample:
+      return "resample";
+    case Stage::kFeatures:
+      return "features";
+    case Stage::kForward:
+      return "forward";
+    case Stage::kPost:
+      return "post";
   }
   return "unknown";
 }

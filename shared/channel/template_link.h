@@ -27,7 +27,7 @@ struct TemplateMessage {
   enum class Type : uint32_t { kFork = 1, kReady, kForked, kExited, kFailed, kNotForked };
   uint32_t version = kTemplateLinkVersion;
   Type type{};
-  uint64_t worker = 0;      // the supervisor's number for it
+  uint64_t worker = 0;  // the supervisor's number for it
   int32_t pid = 0;
   int32_t wait_status = 0;  // as from waitpid
   char text[1000] = {};     // NUL-terminated

@@ -16,8 +16,8 @@ namespace consort {
 // First record of every item whose file could be opened.
 struct FileInfo {
   uint64_t file = 0;
-  int64_t samples = 0;       // N, frames of the file as it is stored
-  int32_t sample_rate = 0;   // Hz, of the file
+  int64_t samples = 0;      // N, frames of the file as it is stored
+  int32_t sample_rate = 0;  // Hz, of the file
   // Tasks of this file are best cut at multiples of this many segments (decoders with memory).
   uint32_t segment_alignment = 1;
   int64_t size_bytes = 0;
@@ -25,7 +25,7 @@ struct FileInfo {
 };
 
 struct Tag {
-  uint32_t label = 0;        // index in the bundle's labels
+  uint32_t label = 0;  // index in the bundle's labels
   float score = 0;
 };
 
@@ -39,10 +39,10 @@ struct SegmentTags {
 // The file has no results from `segment` on (kFault), or this one segment has none.
 struct FileFault {
   uint64_t file = 0;
-  uint64_t segment = 0;      // first segment without a result
-  int64_t at_sample = -1;    // source sample of the fault; -1 if it has no place
-  uint32_t code = 0;         // ErrorCode
-  std::string message;       // one clause
+  uint64_t segment = 0;    // first segment without a result
+  int64_t at_sample = -1;  // source sample of the fault; -1 if it has no place
+  uint32_t code = 0;       // ErrorCode
+  std::string message;     // one clause
 };
 
 struct TaskDone {

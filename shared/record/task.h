@@ -12,10 +12,10 @@ namespace consort {
 
 // Segments [first_segment, first_segment + segment_count) of one file; fewer if the file ends.
 struct TaskItem {
-  uint64_t file = 0;           // index in the list
+  uint64_t file = 0;  // index in the list
   uint64_t first_segment = 0;
   uint64_t segment_count = 0;
-  std::string path;            // to open, relative to the current folder or absolute
+  std::string path;  // to open, relative to the current folder or absolute
 };
 
 struct Task {

@@ -18,11 +18,11 @@ class SegmentGrid {
   // rate in Hz, >= 1; segment_ns and hop_ns > 0.
   SegmentGrid(int64_t segment_ns, int64_t hop_ns, int32_t rate);
 
-  int64_t length() const { return length_; }           // L, source samples, at least 1
-  int64_t Start(int64_t k) const;                      // first source sample of segment k
-  int64_t Count(int64_t samples) const;                // segments of a file; 0 for an empty file
-  int64_t StartMs(int64_t k) const;                    // Start(k) in milliseconds, rounded
-  int64_t EndMs(int64_t k, int64_t samples) const;     // min(Start(k) + L, N), rounded
+  int64_t length() const { return length_; }        // L, source samples, at least 1
+  int64_t Start(int64_t k) const;                   // first source sample of segment k
+  int64_t Count(int64_t samples) const;             // segments of a file; 0 for an empty file
+  int64_t StartMs(int64_t k) const;                 // Start(k) in milliseconds, rounded
+  int64_t EndMs(int64_t k, int64_t samples) const;  // min(Start(k) + L, N), rounded
   int64_t SampleToMs(int64_t sample) const;
 
  private:

@@ -14,18 +14,18 @@
 namespace consort {
 
 struct OpenFile {
-  uint64_t index = 0;      // in the list
-  std::string name;        // as in results, escaped for JSON
-  std::string path;        // to open
+  uint64_t index = 0;  // in the list
+  std::string name;    // as in results, escaped for JSON
+  std::string path;    // to open
 
-  std::optional<FileInfo> info;      // once a worker has opened it
-  std::optional<SegmentGrid> grid;   // with info
-  uint64_t total = UINT64_MAX;       // segments, once known
-  uint64_t next_unassigned = 0;      // segments from here on have never been handed out
-  RangeSet accounted;                // segments with a line, or given up
-  uint64_t end = UINT64_MAX;         // segments from here on are void: a fault lies before them
-  std::optional<FileFault> fault;    // the earliest one
-  uint32_t crashed_segments = 0;     // given up one by one
+  std::optional<FileInfo> info;     // once a worker has opened it
+  std::optional<SegmentGrid> grid;  // with info
+  uint64_t total = UINT64_MAX;      // segments, once known
+  uint64_t next_unassigned = 0;     // segments from here on have never been handed out
+  RangeSet accounted;               // segments with a line, or given up
+  uint64_t end = UINT64_MAX;        // segments from here on are void: a fault lies before them
+  std::optional<FileFault> fault;   // the earliest one
+  uint32_t crashed_segments = 0;    // given up one by one
 
   uint64_t last() const { return total < end ? total : end; }
   bool complete() const { return accounted.FirstMissing() >= last(); }

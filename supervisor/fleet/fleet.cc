@@ -46,7 +46,6 @@ int TryReap(int pidfd, int& status) {
   return 1;
 }
 
-
 }  // namespace
 
 Worker::Worker(uint64_t id, size_t slot, uint64_t template_id, Channel channel, UniqueFd wake)
@@ -149,7 +148,8 @@ void Fleet::ReadTemplate(uint64_t template_id) {
     bool closed = false;
     auto received = from->process.Receive(closed);
     if (!received || closed) {
-      // Its death is told by SIGCHLD; one that only closes its socket, or talks nonsense, is broken.
+      // Its death is told by SIGCHLD; one that only closes its socket, or talks nonsense, is
+      // broken.
       loop_.Remove(from->process.socket());
       from->process.Kill();
       return;
@@ -449,9 +449,8 @@ bool Fleet::AllDead() const {
 }
 
 int Fleet::workers_alive() const {
-  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(), [](const auto& entry) {
-    return entry.second->running();
-  }));
+  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(),
+                                        [](const auto& entry) { return entry.second->running(); }));
 }
 
 std::vector<pid_t> Fleet::Pids() const {

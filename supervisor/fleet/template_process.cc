@@ -111,11 +111,11 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
   bp::environment environment = ChildEnvironment(command.intra);
   const auto reserved = ReserveLowNumbers();
   try {
-    bp::child child(bp::exe = command.program, bp::args = arguments, environment,
-                    bp::std_in<bp::null, bp::extend::on_exec_setup = [&](auto&) {
-                      ChildSetup{control.get(), arena.get(),
-                                 command.cpus.empty() ? nullptr : &cpus}();
-                    });
+    bp::child child(
+        bp::exe = command.program, bp::args = arguments, environment, bp::std_in < bp::null,
+        bp::extend::on_exec_setup = [&](auto&) {
+          ChildSetup{control.get(), arena.get(), command.cpus.empty() ? nullptr : &cpus}();
+        });
     process.pid_ = child.id();
     child.detach();  // we reap it ourselves
   } catch (const bp::process_error& error) {
@@ -138,8 +138,6 @@ Result<std::optional<ReceivedMessage>> TemplateProcess::Receive(bool& closed) {
   return ReceiveMessage(socket_.get(), false, closed);
 }
 
-void TemplateProcess::Kill() {
-  syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
-}
+void TemplateProcess::Kill() { syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0); }
 
 }  // namespace consort

@@ -15,13 +15,13 @@
 namespace consort {
 
 struct TemplateCommand {
-  std::string program;     // path of consort-worker
+  std::string program;  // path of consort-worker
   std::string bundle;
   std::string bundle_sha256;  // what it must still be when a template starts
-  int arena_fd = -1;       // inherited; -1: none
+  int arena_fd = -1;          // inherited; -1: none
   int intra = 1;
-  bool become = false;     // the process becomes the one worker (--no-template)
-  std::vector<int> cpus;   // the node's; empty: leave the affinity alone
+  bool become = false;    // the process becomes the one worker (--no-template)
+  std::vector<int> cpus;  // the node's; empty: leave the affinity alone
 };
 
 class TemplateProcess {

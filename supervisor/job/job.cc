@@ -41,10 +41,14 @@ Result<UniqueFd> MakeScratch(const std::string& folder) {
 ProgressStyle StyleOf(const RunOptions& options) {
   if (options.quiet) return ProgressStyle::kNone;
   switch (options.progress) {
-    case RunOptions::Progress::kBar: return ProgressStyle::kBar;
-    case RunOptions::Progress::kPlain: return ProgressStyle::kPlain;
-    case RunOptions::Progress::kNone: return ProgressStyle::kNone;
-    case RunOptions::Progress::kAuto: break;
+    case RunOptions::Progress::kBar:
+      return ProgressStyle::kBar;
+    case RunOptions::Progress::kPlain:
+      return ProgressStyle::kPlain;
+    case RunOptions::Progress::kNone:
+      return ProgressStyle::kNone;
+    case RunOptions::Progress::kAuto:
+      break;
   }
   return AutoProgressStyle(options.output == "-");
 }

@@ -208,8 +208,8 @@ void JobLoop::Dispatch(Worker& worker) {
       if (!task.value()) break;
       Encode(*task.value(), task_bytes_);
       auto& ring = worker.tasks(engine);
-      const auto pushed = ring.TryPush(kTaskRecord, task_bytes_.data(),
-                                       static_cast<uint32_t>(task_bytes_.size()));
+      const auto pushed =
+          ring.TryPush(kTaskRecord, task_bytes_.data(), static_cast<uint32_t>(task_bytes_.size()));
       // Two tasks always fit, unless the worker wrote to what is ours.
       if (pushed != Producer::Push::kPushed) return fleet_->Kill(worker);
       if (ring.ConsumerNeedsWake()) {
@@ -245,8 +245,7 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   }
   if (worker.pid() < 0) return;  // asked for, but never made: it held nothing
   trace_.Gone(worker);
-  const bool crashed =
-      death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
+  const bool crashed = death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
   ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
   Check(dispatcher_.RemoveWorker(worker.id(), crashed, death.Words(), engines));

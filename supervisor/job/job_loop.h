@@ -72,8 +72,8 @@ class JobLoop : public FleetEvents {
   SlotTrace trace_;
   Split split_;
 
-  std::set<uint64_t> hot_;        // workers whose rings are being looked at without waiting
-  bool hand_out_ = false;         // something changed that may give an engine work
+  std::set<uint64_t> hot_;  // workers whose rings are being looked at without waiting
+  bool hand_out_ = false;   // something changed that may give an engine work
   bool pids_changed_ = false;
   std::optional<Error> failure_;  // ends the job
   int stop_signal_ = 0;           // the first one that came

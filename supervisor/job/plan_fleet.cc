@@ -33,8 +33,8 @@ std::string Oversubscribed(const RunOptions& options, const Split& split, const 
 
 }  // namespace
 
-Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
-                           const Machine& machine, int arena_fd) {
+Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle, const Machine& machine,
+                           int arena_fd) {
   JobFleet fleet;
   const bool null = bundle.manifest.prepared.backend == Prepared::Backend::kNull;
   const std::string program = WorkerProgram(null);

@@ -16,7 +16,7 @@ struct JobFleet {
 };
 
 // `arena_fd` -1: the bundle has no weights.
-Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
-                           const Machine& machine, int arena_fd);
+Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle, const Machine& machine,
+                           int arena_fd);
 
 }  // namespace consort

@@ -18,10 +18,9 @@ namespace consort {
 class ResultFile {
  public:
   // `path` "-" is standard output (a duplicate of it). A regular file that exists is refused, or,
-  // with `restart`, cut to nothing by the first write or sync. Something that exists and is no regular file (/dev/null, a
-  // FIFO) is written to as it is.
-  // Whether Create would refuse, as far as can be told without touching anything: so that a job
-  // can be refused at once, and begun late.
+  // with `restart`, cut to nothing by the first write or sync. Something that exists and is no
+  // regular file (/dev/null, a FIFO) is written to as it is. Whether Create would refuse, as far as
+  // can be told without touching anything: so that a job can be refused at once, and begun late.
   static Status CheckCreatable(const std::string& path, bool restart);
   static Result<ResultFile> Create(const std::string& path, bool restart);
 
@@ -54,7 +53,7 @@ class ResultFile {
   uint64_t bytes_written_ = 0;
   bool can_sync_ = false;
   bool is_regular_ = false;
-  bool made_ = false;      // by us: the name was free
+  bool made_ = false;       // by us: the name was free
   bool cut_first_ = false;  // an old file, still with its old content
   bool name_synced_ = false;
   bool reader_gone_ = false;

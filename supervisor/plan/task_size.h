@@ -28,8 +28,9 @@ class TaskSize {
 
   double segment_ns() const { return segment_ns_; }
   double segments_per_file() const {
-    return files_ == 0 ? 1.0
-                       : std::max(1.0, static_cast<double>(segments_) / static_cast<double>(files_));
+    return files_ == 0
+               ? 1.0
+               : std::max(1.0, static_cast<double>(segments_) / static_cast<double>(files_));
   }
 
   // Segments for the next task. `left`: segments that nobody has been given, as far as is known or

@@ -12,9 +12,9 @@ namespace consort {
 
 struct WorkerLife {
   Channel* channel = nullptr;
-  int wake_fd = -1;          // eventfd on which the supervisor sleeps
+  int wake_fd = -1;  // eventfd on which the supervisor sleeps
   int supervisor_pidfd = -1;
-  int intra = 1;             // engines are pinned only when this is 1
+  int intra = 1;  // engines are pinned only when this is 1
   PipelineFactory* factory = nullptr;
 };
 

@@ -27,9 +27,9 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   if (!bundle) FailAsTemplate(options.control_fd, bundle.error());
   // The arena holds the weights of the bundle that the job began with.
   if (!options.bundle_sha256.empty() && bundle.value().sha256 != options.bundle_sha256) {
-    FailAsTemplate(options.control_fd, Error{"bundle \"" + options.bundle +
-                                                 "\" was changed while the job ran",
-                                             "begin anew with --restart"});
+    FailAsTemplate(options.control_fd,
+                   Error{"bundle \"" + options.bundle + "\" was changed while the job ran",
+                         "begin anew with --restart"});
   }
   auto factory = make_factory(bundle.value(), options);
   if (!factory) FailAsTemplate(options.control_fd, factory.error());

@@ -34,8 +34,8 @@ uint64_t Mix(uint64_t x) {  // splitmix64's finalizer
 
 // What a file's name asks for.
 struct Command {
-  std::string word;         // empty: nothing
-  int64_t segment = -1;     // -1: at the opening
+  std::string word;      // empty: nothing
+  int64_t segment = -1;  // -1: at the opening
   int64_t sleep_us = 0;
 };
 
@@ -49,7 +49,8 @@ Command ParseCommand(std::string_view name) {
     if (sign != std::string_view::npos) {
       command.word = word.substr(0, sign);
       const auto where = word.substr(sign + 1);
-      if (where != "open") std::from_chars(where.data(), where.data() + where.size(), command.segment);
+      if (where != "open")
+        std::from_chars(where.data(), where.data() + where.size(), command.segment);
     } else if (word.starts_with("sleep")) {
       std::from_chars(word.data() + 5, word.data() + word.size(), command.sleep_us);
       command.sleep_us *= 1000;

@@ -98,8 +98,8 @@ Result<std::unique_ptr<Pipeline>> RealPipelineFactory::Make(StageClock& clock) {
   ConfigureEngineThread(intra_);
   CONSORT_TRY(auto features, MakeFeatureExtractor(bundle_.manifest));
   CONSORT_TRY(auto runner, model_->NewRunner());
-  return std::unique_ptr<Pipeline>(std::make_unique<RealPipeline>(bundle_, std::move(features),
-                                                                  std::move(runner), clock));
+  return std::unique_ptr<Pipeline>(
+      std::make_unique<RealPipeline>(bundle_, std::move(features), std::move(runner), clock));
 }
 
 }  // namespace consort

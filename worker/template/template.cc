@@ -169,9 +169,7 @@ Status TieToParent(pid_t parent, const char* name) {
   return Ok();
 }
 
-void LiveAsTemplate(TemplateLife life) {
-  Template(std::move(life)).Serve();
-}
+void LiveAsTemplate(TemplateLife life) { Template(std::move(life)).Serve(); }
 
 void FailAsTemplate(int control, const Error& error) {
   TemplateMessage failed;

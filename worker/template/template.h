@@ -15,10 +15,10 @@
 namespace consort {
 
 struct TemplateLife {
-  UniqueFd control;            // SOCK_SEQPACKET to the supervisor (shared/channel/template_link.h)
-  pid_t supervisor = 0;        // must be our parent
+  UniqueFd control;      // SOCK_SEQPACKET to the supervisor (shared/channel/template_link.h)
+  pid_t supervisor = 0;  // must be our parent
   int intra = 1;
-  bool become = false;         // do not fork: the first request makes this process the worker
+  bool become = false;  // do not fork: the first request makes this process the worker
   PipelineFactory* factory = nullptr;
 };
 
