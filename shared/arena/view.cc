@@ -7,21 +7,12 @@
 #include <cerrno>
 
 #include "shared/arena/arena.h"
+#include "shared/base/mappable_fd.h"
 
 namespace consort {
 namespace {
 
 namespace bip = boost::interprocess;
-
-// What Boost.Interprocess maps: anything that has a descriptor.
-class Mappable {
- public:
-  explicit Mappable(int fd) : fd_(fd) {}
-  bip::mapping_handle_t get_mapping_handle() const { return {fd_, false}; }
-
- private:
-  int fd_;
-};
 
 Error Wrong(const std::string& what) {
   return Error{"the weights in shared memory " + what, "this is a fault of consort: report it"};
@@ -48,8 +39,8 @@ Result<ArenaView> ArenaView::Map(int memfd, int64_t bytes) {
   UniqueFd readable(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!readable) return SystemError("open", path, errno);
   try {
-    view.region_ =
-        bip::mapped_region(Mappable(readable.get()), bip::read_only, 0, static_cast<size_t>(bytes));
+    view.region_ = bip::mapped_region(MappableFd{readable.get()}, bip::read_only, 0,
+                                      static_cast<size_t>(bytes));
   } catch (const bip::interprocess_exception& trouble) {
     return SystemError("map the weights", "", trouble.get_native_error());
   }

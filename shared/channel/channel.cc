@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <new>
 
+#include "shared/base/mappable_fd.h"
+
 namespace consort {
 namespace {
 
@@ -22,12 +24,6 @@ constexpr size_t kResultCellsAt = kResultRingAt + sizeof(SharedRing);
 constexpr size_t kBlockBytes = kResultCellsAt + kResultRingWords * sizeof(RingCell);
 static_assert(sizeof(ChannelHeader) <= kHeaderBytes);
 static_assert(kTaskRingAt % 64 == 0 && kResultRingAt % 64 == 0 && kBlockBytes % 64 == 0);
-
-// What Boost.Interprocess maps: a descriptor that somebody else owns.
-struct BorrowedFd {
-  int fd;
-  ipc::mapping_handle_t get_mapping_handle() const { return {fd, false}; }
-};
 
 size_t ChannelBytes(size_t engines) { return kHeaderBytes + engines * kBlockBytes; }
 
@@ -49,7 +45,7 @@ Result<Channel> Channel::Create(const std::vector<int>& cpus) {
     return SystemError("seal a worker's channel", "", errno);
   }
   try {
-    channel.region_ = ipc::mapped_region(BorrowedFd{channel.fd_.get()}, ipc::read_write, 0, bytes);
+    channel.region_ = ipc::mapped_region(MappableFd{channel.fd_.get()}, ipc::read_write, 0, bytes);
   } catch (const ipc::interprocess_exception& error) {
     return Error{std::string("could not map a worker's channel: ") + error.what()};
   }
@@ -72,7 +68,7 @@ Result<Channel> Channel::Attach(UniqueFd fd) {
   Channel channel;
   channel.fd_ = std::move(fd);
   try {
-    channel.region_ = ipc::mapped_region(BorrowedFd{channel.fd_.get()}, ipc::read_write, 0, bytes);
+    channel.region_ = ipc::mapped_region(MappableFd{channel.fd_.get()}, ipc::read_write, 0, bytes);
   } catch (const ipc::interprocess_exception& error) {
     return Error{std::string("could not map the channel: ") + error.what()};
   }

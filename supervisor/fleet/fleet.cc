@@ -4,13 +4,13 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "shared/base/clock.h"
+#include "shared/base/pidfd.h"
 
 namespace consort {
 namespace {
@@ -31,8 +31,6 @@ bool IsDead(int pidfd) {
   pollfd state{pidfd, POLLIN, 0};
   return poll(&state, 1, 0) > 0;
 }
-
-void KillByPidfd(int pidfd) { syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
 // 0 while it lives, 1 reaped (status filled), -1 not our child to reap.
 int TryReap(int pidfd, int& status) {
@@ -342,7 +340,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     } else {
       // The parent-death signal is on its way; this is for one that was forked a moment ago and
       // had not asked for it yet.
-      if (worker->pidfd_) KillByPidfd(worker->pidfd_.get());
+      if (worker->pidfd_) PidfdKill(worker->pidfd_.get());
       Step(*worker, WorkerEvent::kTemplateGone, Death{Death::Cause::kKilled, SIGKILL, 0});
     }
   }
@@ -380,7 +378,7 @@ void Fleet::Tick(int64_t now_ns) {
   for (auto& [id, worker] : workers_) {
     if (worker->state_ == WorkerState::kStarting &&
         now_ns - worker->requested_ns_ > kWorkerReadyNs) {
-      KillByPidfd(worker->pidfd_.get());
+      PidfdKill(worker->pidfd_.get());
     }
     if (worker->state_ != WorkerState::kDying ||
         now_ns - worker->dying_since_ns_ < kTemplateAnswerNs) {
@@ -396,7 +394,7 @@ void Fleet::ForgetAges(int64_t now_ns) {
   for (auto& [id, process] : templates_) process->asked_ns = now_ns;
   for (auto& [id, worker] : workers_) {
     worker->requested_ns_ = now_ns;
-    worker->dying_since_ns_ = now_ns;
+    if (worker->state_ == WorkerState::kDying) worker->dying_since_ns_ = now_ns;
   }
 }
 
@@ -410,7 +408,7 @@ std::optional<int64_t> Fleet::NextTickNs() const {
 
 void Fleet::Kill(Worker& worker) {
   worker.killed_by_us_ = true;
-  if (worker.pidfd_) KillByPidfd(worker.pidfd_.get());
+  if (worker.pidfd_) PidfdKill(worker.pidfd_.get());
 }
 
 void Fleet::End() {
@@ -424,7 +422,7 @@ void Fleet::End() {
     loop_.Remove(worker->wake_.get());
     if (!worker->pidfd_) continue;
     loop_.Remove(worker->pidfd_.get());
-    KillByPidfd(worker->pidfd_.get());
+    PidfdKill(worker->pidfd_.get());
   }
   // As subreaper we see every one of them end. First those that we know of, then for a moment those
   // that their template had no time to tell of; a child that came with our exec is none of ours.

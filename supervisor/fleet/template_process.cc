@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/process/args.hpp>
@@ -17,6 +16,8 @@
 #include <boost/process/extend.hpp>
 #include <boost/process/io.hpp>
 #include <cerrno>
+
+#include "shared/base/pidfd.h"
 
 namespace consort {
 namespace {
@@ -122,7 +123,7 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
     return Error{"could not start \"" + command.program + "\": " + error.code().message(),
                  "consort-worker belongs beside consort"};
   }
-  process.pidfd_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, process.pid_, 0)));
+  process.pidfd_ = UniqueFd(PidfdOpen(process.pid_));
   if (!process.pidfd_) return SystemError("watch a process", "", errno);
   return process;
 }
@@ -138,6 +139,6 @@ Result<std::optional<ReceivedMessage>> TemplateProcess::Receive(bool& closed) {
   return ReceiveMessage(socket_.get(), false, closed);
 }
 
-void TemplateProcess::Kill() { syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0); }
+void TemplateProcess::Kill() { PidfdKill(pidfd_.get()); }
 
 }  // namespace consort

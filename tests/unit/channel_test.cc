@@ -49,14 +49,14 @@ TEST(Channel, CarriesTasksOneWayAndResultsTheOther) {
               Producer::Push::kPushed);
     ASSERT_EQ(results.TryPush(2, result.data(), static_cast<uint32_t>(result.size())),
               Producer::Push::kPushed);
-    char buffer[100];
+    std::string buffer(100, '\0');
     uint32_t type = 0;
     uint32_t bytes = 0;
-    ASSERT_EQ(taken.TryPop(buffer, sizeof(buffer), &type, &bytes), Consumer::Pop::kPopped);
-    EXPECT_EQ(std::string(buffer, bytes), task);
+    ASSERT_EQ(taken.TryPop(buffer.data(), 100, &type, &bytes), Consumer::Pop::kPopped);
+    EXPECT_EQ(buffer.substr(0, bytes), task);
     EXPECT_EQ(type, 1U);
-    ASSERT_EQ(got.TryPop(buffer, sizeof(buffer), &type, &bytes), Consumer::Pop::kPopped);
-    EXPECT_EQ(std::string(buffer, bytes), result);
+    ASSERT_EQ(got.TryPop(buffer.data(), 100, &type, &bytes), Consumer::Pop::kPopped);
+    EXPECT_EQ(buffer.substr(0, bytes), result);
     EXPECT_EQ(type, 2U);
   }
 }

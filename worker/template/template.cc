@@ -6,21 +6,19 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 
+#include "shared/base/pidfd.h"
 #include "shared/channel/template_link.h"
 #include "worker/engine/watch.h"
 #include "worker/template/heap.h"
 
 namespace consort {
 namespace {
-
-int PidfdOpen(pid_t pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)); }
 
 int CountThreads() {
   DIR* folder = opendir("/proc/self/task");
