@@ -49,13 +49,15 @@ TEST(Channel, CarriesTasksOneWayAndResultsTheOther) {
               Producer::Push::kPushed);
     ASSERT_EQ(results.TryPush(2, result.data(), static_cast<uint32_t>(result.size())),
               Producer::Push::kPushed);
-    std::string buffer(100, '\0');
+    std::string buffer(kResultRingWords * sizeof(RingCell), '\0');  // as long as a ring
     uint32_t type = 0;
     uint32_t bytes = 0;
-    ASSERT_EQ(taken.TryPop(buffer.data(), 100, &type, &bytes), Consumer::Pop::kPopped);
+    ASSERT_EQ(taken.TryPop(buffer.data(), static_cast<uint32_t>(buffer.size()), &type, &bytes),
+              Consumer::Pop::kPopped);
     EXPECT_EQ(buffer.substr(0, bytes), task);
     EXPECT_EQ(type, 1U);
-    ASSERT_EQ(got.TryPop(buffer.data(), 100, &type, &bytes), Consumer::Pop::kPopped);
+    ASSERT_EQ(got.TryPop(buffer.data(), static_cast<uint32_t>(buffer.size()), &type, &bytes),
+              Consumer::Pop::kPopped);
     EXPECT_EQ(buffer.substr(0, bytes), result);
     EXPECT_EQ(type, 2U);
   }
