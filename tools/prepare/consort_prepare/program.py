@@ -1,0 +1,323 @@
+"""A model as an exported program: a graph with static sizes, which is what a compiler can pack.
+
+It comes from one of three sources:
+- a TorchScript file (torch.jit.save), by way of PyTorch's converter. The converter leaves sizes
+  dynamic, and then most weights stay unpacked, silently: so it is exported again, with the sizes of
+  the example. What it made is compared with the original, since it may lose a write or a branch.
+- an exported program (torch.export.save); its dynamic sizes become the example's.
+- Python, "module:function" or "file.py:function": a function without arguments that gives an
+  nn.Module. It is run, as a part of the person's own program would be. One that draws its weights
+  should seed them, or each call is another model.
+
+Whatever the model gives, the program gives one float32 tensor with the batch first: the first of
+several results, [1, labels] for [labels].
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib
+import importlib.util
+import io
+import logging
+import os
+import re
+import sys
+import warnings
+import zipfile
+from typing import Any, Callable
+
+import torch
+
+from . import torchscript
+from .errors import PrepareError
+
+# What the converted program may differ by from the original, relative to its largest score: both
+# run the same kernels in fp32, at most in another order.
+MOST_DIFFERENCE = 1e-4
+MOST_REASON_CHARACTERS = 160
+
+
+class NotConvertible(PrepareError):
+    """The model works, but not as an exported program. `reason` is one clause: "it …"."""
+
+    def __init__(self, reason):
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclasses.dataclass
+class Program:
+    original: Callable[[torch.Tensor], Any]  # as it was given; keeps its state, if it has one
+    exported: torch.export.ExportedProgram  # float32 in the example's shape → float32 [1, …]
+    example: torch.Tensor
+    make: Callable[[torch.Tensor], torch.nn.Module]  # what is exported for inputs of a given shape
+
+
+# ---- sources -------------------------------------------------------------------------------
+
+def kind_of(path):
+    """"torchscript", "exported" or "python"; a sentence for what is none of them."""
+    if not os.path.exists(path) and re.fullmatch(r".+:[A-Za-z_]\w*", path):
+        return "python"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {name.partition("/")[2] for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return "torchscript"  # whose loader tells what is wrong with the file
+    if "archive_format" in names or "serialized_exported_program.json" in names:
+        if any(name.startswith("data/aotinductor/") for name in names):
+            raise PrepareError(f'"{path}" is compiled already, for one machine',
+                               "give the program it was compiled from, as torch.export.save writes it")
+        return "exported"
+    if path.endswith(".pt2") and "constants.pkl" not in names:
+        return "exported"  # cut off: its loader says so
+    return "torchscript"
+
+
+def fingerprint(path):
+    """A hash of all that makes the model: the file, or of Python the code it loaded and its tensors."""
+    if kind_of(path) != "python":
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    module, sources = _from_python(path)
+    digest = hashlib.sha256()
+    for source in sources:
+        with open(source, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def original(path):
+    """The model as it was given, to compare with: a callable."""
+    kind = kind_of(path)
+    if kind == "torchscript":
+        return torchscript.load(path)
+    return _load_exported(path).module(check_guards=False) if kind == "exported" else _from_python(path)[0]
+
+
+def load(path, example):
+    """The Program for inputs like `example`, a batch of one. Raises NotConvertible, or PrepareError
+    for what is no model at all."""
+    kind = kind_of(path)
+    with quiet():
+        if kind == "torchscript":
+            make = _maker_of_torchscript(path, example)
+        elif kind == "exported":
+            module = _load_exported(path).module()
+            make = lambda _: module
+        else:
+            module = _from_python(path)[0]
+            make = lambda _: module
+        # A second call of the person's function might draw other weights.
+        given = module if kind == "python" else original(path)
+        exported = _export(make(example), example)
+        _check_answers(given, exported, example)
+        return Program(given, exported, example, make)
+
+
+def with_batch(program, size):
+    """The same program for `size` inputs at once."""
+    if size == program.example.shape[0]:
+        return program.exported
+    example = torch.cat([program.example * (1 - 0.1 * n) for n in range(size)])
+    with quiet():
+        try:
+            exported = _export(program.make(example), example)
+        except NotConvertible as error:
+            raise NotConvertible(f"it takes one segment at a time: {error.reason}") from None
+        with torch.no_grad():
+            together = run_exported(exported, example)
+            if together.shape[0] != size:
+                raise NotConvertible(f"it gives {together.shape[0]} results for {size} segments")
+            alone = torch.cat([run_exported(program.exported, one[None]) for one in example])
+    difference = _difference(alone, together)
+    if difference > MOST_DIFFERENCE:
+        raise NotConvertible(f"its scores of one segment depend on the others of a batch: they differ by {difference:.1e}")
+    return exported
+
+
+def run_exported(exported, model_input):
+    with torch.no_grad():
+        return exported.module(check_guards=False)(model_input)
+
+
+def _maker_of_torchscript(path, example):
+    from torch._export.converter import TS2EPConverter
+
+    written = _written_buffers(torchscript.load(path), example)
+    if written:
+        raise NotConvertible(f'it keeps state in buffer "{written[0]}"')
+
+    def make(model_input):
+        module = torchscript.load(path)  # afresh: what was run is compiled, and then reads differently
+        try:
+            return TS2EPConverter(module, (model_input,)).convert().module(check_guards=False)
+        except Exception as error:  # the converter raises whatever it met
+            raise NotConvertible(_reason(error)) from None
+    return make
+
+
+def _load_exported(path):
+    try:
+        with quiet():
+            return torch.export.load(path)
+    except Exception:  # a damaged file, another version's schema, an operator that is not installed
+        raise PrepareError(f'could not load "{path}": it is damaged, or of another version of PyTorch',
+                           f"save it again with torch.export.save of PyTorch {torch.__version__.split('+')[0]}") from None
+
+
+def _from_python(path):
+    """(the nn.Module, the source files that were loaded for it)."""
+    where, _, name = path.rpartition(":")
+    own = [os.getcwd()]
+    if where.endswith(".py"):
+        own.append(os.path.dirname(os.path.abspath(where)))
+    sys.path[:0] = own
+    try:
+        if where.endswith(".py"):
+            spec = importlib.util.spec_from_file_location(os.path.basename(where)[:-3].replace(".", "_"), where)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(where)
+        made = getattr(module, name)()
+    except Exception as error:  # the person's own code
+        raise PrepareError(f'could not load "{path}": {type(error).__name__}: {_first_line(error)}',
+                           "MODULE:FUNCTION names a function without arguments that gives an nn.Module") from None
+    finally:
+        for folder in own:
+            sys.path.remove(folder)
+    if not isinstance(made, torch.nn.Module):
+        raise PrepareError(f'"{path}" gives a {type(made).__name__}, not an nn.Module',
+                           "MODULE:FUNCTION names a function without arguments that gives an nn.Module")
+    files = {os.path.abspath(getattr(one, "__file__", None) or "") for one in [module, *sys.modules.values()]}
+    return made.eval(), sorted(file for file in files if _is_own(file, own))
+
+
+def _is_own(file, folders):
+    """A source of the person's: below one of `folders`, and neither a library's nor ours."""
+    return (file.endswith(".py") and os.path.isfile(file) and any(file.startswith(folder + os.sep) for folder in folders)
+            and not file.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep, os.path.dirname(__file__) + os.sep)))
+
+
+# ---- exporting -----------------------------------------------------------------------------
+
+class _OneResult(torch.nn.Module):
+    """The first result as float32, with the batch first."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        result = self.inner(x)
+        while isinstance(result, (tuple, list)):
+            result = result[0]
+        if result.dim() <= 1:
+            result = result.reshape(1, -1)
+        return result.float()
+
+
+def _export(module, example):
+    try:
+        with torch.no_grad():
+            exported = torch.export.export(_OneResult(module), (example,))
+            # Writes show in the signature only when the graph has no writes in place any more.
+            signature = exported.run_decompositions({}).graph_signature
+    except Exception as error:
+        raise NotConvertible(_reason(error)) from None
+    for buffer in signature.buffers_to_mutate.values():
+        raise NotConvertible(f'it keeps state in buffer "{buffer.removeprefix("inner.")}"')
+    if signature.user_inputs_to_mutate:
+        raise NotConvertible("it writes into its input")
+    for node in exported.graph.nodes:
+        if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) and not _does_nothing(node):
+            raise NotConvertible(f"it draws random numbers ({node.target})")
+        value = node.meta.get("val")
+        if isinstance(value, torch.Tensor) and any(not isinstance(size, int) for size in value.shape):
+            raise NotConvertible(f"a size in it depends on what it hears ({node.target})")
+    return exported
+
+
+def _does_nothing(node):
+    """A dropout that is switched off is tagged as random, too."""
+    return "dropout" in str(node.target) and (False in node.args or node.kwargs.get("train") is False)
+
+
+def _check_answers(given, exported, example):
+    """Twice each, so that a state which the graph lost shows; silence and a loud sound, for branches."""
+    noise = torch.randn(example.shape, generator=torch.Generator().manual_seed(20261124))
+    inputs = [example, noise * example.std(unbiased=False) + example.mean(), torch.zeros_like(example), example * 8, example]
+    wrapped = _OneResult(given)
+    module = exported.module()
+    with torch.no_grad():
+        for model_input in inputs:
+            difference = _difference(wrapped(model_input.clone()), module(model_input.clone()))
+            if difference > MOST_DIFFERENCE:
+                raise NotConvertible(f"what it was converted to answers differently, by {difference:.1e}")
+
+
+def _difference(expected, got):
+    """The worst, relative to the largest score or 1."""
+    if expected.shape != got.shape:
+        return float("inf")
+    both = expected.isnan() & got.isnan() | (expected == got)  # also infinities
+    apart = (expected - got).abs().masked_fill(both, 0).nan_to_num(nan=float("inf"))
+    finite = expected[expected.isfinite()]
+    scale = max(1.0, finite.abs().max().item()) if finite.numel() else 1.0
+    return apart.max().item() / scale if apart.numel() else 0.0
+
+
+def _written_buffers(module, example):
+    from . import checks
+    before = checks._state(module)
+    with torch.inference_mode():
+        for model_input in (example, example * 0.5):
+            try:
+                module(model_input.clone())
+            except Exception as error:
+                raise NotConvertible(f"it does not take an input of shape {list(example.shape)}: {_first_line(error)}") from None
+    return [name for name, state in checks._state(module).items() if state != before[name]]
+
+
+# ---- words ---------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def quiet():
+    """Without the notes that exporting writes: what matters becomes an exception."""
+    level = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    nowhere = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def _first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _reason(error):
+    """Why the converter or the exporter gave up, as a clause that begins with "it"."""
+    text = str(error)
+    guard = re.search(r"Guard failed: ([^\n]+)", text)
+    if guard:
+        return f"it was exported for other sizes ({guard[1]})"
+    node = re.search(r"failed for node (\S+)", text)
+    if node:
+        what = {"prim::Loop": "a loop", "prim::If": "a branch"}.get(node[1])
+        return f"it has {what} that does not convert ({node[1]})" if what else f"it uses {node[1]}, which does not convert"
+    if type(error).__name__ in ("GuardOnDataDependentSymNode", "UserError") or "data-dependent" in text:
+        return "it branches on what it hears"
+    line = f"{type(error).__name__}: {_first_line(error)}"
+    if len(line) > MOST_REASON_CHARACTERS:
+        line = line[:MOST_REASON_CHARACTERS - 1] + "…"
+    return f"it does not export: {line}"
