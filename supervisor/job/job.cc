@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "shared/arena/arena.h"
+#include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/gather/scratch_file.h"
@@ -88,6 +89,8 @@ Status CheckOutputIsNoOperand(const RunOptions& options) {
 Result<int> Run(const RunOptions& options) {
   CONSORT_TRY(const auto bundle, LoadBundle(options.bundle));
   CONSORT_TRY(CheckBundle(bundle));
+  CONSORT_TRY(const auto cpu, ReadCpuIdentity());
+  CONSORT_TRY(CheckBuiltFor(bundle, cpu));
   // What is wrong with the results' file is told before anything takes time; it is made, or an old
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));

@@ -51,6 +51,7 @@ Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle, cons
   command.bundle_sha256 = bundle.sha256;
   command.arena_fd = arena_fd;
   command.intra = options.intra;
+  command.engines = fleet.split.engines;
   command.become = options.no_template;
   const auto places = PlaceWorkers(machine, fleet.split.workers, fleet.split.engines);
   if (!options.no_template) {

@@ -1,9 +1,13 @@
 // Compiled packages: constants over the read-only arena, all of them checked before the first run.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
+#include <iostream>
 #include <string>
 
 #include "tiny_model.h"
@@ -138,7 +142,10 @@ TEST(InferAoti, TurnsAnExceptionOfTheModelIntoOneLineAndGoesOn) {
   const std::vector<float> loud(tiny.input.size(), 100.0F);
   std::vector<float> scores;
   for (int i = 0; i < 3; ++i) {
+    testing::internal::CaptureStderr();
     const Status status = runner->Forward(loud, scores);
+    std::cerr << "ours";
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "ours") << "a backtrace is nobody's business";
     ASSERT_FALSE(status);
     EXPECT_TRUE(status.error().what.starts_with("the model failed: ")) << status.error().what;
     EXPECT_NE(status.error().what.find("index out of bounds"), std::string::npos)
@@ -146,6 +153,32 @@ TEST(InferAoti, TurnsAnExceptionOfTheModelIntoOneLineAndGoesOn) {
     EXPECT_EQ(status.error().what.find('\n'), std::string::npos);
     EXPECT_EQ(ScoresOf(*runner, tiny.input), tiny.expected);
   }
+}
+
+// Takes all memory but what lies about in pieces smaller than an activation of the model.
+void LeaveNoMemory() {
+  std::ifstream statm("/proc/self/statm");
+  rlim_t pages = 0;
+  statm >> pages;
+  const rlimit now{pages * 4096, pages * 4096};
+  setrlimit(RLIMIT_AS, &now);
+  while (void* block = std::malloc(16'384)) *static_cast<volatile char*>(block) = 1;
+}
+
+TEST(InferAoti, DiesForWantOfMemorySoThatTheSegmentIsHandedOutAgain) {
+  const TinyModel tiny("packed");
+  const auto model = tiny.Load();
+  const auto runner = model->NewRunner().value();
+  ScoresOf(*runner, tiny.input);
+  EXPECT_EXIT(
+      {
+        LeaveNoMemory();
+        std::vector<float> scores;
+        const Status status = runner->Forward(tiny.input, scores);
+        std::fprintf(stderr, "it went on: %s\n", status ? "" : status.error().what.c_str());
+        _exit(0);
+      },
+      testing::KilledBySignal(SIGABRT), "the model ran out of memory: ");
 }
 
 TEST(InferAoti, RefusesATableThatLacksAConstantOrHasOneTooMany) {

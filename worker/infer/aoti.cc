@@ -17,6 +17,7 @@
 #include "shared/bundle/built_for.h"
 #include "worker/infer/forward.h"
 #include "worker/infer/model.h"
+#include "worker/infer/quiet_errors.h"
 #include "worker/infer/reason.h"
 #include "worker/infer/weights.h"
 
@@ -49,6 +50,7 @@ class PackagedModel : public Model {
 
   // Any thread. May throw.
   at::Tensor Run(at::Tensor input) {
+    const QuietErrors quiet;
     std::vector<at::Tensor> inputs;
     inputs.push_back(std::move(input));
     const auto outputs = loader_->boxed_run(std::move(inputs));
