@@ -4,16 +4,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <thread>
 
 #include "shared/arena/arena.h"
+#include "shared/base/clock.h"
 #include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/gather/scratch_file.h"
 #include "supervisor/job/job_loop.h"
+#include "supervisor/job/memory_need.h"
 #include "supervisor/job/plan_fleet.h"
+#include "supervisor/place/cpu_load.h"
+#include "supervisor/place/fit_quota.h"
 #include "supervisor/plan/operands.h"
 #include "supervisor/view/status_line.h"
 #include "supervisor/view/summary.h"
@@ -86,7 +92,41 @@ Status CheckOutputIsNoOperand(const RunOptions& options) {
   return Ok();
 }
 
+// One for each place; none if the bundle has no weights.
+template <typename Warn>
+Result<std::vector<UniqueFd>> FillArenas(const Bundle& bundle, const Placement& placement,
+                                         const Warn& warn) {
+  std::vector<UniqueFd> arenas;
+  if (bundle.weights.bytes == 0) return arenas;
+  MemoryPolicy policy;
+  for (const auto& place : placement.arenas) {
+    const int like = arenas.empty() ? -1 : arenas.front().get();
+    CONSORT_TRY(Arena arena,
+                FillArena(bundle, {.node = place.memory_node, .cpus = place.cpus}, like, policy));
+    warn(arena.warning);
+    arenas.push_back(std::move(arena.memfd));
+  }
+  return arenas;
+}
+
+struct LoadLook {
+  AllCpuTimes times;
+  int64_t at_ns = 0;
+};
+
+// How busy CPUs are, where a quota leaves a choice of them. The first look was some time ago, so
+// there is mostly nothing to wait for.
+std::map<int, double> BusyNow(const Machine& machine, const LoadLook& before) {
+  constexpr int64_t kWindowNs = 50'000'000;  // five of the kernel's ticks
+  if (!machine.QuotaBinds()) return {};
+  const int64_t left_ns = before.at_ns + kWindowNs - MonotonicNs();
+  if (left_ns > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left_ns));
+  return BusyShares(before.times, ReadCpuTimes());
+}
+
 Result<int> Run(const RunOptions& options) {
+  CONSORT_TRY(const auto machine, ReadMachine());
+  const LoadLook load{ReadCpuTimes(), MonotonicNs()};
   CONSORT_TRY(const auto bundle, LoadBundle(options.bundle));
   CONSORT_TRY(CheckBundle(bundle));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
@@ -107,13 +147,17 @@ Result<int> Run(const RunOptions& options) {
     return static_cast<int>(kDone);
   }
   CONSORT_TRY(auto scratch, MakeScratch(folder));
-  UniqueFd arena;
-  if (bundle.weights.bytes > 0) {
-    CONSORT_TRY(arena, FillArena(bundle));
-  }
-  CONSORT_TRY(const auto machine, ReadMachine());
-  CONSORT_TRY(auto fleet, PlanFleet(options, bundle, machine, arena.get()));
-  if (!fleet.warning.empty()) progress->Message("warning: " + fleet.warning);
+  const auto warn = [&progress](const std::string& text) {
+    if (!text.empty()) progress->Message("warning: " + text);
+  };
+  const Machine used = FitToQuota(machine, BusyNow(machine, load));
+  const auto placement = Place(used, {options.workers, options.engines, EstimateMemory(bundle)});
+  for (const auto& warning : placement.warnings) warn(warning);
+  warn(Oversubscribed(placement.split, options.intra, machine));
+  CONSORT_TRY(const auto arenas, FillArenas(bundle, placement, warn));
+  std::vector<int> arena_fds;
+  for (const auto& arena : arenas) arena_fds.push_back(arena.get());
+  CONSORT_TRY(auto fleet, PlanFleet(options, bundle, placement, arena_fds));
   CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
 
   Recorder recorder(bundle.labels, std::move(results), ScratchFile(std::move(scratch)));

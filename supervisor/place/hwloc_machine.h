@@ -10,8 +10,15 @@
 
 namespace consort {
 
-// `topology` is loaded. `mask` null: every CPU the topology allows. `quota` in CPUs.
+// What hwloc does not tell.
+struct MachineLimits {
+  std::optional<CpuQuota> quota;
+  std::optional<MemoryLimit> memory;
+  int64_t memory_bytes = 0;  // 0: not known
+};
+
+// `topology` is loaded. `mask` null: every CPU the topology allows.
 Result<Machine> MachineFrom(hwloc_topology_t topology, hwloc_const_cpuset_t mask,
-                            std::optional<double> quota);
+                            const MachineLimits& limits);
 
 }  // namespace consort

@@ -1,0 +1,16 @@
+// Which NUMA nodes have memory that we may use. Nodes without CPUs count; nodes without memory, or
+// whose memory the cpuset denies us, do not.
+#pragma once
+
+#include <hwloc.h>
+
+namespace consort {
+
+// The kernel's number of the node with memory that is nearest to node `os_index`: itself if it has
+// some, else by the distances that the firmware tells, else the next number below or above.
+int NearestMemoryNode(hwloc_topology_t topology, int os_index);
+
+// At least 1.
+int CountMemoryNodes(hwloc_topology_t topology);
+
+}  // namespace consort
