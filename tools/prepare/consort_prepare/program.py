@@ -214,12 +214,16 @@ class _OneResult(torch.nn.Module):
         self.inner = inner
 
     def forward(self, x):
-        result = self.inner(x)
-        while isinstance(result, (tuple, list)):
-            result = result[0]
+        result = first_result(self.inner(x))
         if result.dim() <= 1:
             result = result.reshape(1, -1)
         return result if result.dtype == torch.float32 else result.float()
+
+
+def first_result(result):
+    while isinstance(result, (tuple, list)) and result:
+        result = result[0]
+    return result
 
 
 def _export(module, example):
