@@ -9,6 +9,7 @@ usage: consort COMMAND ...
 
 commands:
   run             audio files in, one line of results for each segment out
+  doctor          this machine, how a job would use it, and what to change
 
 options:
   -h, --help      this text; "consort COMMAND --help" tells about a command
@@ -47,7 +48,8 @@ what to show, on standard error:
   -h, --help             this text
 
 "auto" is one process for each physical core that this process may use, with one
-thread each.
+thread each; fewer where a memory limit has no room for them. "consort doctor"
+tells what it is here, and why.
 
 examples:
   consort run -m cnn14 recordings/           every file of a folder
@@ -62,6 +64,27 @@ exit status:
   128+n  ended by signal n (Ctrl-C: 130)
 
 A model bundle is a program: run only what you trust.
+)";
+
+const char kDoctorHelp[] =
+    R"(consort doctor: this machine, how a job would use it, and what to change
+
+usage: consort doctor [-m BUNDLE] [--json]
+
+  -m, --model BUNDLE     a folder made by consort-prepare: its memory counts, too
+      --json             the same for programs
+  -h, --help             this text
+
+Told on standard output: what was found (CPUs, what affinity, cpuset and quota leave
+of them, memory, frequency, other load, allocator, environment), the split that
+"consort run" would choose and why, and each thing that costs speed with the command
+that changes it. Nothing is changed by asking.
+
+exit status:
+  0      nothing was found that costs speed
+  1      it could not be found out
+  2      the command line makes no sense
+  3      something costs speed
 )";
 
 }  // namespace consort

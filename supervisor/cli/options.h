@@ -27,13 +27,20 @@ struct RunOptions {
   std::vector<std::string> operands;  // LIST | FILE | DIR | "-", at least one
 };
 
+struct DoctorOptions {
+  std::string bundle;  // -m; empty: none
+  bool json = false;
+};
+
 struct ParsedCommand {
   enum class Kind {
-    kRun,   // do what `run` says
-    kExit,  // all is said: leave with exit_status
+    kRun,     // do what `run` says
+    kDoctor,  // do what `doctor` says
+    kExit,    // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
-  RunOptions run;
+  RunOptions run = {};
+  DoctorOptions doctor = {};
 };
 
 // Prints what there is to print.

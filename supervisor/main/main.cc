@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "supervisor/cli/options.h"
+#include "supervisor/doctor/doctor.h"
 #include "supervisor/job/job.h"
 
 namespace {
@@ -21,5 +22,8 @@ int main(int argc, char** argv) {
   FillStandardStreams();
   const auto command = consort::ParseCommandLine(argc, argv);
   if (command.kind == consort::ParsedCommand::Kind::kExit) return command.exit_status;
+  if (command.kind == consort::ParsedCommand::Kind::kDoctor) {
+    return consort::RunDoctor(command.doctor);
+  }
   return consort::RunJob(command.run);
 }

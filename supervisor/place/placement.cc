@@ -5,6 +5,7 @@
 #include <set>
 
 #include "supervisor/place/words.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {
@@ -22,9 +23,9 @@ int CountArenas(const Machine& machine) {
 
 std::string LimitWords(const Machine& machine) {
   if (!machine.memory_limit) {
-    return "this machine's " + SizeWords(machine.memory_bytes) + " of memory";
+    return "this machine's " + Bytes(machine.memory_bytes) + " of memory";
   }
-  return "the memory limit of " + SizeWords(machine.memory_limit->bytes) + " (" +
+  return "the memory limit of " + Bytes(machine.memory_limit->bytes) + " (" +
          machine.memory_limit->file + ")";
 }
 
@@ -48,7 +49,7 @@ Fitted FitToMemory(const Machine& machine, const PlacementRequest& request, cons
     fitted.one_arena = true;
     arenas = 1;
     warnings.push_back(LimitWords(machine) + " has no room for the weights (" +
-                       SizeWords(need.weights_bytes) +
+                       Bytes(need.weights_bytes) +
                        ") on each NUMA node: they are held once, and some workers read them from "
                        "another node");
   }
@@ -59,13 +60,13 @@ Fitted FitToMemory(const Machine& machine, const PlacementRequest& request, cons
   fitted.workers = static_cast<int>(std::max<int64_t>(1, room));
   if (room == 0) {
     warnings.push_back(LimitWords(machine) + " may be too little for even one worker (about " +
-                       SizeWords(Need(need, 1, 1, split.engines)) + " in all, " +
-                       SizeWords(need.weights_bytes) + " of it weights)");
+                       Bytes(Need(need, 1, 1, split.engines)) + " in all, " +
+                       Bytes(need.weights_bytes) + " of it weights)");
   } else {
     warnings.push_back(LimitWords(machine) + " has room for " + Counted(room, "worker") +
                        " instead of " + std::to_string(split.workers) + " (weights " +
-                       SizeWords(need.weights_bytes * arenas) + ", about " +
-                       SizeWords(worker_bytes) + " a worker); -p sets another number");
+                       Bytes(need.weights_bytes * arenas) + ", about " + Bytes(worker_bytes) +
+                       " a worker); -p sets another number");
   }
   return fitted;
 }

@@ -1,7 +1,6 @@
 #include "supervisor/place/words.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <sstream>
 
@@ -14,18 +13,6 @@ std::string DecimalWords(double number) {
   while (words.back() == '0') words.pop_back();
   if (words.back() == '.') words.pop_back();
   return words;
-}
-
-std::string SizeWords(int64_t bytes) {
-  constexpr double kMiB = 1 << 20;
-  const double mib = static_cast<double>(bytes) / kMiB;
-  char text[32];
-  if (mib >= 1024) {
-    std::snprintf(text, sizeof(text), "%.1f GiB", mib / 1024);
-  } else {
-    std::snprintf(text, sizeof(text), "%.0f MiB", std::ceil(mib));
-  }
-  return text;
 }
 
 std::string CpuListWords(std::vector<int> cpus) {

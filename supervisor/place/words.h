@@ -7,8 +7,6 @@
 
 namespace consort {
 
-// "1.5 GiB", "308 MiB".
-std::string SizeWords(int64_t bytes);
 // {0,1,2,5} in any order → "0-2,5", as taskset and the kernel have it.
 std::string CpuListWords(std::vector<int> cpus);
 // The other way; nothing that is not a CPU's number.
