@@ -81,8 +81,9 @@ class RealPipeline : public Pipeline {
   void RunGroup(int64_t k, int64_t end) {
     if (k < one_by_one_until_) end = k + 1;
     group_ = {k, k, {}};
-    for (; group_.end < end && !group_.fault; ++group_.end) {
+    while (group_.end < end) {
       if ((group_.fault = Prepare(group_.end))) break;
+      ++group_.end;
     }
     if (group_.end == k) return;
     for (int64_t slot = 0; slot < batch_; ++slot) {
