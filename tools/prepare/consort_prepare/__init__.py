@@ -7,4 +7,4 @@ frontend.py is the reference of what `consort run` does to the sound before the 
 """
 
 # Counts changes of what a bundle contains: a bundle of another version is made again.
-PREPARE_VERSION = 1
+PREPARE_VERSION = 2
