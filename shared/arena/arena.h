@@ -4,10 +4,10 @@
 //   supervisor: FillArena(bundle) ── inherited descriptor ──▶ template: ArenaView::Map ── fork ──▶
 //   workers
 //
-// FillArena writes through the descriptor and maps at most one huge page of it at a time, so the
-// supervisor's resident memory does not grow. The seals (no shrink, grow, write, or further seals)
-// make sharing a property of the memory itself: a stray write through a view ends the writer with
-// SIGSEGV and changes nothing for the others.
+// FillArena writes through the descriptor and maps at most 32 MiB of it at a time, for moments, so
+// the supervisor's resident memory does not grow by the weights. The seals (no shrink, grow, write,
+// or further seals) make sharing a property of the memory itself: a stray write through a view ends
+// the writer with SIGSEGV and changes nothing for the others.
 // A view made before a fork is valid in the children; it is unmapped by each process on its own.
 //
 // The memfd is made of huge pages where the kernel has them to give: reading all weights once a

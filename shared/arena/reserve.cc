@@ -21,6 +21,9 @@ namespace consort {
 namespace {
 
 constexpr size_t kPageBytes = 4096;
+// At a time. Each call waits once for all CPUs, so not one call a page; what it made is mapped in
+// this process, so not all at once.
+constexpr int64_t kCollapseBytes = 32 << 20;
 constexpr int64_t kSamples = 64;            // pages looked at afterwards
 constexpr int64_t kSlackBytes = 256 << 20;  // that a node keeps for others when we bind to it
 
@@ -49,15 +52,18 @@ class StayOn {
 // MADV_HUGEPAGE counts where shared memory has huge pages "advise"d; MADV_COLLAPSE takes them
 // whatever is set, but for "deny". It wants one page to be there in each huge one.
 void TakeHugePages(int memfd, int64_t file_bytes) {
-  for (int64_t at = 0; at + kHugePageBytes <= file_bytes; at += kHugePageBytes) {
-    const HugeWindow window(memfd, at, static_cast<size_t>(kHugePageBytes));
+  const int64_t huge_bytes = file_bytes / kHugePageBytes * kHugePageBytes;
+  for (int64_t at = 0; at < huge_bytes; at += kCollapseBytes) {
+    const HugeWindow window(memfd, at,
+                            static_cast<size_t>(std::min(kCollapseBytes, huge_bytes - at)));
     if (!window) return;
     madvise(window.data(), window.bytes(), MADV_HUGEPAGE);
-    // By advice, not by touching: where there is no memory, this fails and that is a SIGBUS.
-    if (madvise(window.data(), kPageBytes, MADV_POPULATE_READ) != 0) return;
-    if (madvise(window.data(), window.bytes(), MADV_COLLAPSE) != 0 && at == 0 && errno == EINVAL) {
-      return;
+    for (size_t page = 0; page < window.bytes(); page += static_cast<size_t>(kHugePageBytes)) {
+      void* first = static_cast<char*>(window.data()) + page;
+      // By advice, not by touching: where there is no memory, this fails and that is a SIGBUS.
+      if (madvise(first, kPageBytes, MADV_POPULATE_READ) != 0) return;
     }
+    if (madvise(window.data(), window.bytes(), MADV_COLLAPSE) != 0 && errno == EINVAL) return;
   }
 }
 

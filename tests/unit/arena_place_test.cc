@@ -163,7 +163,7 @@ int64_t OwnKb(const std::string& path, const std::string& key) {
 }
 
 TEST_F(ArenaPlacing, FillingGrowsTheResidentMemoryByNoWeights) {
-  weights_ = std::string(64 << 20, 'w');
+  weights_ = std::string(128 << 20, 'w');
   folder_.WriteAll(weights_);
   weights_.clear();
   weights_.shrink_to_fit();
@@ -172,7 +172,7 @@ TEST_F(ArenaPlacing, FillingGrowsTheResidentMemoryByNoWeights) {
   const int64_t before = OwnKb("/proc/self/status", "VmRSS");
   FakePolicy policy;
   const Arena arena = Fill({.node = 1, .cpus = {}}, policy);
-  EXPECT_LT(OwnKb("/proc/self/status", "VmHWM"), before + (8 << 10));
+  EXPECT_LT(OwnKb("/proc/self/status", "VmHWM"), before + (40 << 10));
 }
 
 // What MADV_COLLAPSE gives depends on kernel, settings and free memory; whether it was given here
