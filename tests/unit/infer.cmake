@@ -1,5 +1,5 @@
-# The models are prepared by consort-prepare when the test is built; the packages, which are made to
-# be spoilt, are compiled by the test's own script.
+# The models are prepared by consort-prepare when the test is built, the packages by its compiling
+# part alone.
 if(CONSORT_WITH_TORCH)
   set(tiny_models ${CMAKE_CURRENT_BINARY_DIR}/tiny_models)
   file(GLOB prepare_sources ${CMAKE_SOURCE_DIR}/tools/prepare/consort_prepare/*.py)
@@ -10,7 +10,9 @@ if(CONSORT_WITH_TORCH)
   add_custom_command(
     OUTPUT ${tiny_models}/packages
     COMMAND ${CONSORT_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/unit/make_tiny_packages.py ${tiny_models}
-    DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/unit/make_tiny_packages.py)
+    DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/unit/make_tiny_packages.py
+            ${CMAKE_SOURCE_DIR}/tools/prepare/consort_prepare/aoti.py
+            ${CMAKE_SOURCE_DIR}/tools/prepare/consort_prepare/weights.py)
   add_custom_target(tiny_models DEPENDS ${tiny_models}/done ${tiny_models}/packages)
   consort_test(infer_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/infer_test.cc
                                   ${CMAKE_CURRENT_SOURCE_DIR}/unit/infer_aoti_test.cc

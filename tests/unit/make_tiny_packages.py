@@ -7,19 +7,17 @@ the package itself says of them in Python. Each takes some seconds.
 
 import json
 import os
-import re
 import shutil
 import sys
-import zipfile
+import tempfile
 
 import torch
 from torch import nn
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "prepare"))
-from consort_prepare import bundle
+from consort_prepare import aoti, bundle
 
 SAMPLES = 800
-BLOB = {"aot_inductor.package_constants_on_disk_format": "binary_blob"}
 
 
 class Net(nn.Module):
@@ -40,54 +38,15 @@ class Net(nn.Module):
         return torch.sigmoid(self.last(h) + level.unsqueeze(1))[:, self.order]
 
 
-def constants(wrapper):
-    """Rows of weights.json from the generated source, which lists them in the order of the blob."""
-    found = {}
-    for index, key, value in re.findall(r"constants_info_\[(\d+)\]\.(\w+) = (.*);", wrapper):
-        found.setdefault(int(index), {})[key] = value
-
-    def numbers(text):
-        return [int(number) for number in re.findall(r"-?\d+", text)]
-    offset = 0
-    for _, row in sorted(found.items()):
-        packed = "mkldnn" in row["layout"]
-        entry = {"name": row["name"].strip('"'), "dtype": row["dtype"].split("dtype_")[1],
-                 "shape": numbers(row["shape"]), "strides": numbers(row["stride"]),
-                 "layout": "mkldnn" if packed else "strided", "offset": offset,
-                 "nbytes": int(row["data_size"]), "storage_offset": int(row["offset"])}
-        if packed:
-            entry["descriptor"] = bytes(numbers(row["opaque_metadata"])).hex()
-        yield entry
-        offset += int(row["data_size"])
-
-
-def find(folder, end):
-    return [os.path.join(path, name) for path, _, names in os.walk(folder) for name in names if name.endswith(end)]
-
-
 def compile_to(folder, module, x):
-    """code/, weights.bin and weights.json."""
+    """code/, weights.bin and weights.json; returns the scores with the constants where the compiler put them."""
     shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
-    archive = os.path.join(folder, "code.pt2")
-    configs = {"freezing": True, "cpp.threads": 1}
     with torch.no_grad():
         program = torch.export.export(module, (x,))
-        torch._inductor.aoti_compile_and_package(program, package_path=archive, inductor_configs={**configs, **BLOB})
-    scores = torch._inductor.aoti_load_package(archive)(x)
-    zipfile.ZipFile(archive).extractall(folder)
-    os.remove(archive)
-    blob, = find(folder, ".blob")
-    wrapper, = find(folder, ".wrapper.cpp")
-    with open(wrapper, encoding="utf-8") as source:
-        tensors = list(constants(source.read()))
-    weights = os.path.join(folder, "weights.bin")
-    os.rename(blob, weights)
-    for source in find(folder, ".cpp"):
-        os.remove(source)
-    with open(os.path.join(folder, "weights.json"), "w", encoding="utf-8") as out:
-        json.dump({"version": 1, "bytes": os.path.getsize(weights), "sha256": bundle.file_sha256(weights),
-                   "tensors": tensors}, out)
+    aoti.compile_variant(program, "packed", folder)
+    with tempfile.TemporaryDirectory() as place:
+        scores = aoti.open_with_blob(folder, os.path.join(place, "package"))(x)
+    os.remove(os.path.join(folder, "blob"))
     return scores
 
 
@@ -96,8 +55,7 @@ def make(folder, name, module, x):
     scores = compile_to(target, module, x)
     with open(os.path.join(target, "labels.txt"), "w", encoding="utf-8") as out:
         out.write("".join(f"label {i}\n" for i in range(5)))
-    files = {os.path.relpath(path, target): {"sha256": bundle.file_sha256(path), "bytes": os.path.getsize(path)}
-             for path in find(target, "")}
+    files = bundle.listed(target)
     manifest = {"consort": 1, "name": name,
                 "audio": {"sample_rate": 800, "channels": "mix", "segment_seconds": 1.0, "hop_seconds": 1.0},
                 "features": {"kind": "waveform"}, "stateful": False,
@@ -117,8 +75,10 @@ def main(folder):
     os.makedirs(folder, exist_ok=True)
     net = Net().eval()
     x = torch.randn(4, SAMPLES)
-    make(folder, "packed", net, x[:1].clone())
-    make(folder, "packed-4", net, x)
+    with tempfile.TemporaryDirectory() as scratch:
+        aoti.set_scratch(scratch)
+        make(folder, "packed", net, x[:1].clone())
+        make(folder, "packed-4", net, x)
     with open(os.path.join(folder, "packages"), "w", encoding="utf-8"):
         pass
 
