@@ -24,7 +24,9 @@ std::shared_mutex g_opens;
 
 constexpr int64_t kInterleavedFloats = 16 * 1024;
 constexpr int64_t kRawBytes = 64 * 1024;
+// Read ahead where a decoder goes on from the last bytes; after a seek, and at the start, less.
 constexpr int64_t kAheadBytes = 64 * 1024;
+constexpr int64_t kFirstBytes = 8 * 1024;
 // Far beyond any real file, far from overflow when multiplied by samples a byte.
 constexpr int64_t kPretendedBytes = int64_t{1} << 44;
 
@@ -56,9 +58,10 @@ int64_t AudioFile::FetchBytes(Io& io, char* out, int64_t count) {
   };
   if (io.at < io.ahead_at || io.at >= io.ahead_at + io.ahead_size) {
     if (count >= kAheadBytes) return read(out, count);
+    const bool goes_on = io.ahead_size > 0 && io.at == io.ahead_at + io.ahead_size;
     io.ahead.resize(kAheadBytes);
     io.ahead_at = io.at;
-    io.ahead_size = read(io.ahead.data(), kAheadBytes);
+    io.ahead_size = read(io.ahead.data(), goes_on ? kAheadBytes : std::max(count, kFirstBytes));
   }
   const int64_t from = io.at - io.ahead_at;
   const int64_t got = std::min(count, io.ahead_size - from);
