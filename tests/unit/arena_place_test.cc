@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <string>
@@ -227,6 +228,52 @@ TEST_F(ArenaPlacing, TheKernelKeepsThePolicyWithTheFileAndTellsWherePagesLie) {
   ASSERT_EQ(syscall(SYS_get_mempolicy, &mode, nodes, 1024UL, page, 2 /* MPOL_F_ADDR */), 0);
   EXPECT_EQ(mode, MPOL_PREFERRED);
   EXPECT_EQ(nodes[0], 1UL);
+}
+
+// Nodes of this machine that have memory.
+std::vector<int> MemoryNodes() {
+  std::vector<int> nodes;
+  MemoryPolicy policy;
+  for (int node = 0; node < 64; ++node) {
+    if (policy.AvailableBytes(node) > 0) nodes.push_back(node);
+  }
+  return nodes;
+}
+
+TEST_F(ArenaPlacing, OnAMachineOfManyNodesEveryPageLiesWhereItShould) {
+  const auto nodes = MemoryNodes();
+  if (nodes.size() < 2) GTEST_SKIP() << "this machine has one node with memory";
+  MemoryPolicy policy;
+  int like = -1;
+  std::vector<Arena> arenas;
+  for (const int node : nodes) {
+    arenas.push_back(Fill({.node = node, .cpus = {}}, policy, like));
+    like = arenas.front().memfd.get();
+    EXPECT_EQ(arenas.back().warning, "");
+    const auto view = ArenaView::Map(arenas.back().memfd.get(), bundle_.weights.bytes).value();
+    ASSERT_EQ(memcmp(view.data(), weights_.data(), weights_.size()), 0);
+    for (int64_t at = 0; at < view.size(); at += 4096) {
+      ASSERT_EQ(policy.NodeOf(const_cast<std::byte*>(view.data() + at)), node) << at;
+    }
+  }
+}
+
+TEST_F(ArenaPlacing, OnAMachineWithASmallNodeWhatDoesNotFitLiesElsewhere) {
+  MemoryPolicy policy;
+  const auto nodes = MemoryNodes();
+  const auto least = std::ranges::min_element(
+      nodes, {}, [&policy](int node) { return policy.AvailableBytes(node); });
+  if (nodes.size() < 2 || policy.AvailableBytes(*least) > (1 << 30)) {
+    GTEST_SKIP() << "this machine has no second node of less than 1 GiB";
+  }
+  bundle_.weights.bytes = policy.AvailableBytes(*least) + (64 << 20);
+  weights_ = std::string(static_cast<size_t>(bundle_.weights.bytes), 'w');
+  bundle_.weights.sha256 = Sha256OfText(weights_);
+  folder_.Write("weights.bin", weights_);
+  weights_.clear();
+  weights_.shrink_to_fit();
+  const Arena arena = Fill({.node = *least, .cpus = {}}, policy);
+  EXPECT_NE(arena.warning.find("lie on another node"), std::string::npos) << arena.warning;
 }
 
 TEST_F(ArenaPlacing, ANodeThatIsNotThereIsNoError) {
