@@ -133,4 +133,12 @@ Result<std::string> ReserveArena(int memfd, int64_t bytes, const ArenaPlace& pla
   return Verify(memfd, file_bytes, place.node, policy);
 }
 
+bool GivesHugePages() {
+  const UniqueFd memfd(::memfd_create("consort-try", MFD_CLOEXEC));
+  if (!memfd || ::ftruncate(memfd.get(), kHugePageBytes) != 0) return false;
+  const HugeWindow window(memfd.get(), 0, static_cast<size_t>(kHugePageBytes));
+  return window && madvise(window.data(), kPageBytes, MADV_POPULATE_READ) == 0 &&
+         madvise(window.data(), window.bytes(), MADV_COLLAPSE) == 0;
+}
+
 }  // namespace consort

@@ -19,4 +19,8 @@ namespace consort {
 Result<std::string> ReserveArena(int memfd, int64_t bytes, const ArenaPlace& place,
                                  MemoryPolicy& policy);
 
+// Whether the kernel gives a huge page for shared memory when asked, whatever is set: tried with
+// one.
+bool GivesHugePages();
+
 }  // namespace consort

@@ -1,6 +1,5 @@
 // Memory: how much, how near, in what pages.
 #include <algorithm>
-#include <cstdio>
 
 #include "supervisor/doctor/checks.h"
 #include "supervisor/place/words.h"
@@ -20,15 +19,6 @@ std::string Chosen(const std::string& line) {
   const size_t close = line.find(']');
   if (open == std::string::npos || close == std::string::npos || close < open) return "";
   return line.substr(open + 1, close - open - 1);
-}
-
-// MADV_COLLAPSE, which takes huge pages whatever is set, came with Linux 6.1.
-bool CanCollapse(const Survey& survey) {
-  int major = 0;
-  int minor = 0;
-  const std::string release = survey.Line("/proc/sys/kernel/osrelease");
-  return std::sscanf(release.c_str(), "%d.%d", &major, &minor) == 2 &&
-         (major > 6 || (major == 6 && minor >= 1));
 }
 
 }  // namespace
@@ -76,7 +66,7 @@ std::optional<Finding> CheckHugePages(const Survey& survey) {
   }
   const std::string found = "huge pages for shared memory: " + mode;
   if (mode == "deny") return Finding{Level::kCosts, found, why, change};
-  if (CanCollapse(survey)) {
+  if (survey.gives_huge_pages) {
     return Finding{Level::kFine, found + "; the weights take them by themselves"};
   }
   if (mode == "never") return Finding{Level::kCosts, found, why, change};

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "shared/arena/reserve.h"
 #include "supervisor/job/memory_need.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/place/fit_quota.h"
@@ -83,6 +84,7 @@ Result<Survey> TakeSurvey(const std::string& bundle_folder) {
   const bool null =
       survey.bundle && survey.bundle->manifest.prepared.backend == Prepared::Backend::kNull;
   survey.worker = WorkerProgram(null);
+  survey.gives_huge_pages = GivesHugePages();
   survey.memlock_bytes = Limit(RLIMIT_MEMLOCK);
   survey.core_bytes = Limit(RLIMIT_CORE);
   return survey;

@@ -24,8 +24,9 @@ struct Survey {
   std::map<std::string, std::string> environment;
   std::string worker;  // path of the worker program
   std::optional<Bundle> bundle;
-  int64_t memlock_bytes = -1;  // RLIMIT_MEMLOCK; -1: unlimited
-  int64_t core_bytes = 0;      // RLIMIT_CORE; -1: unlimited
+  bool gives_huge_pages = false;  // for shared memory, when asked: tried
+  int64_t memlock_bytes = -1;     // RLIMIT_MEMLOCK; -1: unlimited
+  int64_t core_bytes = 0;         // RLIMIT_CORE; -1: unlimited
 
   // The first line of a file; empty if there is none.
   std::string Line(const std::string& path) const;

@@ -16,6 +16,7 @@
 #include "bundle_folder.h"
 #include "shared/arena/arena.h"
 #include "shared/arena/huge_window.h"
+#include "shared/arena/reserve.h"
 
 namespace consort {
 namespace {
@@ -176,19 +177,8 @@ TEST_F(ArenaPlacing, FillingGrowsTheResidentMemoryByNoWeights) {
   EXPECT_LT(OwnKb("/proc/self/status", "VmHWM"), before + (40 << 10));
 }
 
-// What MADV_COLLAPSE gives depends on kernel, settings and free memory; whether it was given here
-// is asked with the same calls.
 TEST_F(ArenaPlacing, HugePagesAreUsedWhereTheKernelGivesThem) {
-  const int probe = memfd_create("probe", 0);
-  ASSERT_EQ(ftruncate(probe, kHugePageBytes), 0);
-  ASSERT_EQ(pwrite(probe, "x", 1, 0), 1);
-  bool given = false;
-  {
-    const HugeWindow window(probe, 0, static_cast<size_t>(kHugePageBytes));
-    given = madvise(window.data(), window.bytes(), 25 /* MADV_COLLAPSE */) == 0;
-  }
-  close(probe);
-  if (!given) GTEST_SKIP() << "this kernel gives no huge pages for shared memory";
+  if (!GivesHugePages()) GTEST_SKIP() << "this kernel gives no huge pages for shared memory";
   FakePolicy policy;
   const Arena arena = Fill({}, policy);
   const auto view = ArenaView::Map(arena.memfd.get(), bundle_.weights.bytes).value();
