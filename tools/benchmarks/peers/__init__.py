@@ -14,6 +14,7 @@ from benchmarks.peers import contest, contestants, environment, report, tuning
 
 MODELS = ("cnn14", "cnn14-quarter")
 PRECISIONS = ("fp32", "bf16", "int8")
+SLOW_TO_START = ("ray", "python-pool-bf16")
 
 
 def parser():
@@ -21,11 +22,11 @@ def parser():
     found.add_argument("-o", "--output", type=pathlib.Path, default=common.ROOT / "build/bench/peers", metavar="DIR",
                        help="folder for peers.json, peers.md, peers.svg and peers.png [build/bench/peers]")
     found.add_argument("--rounds", type=int, help="[5; 2 with --quick]")
-    found.add_argument("--seconds", type=float, help="of work, each measurement [6; 3 with --quick]")
+    found.add_argument("--seconds", type=float, help="of work, each measurement [5; 2 with --quick]")
     found.add_argument("--models", type=_words(MODELS), default=MODELS)
     found.add_argument("--precisions", type=_words(PRECISIONS), default=PRECISIONS)
-    found.add_argument("--only", type=_words(contestants.NAMES), default=contestants.NAMES,
-                       help=f"of {','.join(contestants.NAMES)}")
+    found.add_argument("--only", type=_words(contestants.NAMES),
+                       help=f"of {','.join(contestants.NAMES)}; --quick leaves out {' and '.join(SLOW_TO_START)}")
     found.add_argument("--bundles", type=pathlib.Path, default=common.ROOT / "build/bundles", metavar="DIR",
                        help="holds MODEL, MODEL-bf16, MODEL-int8 [build/bundles]")
     found.add_argument("--tune", action="store_true", help="choose the peers' settings again")
@@ -44,14 +45,15 @@ def _words(known):
 
 def measure(quick, options):
     rounds = options.rounds or (2 if quick else 5)
-    seconds = options.seconds or (3 if quick else 6)
+    seconds = options.seconds or (2 if quick else 5)
+    only = options.only or [it for it in contestants.NAMES if not quick or it not in SLOW_TO_START]
     environment.prepare()
     results = {"machine": environment.machine(), "versions": environment.versions(), "rounds": rounds,
                "seconds": seconds, "models": {}}
     with common.scratch() as folder:
         for model in options.models:
             work = contest.Work(model, folder)
-            field = contestants.field(model, options.precisions, options.only, options.bundles)
+            field = contestants.field(model, options.precisions, only, options.bundles)
             settings = tuning.chosen(work, field, again=options.tune, quick=quick and not options.tune)
             checks = contest.check(work, field)
             for number in range(rounds):
