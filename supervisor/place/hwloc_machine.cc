@@ -12,10 +12,6 @@
 namespace consort {
 namespace {
 
-// The number of the NUMA node that `pu` is local to. With several (fast memory beside plain), the
-// first.
-int NodeOf(hwloc_obj_t pu) { return std::max(0, ::hwloc_bitmap_first(pu->nodeset)); }
-
 // hwloc ranks kinds by rising speed; -1: it cannot tell them apart, so they are one.
 int SpeedOf(hwloc_topology_t topology, hwloc_obj_t pu) {
   const int kind = ::hwloc_cpukinds_get_by_cpuset(topology, pu->cpuset, 0);
@@ -75,14 +71,15 @@ Result<Machine> MachineFrom(hwloc_topology_t topology, hwloc_const_cpuset_t mask
     if (mask != nullptr && !::hwloc_bitmap_isset(mask, pu->os_index)) continue;
     hwloc_obj_t core = ::hwloc_get_ancestor_obj_by_type(topology, HWLOC_OBJ_CORE, pu);
     if (core == nullptr) core = pu;  // some virtual machines tell of none
-    const int node_os_index = NodeOf(pu);
+    const int node_os_index = NodeOf(topology, pu, limits.root);
     const auto [node, new_node] =
         node_index.emplace(node_os_index, static_cast<int>(machine.nodes.size()));
     if (new_node) {
-      machine.nodes.push_back({.os_index = node_os_index,
-                               .cores = 0,
-                               .cpus = {},
-                               .memory_node = NearestMemoryNode(topology, node_os_index)});
+      machine.nodes.push_back(
+          {.os_index = node_os_index,
+           .cores = 0,
+           .cpus = {},
+           .memory_node = NearestMemoryNode(topology, node_os_index, limits.root)});
     }
     const auto [number, new_core] = core_index.emplace(core, static_cast<int>(used.size()));
     if (new_core) {

@@ -4,6 +4,7 @@
 #include <hwloc.h>
 
 #include <optional>
+#include <string>
 
 #include "shared/base/result.h"
 #include "supervisor/place/machine.h"
@@ -15,6 +16,7 @@ struct MachineLimits {
   std::optional<CpuQuota> quota;
   std::optional<MemoryLimit> memory;
   int64_t memory_bytes = 0;  // 0: not known
+  std::string root = {};     // as in cgroup.h: for nodes that hwloc leaves out
 };
 
 // `topology` is loaded. `mask` null: every CPU the topology allows.

@@ -127,6 +127,33 @@ TEST(Placements, TheFirmwaresDistancesSayWhichMemoryIsNearest) {
   EXPECT_EQ(topology.Read().nodes[0].memory_node, 3);
 }
 
+TEST(Placements, ANodeThatHwlocLeavesOutIsFoundInTheKernelsFiles) {
+  // As hwloc has an x86 machine whose node 2 has no memory: its CPUs are local to no node.
+  Topology topology("numa:3 core:2 pu:1");
+  topology.Edit([](std::string& xml) {
+    const std::regex node(
+        "<object type=\"NUMANode\" os_index=\"2\"[^>]*/>|"
+        "<object type=\"NUMANode\" os_index=\"2\"[^>]*>[^]*?</object>");
+    ASSERT_TRUE(std::regex_search(xml, node)) << xml;
+    xml = std::regex_replace(xml, node, "");
+    xml = std::regex_replace(xml, std::regex("nodeset=\"0x00000004\""), "nodeset=\"0x0\"");
+    xml = std::regex_replace(xml, std::regex("nodeset=\"0x00000007\""), "nodeset=\"0x00000003\"");
+  });
+  FixtureRoot root;
+  root.Write("/sys/devices/system/cpu/cpu4/node2/cpulist", "4-5\n");
+  root.Write("/sys/devices/system/cpu/cpu5/node2/cpulist", "4-5\n");
+  root.Write("/sys/devices/system/node/online", "0-2\n");
+  root.Write("/sys/devices/system/node/node2/distance", "12 30 10\n");
+  MachineLimits limits;
+  limits.root = root.path();
+  const Machine machine = topology.Read("", limits);
+  ASSERT_EQ(machine.nodes.size(), 3U);
+  EXPECT_EQ(machine.nodes[2].os_index, 2);
+  EXPECT_EQ(machine.nodes[2].memory_node, 0);  // by distance; by number it would be node 1
+  EXPECT_EQ(machine.nodes[1].memory_node, 1);
+  EXPECT_EQ(machine.memory_nodes, 2);
+}
+
 TEST(Placements, ANodeWithoutCpusIsNotUsed) {
   Topology topology("numa:3 core:2 pu:1");
   const Placement placement = Place(topology.Read("0-1,4-5"), {});
