@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 
 from . import PREPARE_VERSION, manifest as manifests
 from .errors import PrepareError
@@ -166,7 +167,11 @@ class Staging:
             os.close(self._lock)
 
     def __exit__(self, *_):
-        shutil.rmtree(self.place, ignore_errors=True)
+        for _ in range(10):  # a compiler that was just killed may have been about to write
+            shutil.rmtree(self.place, ignore_errors=True)
+            if not os.path.exists(self.place):
+                break
+            time.sleep(0.05)
         if self._lock is not None:
             os.close(self._lock)
 

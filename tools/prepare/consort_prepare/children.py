@@ -1,8 +1,8 @@
 """Work in a process of its own: what a compiler prints, leaks or crashes with stays there.
 
 The child is a fork, so it starts at once, with LibTorch loaded. It has a process group of its own,
-with the C++ compilers that it starts: the group ends with its parent, whatever ends that, and a
-Ctrl-C on the terminal reaches the parent alone.
+with the C++ compilers that it starts and the children of its own: the group ends with its parent,
+whatever ends that, and a Ctrl-C on the terminal reaches the parent alone.
 """
 
 import contextlib
@@ -25,10 +25,11 @@ class ChildFailed(Exception):
 
 class Child:
     """`with Child(make, log) as child: child.call("method", …)`: methods of what `make()` gives there,
-    one at a time. Arguments and results are pickled. `log` takes what it prints."""
+    one at a time. Arguments and results are pickled. `log` takes what it prints. `inner`: of a child,
+    in whose group it then is."""
 
-    def __init__(self, make, log_path):
-        self._make, self._log_path = make, log_path
+    def __init__(self, make, log_path, inner=False):
+        self._make, self._log_path, self._inner = make, log_path, inner
 
     def __enter__(self):
         self._pipe, theirs = multiprocessing.Pipe()
@@ -36,7 +37,7 @@ class Child:
         self._pid = os.fork()
         if self._pid == 0:
             self._pipe.close()
-            _live(self._make, theirs, self._log_path, parent)
+            _live(self._make, theirs, self._log_path, parent, self._inner)
         theirs.close()
         return self
 
@@ -44,7 +45,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._pid, signal.SIGKILL)  # itself: it may not have its group yet
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
+            if not self._inner:
+                os.killpg(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
         self._pipe.close()
 
@@ -82,12 +84,14 @@ def _wait_a_moment(pid):
     return False
 
 
-def _live(make, pipe, log_path, parent):
+def _live(make, pipe, log_path, parent, inner):
     """The child's whole life."""
     try:
-        os.setpgid(0, 0)
+        if not inner:
+            os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
@@ -131,7 +135,7 @@ def _answer(subject, method, args):
 def one_line(error):
     """The line of an exception's text that says most."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    errors = [line for line in lines if "error:" in line.lower()]  # a C++ compiler's own words
+    errors = [line for line in lines if " error: " in line]  # a C++ compiler's own words
     line = errors[0] if errors else (lines[0] if lines else type(error).__name__)
     if errors or type(error).__name__ in line:
         return line[:300]

@@ -1,7 +1,6 @@
 """A bundle's content, by either backend."""
 
 import os
-import shutil
 
 import torch
 
@@ -135,7 +134,3 @@ def verify(folder, scratch, model_path, manifest, written, paths, audio_sha256, 
                 return child.call("verify", paths, audio_sha256, tick=tick)
             except ChildFailed as error:
                 raise PrepareError(f"could not compare the bundle with the model: {error}") from None
-
-
-def remove_scratch(scratch):
-    shutil.rmtree(scratch, ignore_errors=True)

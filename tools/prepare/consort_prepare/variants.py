@@ -8,14 +8,18 @@ import dataclasses
 import os
 import shutil
 
-from . import aoti
+from . import aoti, bundle
 from .children import Child, ChildFailed
+from .errors import PrepareError
 from .program import NotConvertible
 from .workbench import Compiler, Runner
 
 BATCHES = (4, 8)  # that --batch auto tries
 WORTH_A_BATCH = 1.10  # times as fast: less is not worth that segments wait for each other
 SECONDS = float(os.environ.get("CONSORT_PREPARE_SECONDS", "3"))  # of timing for each variant
+
+
+NO_BATCH = "leave --batch out, or say --batch auto"
 
 
 class DoesNotCompile(Exception):
@@ -29,6 +33,7 @@ class Made:
     batch: int
     folder: str
     packed: int
+    sha256: str  # of code and weights
     ms: float = 0.0
 
     @property
@@ -67,14 +72,17 @@ class _Search:
         self._step("converting", "load")
         if options.precision == "int8":
             self._step("calibrating", "calibrate")
-        packable = self._step(f"lowering to {options.precision}" if options.precision != "fp32" else "lowering", "lower", batch)
+        packable = self._lower(batch)
         names = ["unpacked", "unfrozen"] if options.portable else list(aoti.VARIANTS)
         made, problems = [], []
         for variant in names[:1] if options.fast else names:
             try:
-                made.append(self._make(variant, batch))
+                new = self._make(variant, batch)
             except ChildFailed as error:
                 problems.append((variant, str(error)))
+                continue
+            if all(new.sha256 != each.sha256 for each in made):  # int8 is packed whatever is asked for
+                made.append(new)
         if not made:
             raise DoesNotCompile(f"it does not compile: {problems[0][1]}")
         for variant, reason in problems:
@@ -90,10 +98,19 @@ class _Search:
             best = self._try_batches(best, made)
         return Found(best, made, packable)
 
+    def _lower(self, batch):
+        precision = self._options.precision
+        try:
+            return self._step("lowering" if precision == "fp32" else f"lowering to {precision}", "lower", batch)
+        except NotConvertible as error:
+            if batch == 1:
+                raise
+            raise PrepareError(f"the model cannot be compiled for a batch of {batch}: {error.reason}", NO_BATCH) from None
+
     def _make(self, variant, batch):
         folder = os.path.join(self._scratch, f"{variant}-{batch}")
         packed = self._step(f"compiling {variant}" + (f", batch {batch}" if batch > 1 else ""), "compile", variant, batch, folder)
-        made = Made(variant, batch, folder, packed)
+        made = Made(variant, batch, folder, packed, _sha256(folder))
         with self._runner() as runner:
             runner.call("check", folder, batch, self._options.precision == "fp32")
         return made
@@ -110,7 +127,8 @@ class _Search:
 
     def _demand_independence(self, best):
         if not self._independent(best):
-            raise NotConvertible(f"its scores of one segment depend on the others in a batch of {best.batch}")
+            raise PrepareError(f"the model cannot be compiled for a batch of {best.batch}: "
+                               "a segment's last bits would depend on what else is in it", NO_BATCH)
 
     def _try_batches(self, best, made):
         wider = []
@@ -139,6 +157,11 @@ class _Search:
     def _step(self, what, method, *args):
         with self._progress.step(what) as tick:
             return self._compiler.call(method, *args, tick=tick)
+
+
+def _sha256(folder):
+    return "".join(bundle.file_sha256(os.path.join(folder, name))
+                   for name in ("weights.bin", "weights.json", os.path.join(aoti.CODE, aoti.INSIDE, "model.so")))
 
 
 def take(found, folder):

@@ -45,7 +45,7 @@ class Compiler:
     def compile(self, variant, batch, folder):
         """Weights that were packed."""
         # In a process of its own again: the compiler reads some options once only, when it first packs.
-        with Child(lambda: self, os.path.join(self._scratch, "log.txt")) as child:
+        with Child(lambda: self, os.path.join(self._scratch, "log.txt"), inner=True) as child:
             child.call("compile_here", variant, batch, folder)
         return aoti.count_packed(folder)
 
