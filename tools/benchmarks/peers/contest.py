@@ -57,16 +57,17 @@ def run(one, listing, folder):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 job.wait(SAMPLE_SECONDS)
                 break
-            if out.exists() and out.stat().st_size:  # it works
-                samples.append(common.pss_mib(job.pid))
+            samples.append((time.monotonic(), common.pss_mib(job.pid)))
     whole = time.monotonic() - began
     told = told_path.read_text() + error_path.read_text()
     if job.returncode not in common.ENDED_WELL or not out.exists():
         return {"failed": told.strip()[-300:]}
     segments = common.count_lines(out)
-    work = out.stat().st_mtime + to_monotonic - one.ready(told)
+    ready, done = one.ready(told), out.stat().st_mtime + to_monotonic
+    work = done - ready
+    pss = [mib for at, mib in samples if ready <= at and at + SAMPLE_SECONDS / 2 <= done]
     return {"segments": segments, "work": work, "whole": whole, "rate": segments / work, "whole_rate": segments / whole,
-            "pss_peak": max(samples, default=None), "pss_mean": sum(samples) / len(samples) if samples else None,
+            "pss_peak": max(pss, default=None), "pss_mean": sum(pss) / len(pss) if pss else None,
             "stages": one.stages(told)}
 
 
