@@ -171,8 +171,12 @@ def take(found, folder):
 
 
 def _words(made, best):
-    figures = ", ".join(f"{each.name} {each.ms:.3g}" + (" ms a segment" if n == 0 else "") for n, each in enumerate(made))
+    figures = ", ".join(f"{each.name} {_figure(each.ms)}" + (" ms a segment" if n == 0 else "") for n, each in enumerate(made))
     return f"{figures}: {best.name} kept" if len(made) > 1 else figures
+
+
+def _figure(ms):
+    return f"{ms:.0f}" if ms >= 100 else f"{ms:.3g}"
 
 
 def _listed(names):
