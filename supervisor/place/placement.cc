@@ -41,31 +41,37 @@ Fitted FitToMemory(const Machine& machine, const PlacementRequest& request, cons
   const int64_t limit = machine.UsableMemory();
   const MemoryNeed& need = request.need;
   if (limit == 0) return fitted;
-  const int templates = std::min(split.workers, static_cast<int>(machine.nodes.size()));
-  int arenas = std::min(split.workers, CountArenas(machine));
-  const int64_t worker_bytes = need.engine_bytes * split.engines;
-  if (arenas > 1 && Need(need, arenas, templates, int64_t{split.workers} * split.engines) > limit &&
-      Need(need, arenas, templates, 0) > limit / 2) {
+  const int nodes = static_cast<int>(machine.nodes.size());
+  const int memory_nodes = CountArenas(machine);
+  // Fewer workers than nodes leave nodes without a template and an arena, too.
+  const auto arenas = [&](int workers) {
+    return fitted.one_arena ? 1 : std::min(workers, memory_nodes);
+  };
+  const auto need_of = [&](int workers, int engines) {
+    return Need(need, arenas(workers), std::min(workers, nodes), int64_t{workers} * engines);
+  };
+  if (arenas(split.workers) > 1 && need_of(split.workers, split.engines) > limit &&
+      need_of(split.workers, 0) > limit / 2) {
     fitted.one_arena = true;
-    arenas = 1;
     warnings.push_back(LimitWords(machine) + " has no room for the weights (" +
                        Bytes(need.weights_bytes) +
                        ") on each NUMA node: they are held once, and some workers read them from "
                        "another node");
   }
   if (request.workers) return fitted;
-  const int64_t left = limit - Need(need, arenas, templates, 0);
-  const int64_t room = worker_bytes > 0 ? std::max<int64_t>(0, left) / worker_bytes : split.workers;
+  int room = split.workers;
+  while (room > 0 && need_of(room, split.engines) > limit) --room;
   if (room >= split.workers) return fitted;
-  fitted.workers = static_cast<int>(std::max<int64_t>(1, room));
+  fitted.workers = std::max(1, room);
   if (room == 0) {
     warnings.push_back(LimitWords(machine) + " may be too little for even one worker (about " +
-                       Bytes(Need(need, 1, 1, split.engines)) + " in all, " +
-                       Bytes(need.weights_bytes) + " of it weights)");
+                       Bytes(need_of(1, split.engines)) + " in all, " + Bytes(need.weights_bytes) +
+                       " of it weights)");
   } else {
     warnings.push_back(LimitWords(machine) + " has room for " + Counted(room, "worker") +
                        " instead of " + std::to_string(split.workers) + " (weights " +
-                       Bytes(need.weights_bytes * arenas) + ", about " + Bytes(worker_bytes) +
+                       Bytes(need.weights_bytes * arenas(room)) + ", about " +
+                       Bytes(need.engine_bytes * split.engines) +
                        " a worker); -p sets another number");
   }
   return fitted;

@@ -300,6 +300,18 @@ TEST(MemoryChoice, WithoutRoomForWeightsOnEachNodeTheyAreHeldOnce) {
   EXPECT_NE(placement.warnings[0].find("they are held once"), std::string::npos);
 }
 
+TEST(MemoryChoice, FewerWorkersThanNodesNeedNoTemplateOnEach) {
+  // Four templates and one arena leave no room for a worker, two templates do.
+  const Machine machine = WithMemory("numa:4 core:2 pu:1", 64 << 10, 740);
+  const Placement placement = Place(machine, {.workers = {}, .engines = {}, .need = kNeed});
+  EXPECT_EQ(placement.split.workers, 2);
+  EXPECT_EQ(placement.nodes.size(), 2U);
+  EXPECT_EQ(placement.need_bytes, 650 * kMiB);
+  ASSERT_EQ(placement.warnings.size(), 2U);
+  EXPECT_NE(placement.warnings[1].find("has room for 2 workers instead of 8"), std::string::npos)
+      << placement.warnings[1];
+}
+
 TEST(CpuLoad, IsTheBusyShareBetweenTwoLooks) {
   FixtureRoot root;
   root.Write("/proc/stat",
