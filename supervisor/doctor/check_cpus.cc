@@ -58,8 +58,9 @@ std::optional<Finding> CheckMachine(const Survey& survey) {
   std::string found = CpuInfo(survey, "model name");
   if (found.empty()) found = "a CPU that does not tell its name";
   if (online > 0) found += ", " + Counted(online, "CPU");
-  found += "; usable: " + Counted(survey.machine.usable_cpus, "CPU") + " on " +
-           Counted(UsableCores(survey.machine), "core") + " of " +
+  // What a quota leaves of them is a finding of its own.
+  found += "; usable: " + Counted(static_cast<int64_t>(survey.machine.cpus.size()), "CPU") +
+           " on " + Counted(UsableCores(survey.machine), "core") + " of " +
            Counted(static_cast<int64_t>(survey.machine.nodes.size()), "NUMA node");
   if (survey.machine.memory_bytes > 0) found += ", " + Bytes(survey.machine.memory_bytes);
   if (Flags(survey).contains("hypervisor")) found += "; a virtual machine";
@@ -128,12 +129,15 @@ std::optional<Finding> CheckQuota(const Survey& survey) {
   const auto have = static_cast<int>(survey.machine.cpus.size());
   if (quota->cpus >= have) return Finding{Level::kFine, found + ", no fewer than may be used"};
   const bool version_two = quota->file.ends_with("cpu.max");
-  return Finding{
-      Level::kCosts, found + " for " + Counted(have, "CPU"),
-      "all engines together stand still when it is used up, many times a second; " +
-          Counted(survey.machine.usable_cores, "engine") + " on one core each use it to the full",
-      std::string("echo ") + (version_two ? "max" : "-1") + " | sudo tee " + quota->file +
-          "  (docker update --cpus " + std::to_string(have) + " CONTAINER)"};
+  const int engines = survey.machine.usable_cores;
+  return Finding{Level::kCosts, found + " for " + Counted(have, "CPU"),
+                 "all engines together stand still when it is used up, many times a second; " +
+                     (engines == 1 ? std::string("1 engine uses it")
+                                   : std::to_string(engines) + " engines on one core each use it") +
+                     " to the full",
+                 std::string("echo ") + (version_two ? "max" : "-1") + " | sudo tee " +
+                     quota->file + "  (docker update --cpus " + std::to_string(have) +
+                     " CONTAINER)"};
 }
 
 std::optional<Finding> CheckSiblings(const Survey& survey) {

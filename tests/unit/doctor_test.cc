@@ -137,6 +137,11 @@ TEST_F(Doctor, OfAQuotaOfVersionOneSaysWhatKeepsItBusy) {
       Says("2 workers with 1 engine each: as many as the quota of 1.5 CPUs keeps busy\n"
            "  node 0: 2 workers on CPUs 0-1\n"))
       << Text();
+  EXPECT_TRUE(Says("; usable: 8 CPUs on 8 cores of 1 NUMA node")) << Text();
+  EXPECT_TRUE(Says("; 2 engines on one core each use it to the full")) << Text();
+  root_.Write("/sys/fs/cgroup/cpu/c/cpu.cfs_quota_us", "50000\n");
+  Machine("core:8 pu:1");
+  EXPECT_TRUE(Says("; 1 engine uses it to the full")) << Text();
 }
 
 TEST_F(Doctor, OfAContainerWithTwoAndAHalfCpusOnNodeOneStaysThere) {
