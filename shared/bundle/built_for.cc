@@ -35,11 +35,22 @@ std::string Trimmed(const std::string& text) {
 
 std::string Named(const std::string& model) { return model.empty() ? "" : " (" + model + ")"; }
 
+// What makes the same bundle, not the one that consort-prepare makes by itself.
+std::string Options(const Prepared& prepared) {
+  std::string options;
+  if (prepared.precision != "fp32") options += " --precision " + prepared.precision;
+  if (prepared.precision == "int8") options += " --calibrate AUDIO";
+  if (prepared.batch > 1) options += " --batch " + std::to_string(prepared.batch);
+  if (prepared.cpu.portable) options += " --portable";
+  return options;
+}
+
 Error MadeFor(const Bundle& bundle, const std::string& what) {
-  const auto& source = bundle.manifest.prepared.source_name;
+  const Prepared& prepared = bundle.manifest.prepared;
   return Error{"bundle \"" + bundle.folder + "\": " + what,
                "make the bundle again on this machine: consort-prepare " +
-                   (source.empty() ? "MODEL" : source) + " -o " + bundle.folder};
+                   (prepared.source_name.empty() ? "MODEL" : prepared.source_name) + " -o " +
+                   bundle.folder + Options(prepared)};
 }
 
 }  // namespace

@@ -62,6 +62,21 @@ TEST(BuiltFor, AnotherLibTorchIsRefusedWhereThereIsOneToCompareWith) {
   EXPECT_EQ(Trouble(bundle, kNew), "");
 }
 
+TEST(BuiltFor, TheCommandThatHelpsMakesTheSamePrecisionAndBatch) {
+  Bundle bundle = MadeOn(kNew);
+  auto& prepared = bundle.manifest.prepared;
+  prepared.precision = "bf16";
+  prepared.batch = 4;
+  EXPECT_TRUE(
+      Trouble(bundle, kOld).ends_with("consort-prepare cnn.pt -o b --precision bf16 --batch 4"));
+  prepared.precision = "int8";
+  prepared.batch = 1;
+  prepared.cpu.portable = true;
+  EXPECT_TRUE(
+      Trouble(bundle, kOld)
+          .ends_with("consort-prepare cnn.pt -o b --precision int8 --calibrate AUDIO --portable"));
+}
+
 TEST(BuiltFor, OtherBackendsRunAnywhere) {
   for (const auto backend : {Prepared::Backend::kTorchScript, Prepared::Backend::kNull}) {
     Bundle bundle = MadeOn(kNew);
