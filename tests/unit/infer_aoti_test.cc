@@ -207,6 +207,16 @@ TEST(InferAoti, RefusesAConstantOfAnotherTypeOrLayout) {
   EXPECT_NE(unknown.LoadTrouble(), "");
 }
 
+TEST(InferAoti, RefusesAPackedWeightWhoseDescriptorReachesBeyondItsBytes) {
+  TinyModel tiny("packed");
+  WeightEntry& entry = Entry(tiny, true, "float32");
+  entry.nbytes -= 4;
+  const auto model = LoadModel(tiny.Source());
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().what,
+            "the weight \"" + entry.name + "\" lies outside of the shared weights");
+}
+
 TEST(InferAoti, RefusesAnInputOfAnotherShape) {
   const TinyModel tiny("packed");
   ModelSource source = tiny.Source();

@@ -1,6 +1,7 @@
 #include "worker/infer/weights.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/csrc/inductor/aoti_torch/c/shim.h>
 #include <torch/csrc/inductor/aoti_torch/utils.h>
 
@@ -40,6 +41,14 @@ std::byte* Bytes(const WeightEntry& entry, const ArenaView& arena) {
   return const_cast<std::byte*>(arena.data() + entry.offset);
 }
 
+// Bytes that oneDNN will read of it, by its descriptor.
+int64_t PackedBytes(const at::Tensor& packed) {
+  static const auto bytes_of = c10::Dispatcher::singleton()
+                                   .findSchemaOrThrow("mkldnn::_nbytes", "")
+                                   .typed<int64_t(const at::Tensor&)>();
+  return bytes_of.call(packed);
+}
+
 }  // namespace
 
 Result<at::Tensor> ViewWeight(const WeightEntry& entry, const ArenaView& arena) {
@@ -68,6 +77,12 @@ Result<at::Tensor> ViewPackedWeight(const WeightEntry& entry, const ArenaView& a
   if (failed != 0) return CannotTake(entry);
   const at::Tensor tensor = *torch::aot_inductor::tensor_handle_to_tensor_pointer(handle);
   aoti_torch_delete_tensor_object(handle);
+  // The descriptor has a size of its own, and nothing below looks at the table's again.
+  try {
+    if (PackedBytes(tensor) > entry.nbytes) return Outside(entry);
+  } catch (const std::exception&) {
+    return CannotTake(entry);
+  }
   return tensor;
 }
 
