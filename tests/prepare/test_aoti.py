@@ -61,7 +61,7 @@ def compiled(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def in_fours(tmp_path_factory):
-    workshop = workshop_in(tmp_path_factory.mktemp("in-fours"))
+    workshop = workshop_in(tmp_path_factory.mktemp("in fours, it's a long way"))
     outcome = workshop.prepare_by_itself("--fast", "--batch", "4")
     assert outcome.status == 0, outcome.err
     return workshop
@@ -250,6 +250,8 @@ def test_a_compiler_that_fails_is_one_line_and_torchscript(tmp_path, monkeypatch
     assert outcome.status == 0, outcome.err
     assert "the backend is torchscript, because the model does not compile: it does not compile: " in outcome.err and "all is lost" in outcome.err
     assert workshop.prepared()["backend"] == "torchscript" and not workshop.left_beside()
+    again = workshop.prepare_by_itself("--fast")  # the compiler may be well again
+    assert again.status == 0 and "all is lost" in again.err and "up to date" not in again.out
 
 
 def test_without_a_compiler_there_is_one_sentence(tmp_path, monkeypatch):
@@ -300,7 +302,8 @@ def test_options_before_the_model_leave_the_model_alone(compiled):
 @pytest.mark.parametrize("options,words", [
     (["--precision", "int8"], ["int8 takes its ranges from sounds", "--calibrate AUDIO"]),
     (["--backend", "torchscript", "--portable"], ["--portable is for the backend aoti"]),
-    (["--calibrate", "x.wav"], ["--calibrate is for int8"])])
+    (["--calibrate", "x.wav"], ["--calibrate is for int8"]),
+    (["--portable", "--precision", "int8", "--calibrate", "x.wav"], ["int8 packs its weights for one CPU"])])
 def test_options_that_do_not_go_together_are_one_sentence(tmp_path, options, words):
     refused(workshop_in(tmp_path).prepare(*options), *words)
 

@@ -165,6 +165,31 @@ def test_the_fingerprint_of_python_changes_with_its_weights_and_its_code(tmp_pat
     assert found[0] == found[1] and len(set(found)) == 3
 
 
+def test_a_file_of_python_may_have_dataclasses(tmp_path):
+    path = tmp_path / "with_dataclass.py"
+    path.write_text("from __future__ import annotations\nimport dataclasses\nfrom torch import nn\n"
+                    "@dataclasses.dataclass\nclass Config:\n    labels: int = 3\n"
+                    "def model(): return nn.Linear(500, Config().labels)\n")
+    assert programs.run_exported(programs.load(f"{path}:model", EXAMPLE).exported, EXAMPLE).shape == (1, 3)
+
+
+def test_python_does_not_start_threads_that_a_fork_would_lose(tmp_path):
+    path = in_python(tmp_path, """
+        torch.set_num_threads(2)
+        def model():
+            torch.set_num_threads(3)
+            return nn.Linear(500, 3)
+        """)
+    set_num_threads = torch.set_num_threads
+    programs.load(f"{path}:model", EXAMPLE)
+    assert torch.get_num_threads() == 1 and torch.set_num_threads is set_num_threads
+
+
+def test_python_that_gives_another_model_each_time_is_refused(tmp_path):
+    with pytest.raises(PrepareError, match="another model each time"):
+        programs.fingerprint(in_python(tmp_path, "def model(): return nn.Linear(500, 3)") + ":model")
+
+
 @pytest.mark.parametrize("source,name,words", [
     ("def model(): return 1", "model", "gives a int, not an nn.Module"), ("", "model", "has no attribute 'model'"),
     ("1 / 0", "model", "ZeroDivisionError"), ("def model(one): return one", "model", "missing 1 required positional argument")])

@@ -51,6 +51,9 @@ def set_scratch(folder):
     """Before the compiler is imported: whatever it writes, it writes there."""
     cache = os.path.join(folder, "cache")
     os.makedirs(cache, exist_ok=True)
+    if re.search(r"[^\w/.+-]", cache, re.ASCII):
+        # The compiler's command is a text that is split at blanks: a plain name for the same folder.
+        cache = f"/proc/{os.getpid()}/fd/{os.open(cache, os.O_PATH | os.O_DIRECTORY)}"
     os.environ.update(TORCHINDUCTOR_CACHE_DIR=cache, TMPDIR=cache, TORCHINDUCTOR_COMPILE_THREADS="1")
     import tempfile
     tempfile.tempdir = None

@@ -22,6 +22,7 @@ AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx_vnni", "avx512_vnni", "avx512_bf16",
              "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8")
+DOES_NOT_COMPILE = "it does not compile"  # how a reason begins that may be another one tomorrow
 
 
 def file_sha256(path):
@@ -103,7 +104,9 @@ def up_to_date(folder, manifest, labels, source, asked):
     prepared = model["prepared"]
     same = ({key: value for key, value in model.items() if key != "prepared"} == manifests.bundled(manifest)
             and prepared.get("source") == source and prepared.get("torch") == torch_version()
-            and prepared.get("asked") == asked and _is_for_this_cpu(prepared))
+            and prepared.get("asked") == asked and _is_for_this_cpu(prepared)
+            # No memory, no room, another compiler: it is tried again.
+            and not prepared.get("reason", "").startswith(DOES_NOT_COMPILE))
     if not same or prepared["files"].get("labels.txt", {}).get("sha256") != hashlib.sha256(labels_bytes(labels)).hexdigest():
         return None
     for name, entry in prepared["files"].items():

@@ -67,21 +67,22 @@ class Child:
         return value
 
     def _cause(self):
-        pid, status = os.waitpid(self._pid, os.WNOHANG) if _wait_a_moment(self._pid) else (0, 0)
-        if pid and os.WIFSIGNALED(status):
-            killer = signal.Signals(os.WTERMSIG(status)).name
+        ended = _wait_a_moment(self._pid)
+        if ended is not None and ended.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
+            killer = signal.Signals(ended.si_status).name
             memory = ": perhaps there is too little memory" if killer == "SIGKILL" else ""
             return f"it was ended by {killer}{memory}"
         return "its process ended"
 
 
 def _wait_a_moment(pid):
-    """Until it can be reaped; it stays to be reaped."""
+    """How it ended, or None if it did not; it stays to be reaped."""
     for _ in range(50):
-        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
-            return True
+        ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if ended is not None:
+            return ended
         time.sleep(0.01)
-    return False
+    return None
 
 
 def _live(make, pipe, log_path, parent, inner):

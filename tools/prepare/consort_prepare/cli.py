@@ -112,6 +112,8 @@ def _check_together(asked):
         raise PrepareError("int8 takes its ranges from sounds, and none were given", "name some that are like yours: --calibrate AUDIO")
     if asked.calibrate and asked.precision != "int8":
         raise PrepareError(f"--calibrate is for int8, and the precision is {asked.precision}", "say --precision int8, or --verify for the sounds")
+    if asked.portable and asked.precision == "int8":
+        raise PrepareError("int8 packs its weights for one CPU, so it cannot be portable", "leave out --portable or --precision int8")
     if asked.backend == "torchscript":
         for given, option in ((asked.precision != "fp32", f"--precision {asked.precision}"), (asked.batch != 1, f"--batch {asked.batch}"),
                               (asked.portable, "--portable"), (asked.fast, "--fast")):

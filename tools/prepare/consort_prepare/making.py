@@ -47,6 +47,7 @@ def _is_torchscript(model_path):
 def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
     """(prepared, None), or (None, why it has to be torchscript)."""
     from . import aoti, precision, program, variants
+    from .children import ChildFailed
     missing = precision.missing(asked.precision)
     if missing:
         raise PrepareError(missing, "leave --precision out for fp32")
@@ -60,6 +61,8 @@ def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
         return None, error.reason
     except variants.DoesNotCompile as error:
         return None, str(error)
+    except ChildFailed as error:  # on the way to the compiler, or behind it
+        return None, f"{bundle.DOES_NOT_COMPILE}: {error}"
     variants.take(found, folder)
     cpu = bundle.cpu()
     if asked.portable:

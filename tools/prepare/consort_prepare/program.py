@@ -6,8 +6,8 @@ It comes from one of three sources:
   the example. What it made is compared with the original, since it may lose a write or a branch.
 - an exported program (torch.export.save); its dynamic sizes become the example's.
 - Python, "module:function" or "file.py:function": a function without arguments that gives an
-  nn.Module. It is run, as a part of the person's own program would be. One that draws its weights
-  should seed them, or each call is another model.
+  nn.Module. It is run, as a part of the person's own program would be, several times. One that
+  draws its weights must seed them, or each call is another model.
 
 Whatever the model gives, the program gives one float32 tensor with the batch first: the first of
 several results, [1, labels] for [labels].
@@ -80,6 +80,13 @@ def fingerprint(path):
     if kind_of(path) != "python":
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    found = _fingerprint_of_python(path)
+    if _fingerprint_of_python(path) != found:
+        raise PrepareError(f'"{path}" gives another model each time it is called', "seed what it draws: torch.manual_seed(1)")
+    return found
+
+
+def _fingerprint_of_python(path):
     module, sources = _from_python(path)
     digest = hashlib.sha256()
     for source in sources:
@@ -177,10 +184,13 @@ def _from_python(path):
     if where.endswith(".py"):
         own.append(os.path.dirname(os.path.abspath(where)))
     sys.path[:0] = own
+    # More threads than one would be missing in a child that is forked later: it would wait for ever.
+    torch.set_num_threads(1)
+    set_num_threads, torch.set_num_threads = torch.set_num_threads, lambda _: None
     try:
         if where.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(os.path.basename(where)[:-3].replace(".", "_"), where)
-            module = importlib.util.module_from_spec(spec)
+            spec = importlib.util.spec_from_file_location("_given_" + os.path.basename(where)[:-3].replace(".", "_"), where)
+            module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where dataclasses look
             spec.loader.exec_module(module)
         else:
             module = importlib.import_module(where)
@@ -189,6 +199,7 @@ def _from_python(path):
         raise PrepareError(f'could not load "{path}": {type(error).__name__}: {_first_line(error)}',
                            "MODULE:FUNCTION names a function without arguments that gives an nn.Module") from None
     finally:
+        torch.set_num_threads = set_num_threads
         for folder in own:
             sys.path.remove(folder)
     if not isinstance(made, torch.nn.Module):

@@ -84,14 +84,14 @@ class _Search:
             if all(new.sha256 != each.sha256 for each in made):  # int8 is packed whatever is asked for
                 made.append(new)
         if not made:
-            raise DoesNotCompile(f"it does not compile: {problems[0][1]}")
+            raise DoesNotCompile(f"{bundle.DOES_NOT_COMPILE}: {problems[0][1]}")
         for variant, reason in problems:
             self._progress.say(f"the variant {variant} is left out, it does not compile: {reason}")
         self._time(made)
         best = min(made, key=lambda each: each.ms)
         self._progress.say(_words(made, best))
-        if made[0].variant == "packed" and made[0].packed < packable:
-            self._progress.say(f"warning: {made[0].packed} of {packable} weights are packed; the others are put in order again for every segment")
+        if best.variant == "packed" and best.packed < packable:
+            self._progress.say(f"warning: {best.packed} of {packable} weights are packed; the others are put in order again for every segment")
         if batch > 1:
             self._demand_independence(best)
         elif options.batch == "auto":
