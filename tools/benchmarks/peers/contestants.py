@@ -80,14 +80,15 @@ def field(model, precisions, only, bundles):
     frozen = [{"optimize": False}, {"optimize": True}]
     allocators = [{"allocator": "jemalloc"}, {"allocator": "glibc"}]
     threads = [{"threads": True}, {"threads": False}]
+    # The allocator first: what a batch costs depends on it.
     # OpenVINO's wheel dies of a double free under a preloaded jemalloc, so it has no such choice.
     peers = (
         Peer("python-pool", model, "fp32", pool, (allocators,)),
-        Peer("python-pool-tuned", model, "fp32", pool, (batches, frozen, allocators)),
+        Peer("python-pool-tuned", model, "fp32", pool, (allocators, batches, frozen)),
         Peer("ray", model, "fp32", {**pool, "script": "ray_actors.py"}, like="python-pool-tuned"),
-        Peer("onnxruntime", model, "fp32", ort, (batches, threads, allocators)),
+        Peer("onnxruntime", model, "fp32", ort, (allocators, batches, threads)),
         Peer("openvino", model, "fp32", {**vino, "precision": "f32"}, (batches, threads)),
-        Peer("python-pool-bf16", model, "bf16", {**pool, "bf16": True}, (batches, frozen, allocators)),
+        Peer("python-pool-bf16", model, "bf16", {**pool, "bf16": True}, (allocators, batches, frozen)),
         Peer("openvino-bf16", model, "bf16", {**vino, "precision": "bf16"}, (batches, threads)))
     found = []
     for precision in precisions if "consort" in only else ():
