@@ -91,6 +91,8 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_option("-o,--output", run.output);
   app.add_option("--job", run.job);
   app.add_flag("--restart", run.restart);
+  app.add_flag("--mixed", run.mixed);
+  app.add_flag("--retry-failed", run.retry_failed);
   app.add_option("-p,--processes", workers);
   app.add_option("-t,--threads", engines);
   app.add_option("--intra", intra);
@@ -116,6 +118,9 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.attempts = ParseCount("--attempts", attempts, "");
   run.progress = ParseProgress(progress);
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
+  if (run.restart && run.retry_failed) {
+    throw UsageError{"--restart and --retry-failed exclude each other"};
+  }
   if (run.bundle.empty()) throw UsageError{"no model: name its bundle with -m"};
   if (run.output.empty()) throw UsageError{"-o needs the name of a file"};
   if (run.operands.empty()) throw UsageError{"no audio: name a list, files, folders, or \"-\""};

@@ -21,6 +21,8 @@ struct RunOptions {
   int attempts = 3;
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
+  bool mixed = false;         // go on with another CPU, LibTorch or --intra
+  bool retry_failed = false;  // the files that failed, once more
   bool quiet = false;  // never together with verbose
   int verbose = 0;     // how many -v
   bool no_template = false;

@@ -21,6 +21,7 @@ libsndfile1-dev        | build | module:sndfile                                 
 libsoxr-dev            | build | module:soxr                                     | resampling
 nlohmann-json3-dev     | build | header:nlohmann/json.hpp                        | manifests
 libssl-dev             | build | module:libcrypto                                | SHA-256
+libsqlite3-dev         | build | module:sqlite3                                  | the job's journal
 libgtest-dev           | build | header:gtest/gtest.h                            | unit tests
 libbenchmark-dev       | build | header:benchmark/benchmark.h                    | benchmarks
 relacy-dev             | test  | header:relacy/relacy.hpp                        | checks every interleaving of the ring
