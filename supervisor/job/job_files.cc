@@ -35,7 +35,7 @@ Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle)
   JobFiles files(std::move(folder), options);
   CONSORT_TRY(files.OpenJournal(bundle));
   if (!files.resumes_) {
-    CONSORT_TRY(ResultFile::CheckCreatable(options.output, options.restart));
+    CONSORT_TRY(ResultFile::CheckCreatable(options.output, files.anew()));
   }
   return files;
 }
@@ -105,7 +105,7 @@ Status JobFiles::Begin(FileList& list) {
     CONSORT_TRY(journal_, Journal::Open(folder_.journal()));
   }
   // In between, nothing is begun here: whatever stops us, the same command may be given again.
-  CONSORT_TRY(journal_->Clear());
+  CONSORT_TRY(journal_->Clear(anew()));
   CONSORT_TRY(folder_.ReplaceList(list.spool_fd()));
   CONSORT_TRY(journal_->Begin(identity_, list.size()));
   folder_.Keep();
@@ -113,7 +113,7 @@ Status JobFiles::Begin(FileList& list) {
 }
 
 Result<ResultFile> JobFiles::OpenResults() {
-  if (!resumes_) return ResultFile::Create(options_->output, options_->restart);
+  if (!resumes_) return ResultFile::Create(options_->output, anew());
   return ResultFile::Resume(options_->output, journal_->totals().bytes);
 }
 

@@ -49,6 +49,8 @@ class JobFiles {
   JobFiles(JobFolder folder, const RunOptions& options)
       : folder_(std::move(folder)), options_(&options) {}
   Status OpenJournal(const Bundle& bundle);
+  // Results that are there may be written over: --restart, now or in a run that was cut off.
+  bool anew() const { return options_->restart || (journal_ && journal_->anew()); }
 
   JobFolder folder_;
   const RunOptions* options_;

@@ -74,7 +74,7 @@ Status Journal::ReadTotals() {
                             "SELECT begun, switching, entries, bytes, head, head_segment, "
                             "head_bytes, files_done, segments, audio_seconds, elapsed_ns, stage_ns,"
                             " workers_crashed, workers_killed, templates_crashed, "
-                            "templates_killed, idle_starts FROM job"));
+                            "templates_killed, idle_starts, anew FROM job"));
   CONSORT_TRY(const bool any, row.Step());
   if (!any) return Ok();
   begun_ = row.Int(0) != 0;
@@ -94,6 +94,7 @@ Status Journal::ReadTotals() {
   }
   for (int i = 0; i < 4; ++i) totals_.restarts[static_cast<size_t>(i)] = row.Unsigned(12 + i);
   totals_.idle_starts = row.Unsigned(16);
+  anew_ = row.Int(17) != 0;
   return Ok();
 }
 
@@ -234,14 +235,16 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
   }
 }
 
-Status Journal::Clear() {
-  return Transaction([this] {
+Status Journal::Clear(bool anew) {
+  return Transaction([this, anew]() -> Status {
     begun_ = switching_ = false;
+    anew_ = anew;
     totals_ = {};
-    return database_.Run(
+    CONSORT_TRY(database_.Run(
         "DELETE FROM job; DELETE FROM identity; DELETE FROM files; DELETE FROM open_files;"
         "DELETE FROM ahead; DELETE FROM suspects; DELETE FROM in_hand; DELETE FROM files_next;"
-        "DELETE FROM totals_next");
+        "DELETE FROM totals_next"));
+    return WriteTotals(totals_);
   });
 }
 
@@ -269,13 +272,13 @@ Status Journal::WriteIdentity(const Identity& identity) {
 Status Journal::WriteTotals(const JobTotals& totals) {
   CONSORT_TRY(auto row,
               database_.Prepare("INSERT OR REPLACE INTO job VALUES "
-                                "(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                                "(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   const std::string_view stages(reinterpret_cast<const char*>(totals.stage_ns.data()), kStagesText);
   return row
       .With(begun_, switching_, totals.entries, totals.bytes, totals.head, totals.head_segment,
             totals.head_bytes, totals.files_done, totals.segments, totals.audio_seconds,
             totals.elapsed_ns, stages, totals.restarts[0], totals.restarts[1], totals.restarts[2],
-            totals.restarts[3], totals.idle_starts)
+            totals.restarts[3], totals.idle_starts, anew_)
       .Run();
 }
 
@@ -334,7 +337,7 @@ Status Journal::Commit(const JournalStep& step) {
       CONSORT_TRY(insert.With(row.file, row.first, row.count, row.text).Run());
     }
     CONSORT_TRY(auto forget, database_.Prepare("DELETE FROM ahead WHERE file < ?1 OR "
-                                                "(file = ?1 AND first + count <= ?2)"));
+                                               "(file = ?1 AND first + count <= ?2)"));
     CONSORT_TRY(forget.With(step.totals.head, step.totals.head_segment).Run());
     CONSORT_TRY(WriteOpen(step));
     return WriteTotals(step.totals);

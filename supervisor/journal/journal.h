@@ -86,6 +86,8 @@ class Journal {
 
   // A job began here. If not, whatever else is in here does not count.
   bool begun() const { return begun_; }
+  // A --restart came as far as Clear.
+  bool anew() const { return anew_; }
   const JobTotals& totals() const { return totals_; }
   Result<std::vector<std::pair<std::string, std::string>>> ReadIdentity();
   Result<std::map<ErrorCode, uint64_t>> ReadFailed();
@@ -99,8 +101,9 @@ class Journal {
   Status ReadFiles(bool only_failed, const std::function<Status(const FileRow&)>& each);
 
   // Forgets everything and begins; in two steps, since the list lies beside: between them the
-  // journal says that no job began.
-  Status Clear();
+  // journal says that no job began. `anew`: results that are there may be written over, as
+  // --restart said; whoever goes on from here need not say so again.
+  Status Clear(bool anew);
   Status Begin(const Identity& identity, uint64_t entries);
   // Goes on: another start, and perhaps a longer list or a mixed identity.
   Status GoOn(const Identity& identity, uint64_t entries);
@@ -126,6 +129,7 @@ class Journal {
   Database database_;
   JobTotals totals_;
   bool begun_ = false;
+  bool anew_ = false;
   bool switching_ = false;
   std::optional<Error> failed_;
 };

@@ -145,7 +145,8 @@ TEST_F(JournalTest, ClearForgetsEverything) {
   step.files = {FailedRow(0, 5)};
   step.suspects = {{2, 8, 1}};
   ASSERT_TRUE(journal->Commit(step));
-  ASSERT_TRUE(journal->Clear());
+  ASSERT_TRUE(journal->Clear(true));
+  EXPECT_TRUE(Open()->anew());
   EXPECT_FALSE(Open()->begun()) << "killed here, the next start is a first one";
   ASSERT_TRUE(journal->Begin(kIdentity, 3));
   EXPECT_EQ(journal->totals().bytes, 0U);
