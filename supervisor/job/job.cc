@@ -193,6 +193,17 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
   return ended;
 }
 
+// Whatever stopped a job that keeps a journal, the cure ends in the same words.
+Error WithCure(Error error) {
+  if (!error.hint.empty()) return error;
+  const bool full = error.what.ends_with("no space left on device") ||
+                    error.what.ends_with("disk quota exceeded");
+  error.hint = std::string(full ? "make room" : "once that is mended") +
+               (full ? ", then the same command goes on where it was"
+                     : ", the same command goes on where it was");
+  return error;
+}
+
 Result<int> RunKept(const RunOptions& options, Ground& ground) {
   CONSORT_TRY(auto files, JobFiles::Open(options, ground.bundle));
   ground.folder = files.folder();
@@ -226,7 +237,11 @@ Result<int> Run(const RunOptions& options) {
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));
   ground.progress = MakeProgress(StyleOf(options));
-  if (JobFiles::CanKeep(options.output)) return RunKept(options, ground);
+  if (JobFiles::CanKeep(options.output)) {
+    auto ended = RunKept(options, ground);
+    if (!ended) return WithCure(ended.error());
+    return ended;
+  }
   ground.folder = TemporaryFolder(options);
   if (options.retry_failed) {
     return Error{"results that are no file cannot be put right", "name a file with -o"};

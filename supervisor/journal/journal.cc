@@ -105,9 +105,6 @@ Status Journal::Transaction(const std::function<Status()>& body) {
   if (done) done = database_.Run("COMMIT");
   if (done) return done;
   failed_ = done.error();
-  if (failed_->hint.empty()) {
-    failed_->hint = "once that is mended, the same command goes on where it was";
-  }
   database_.LeaveAsItIs();
   return *failed_;
 }
