@@ -5,5 +5,6 @@ namespace consort {
 
 extern const char kMainHelp[];
 extern const char kRunHelp[];
+extern const char kStatusHelp[];
 
 }  // namespace consort

@@ -131,6 +131,25 @@ RunOptions ParseRun(std::span<const std::string> words) {
   return run;
 }
 
+StatusOptions ParseStatus(std::span<const std::string> words) {
+  StatusOptions status;
+  CLI::App app;
+  app.add_flag("--json", status.json);
+  app.allow_extras();
+  std::vector<std::string> backwards(words.rbegin(), words.rend());
+  try {
+    app.parse(std::move(backwards));
+  } catch (const CLI::CallForHelp&) {
+    throw;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError{Explain(error)};
+  }
+  const auto operands = TakeOperands(app.remaining());
+  if (operands.size() != 1) throw UsageError{"name one job: its folder, or its results"};
+  status.path = operands.front();
+  return status;
+}
+
 ParsedCommand Exit(int status) {
   return {.kind = ParsedCommand::Kind::kExit, .exit_status = status, .run = {}};
 }
@@ -142,7 +161,7 @@ ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, s
     err += "consort: " + what + "\ntry \"" + help + "\"\n";
     return Exit(kUsage);
   };
-  if (words.empty()) return refuse("no command; commands: run", "consort --help");
+  if (words.empty()) return refuse("no command; commands: run, status", "consort --help");
   const std::string& command = words.front();
   if (command == "--version") {
     out += std::string("consort ") + kVersion + '\n';
@@ -152,19 +171,26 @@ ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, s
     out += kMainHelp;
     return Exit(kDone);
   }
-  if (command != "run") {
+  if (command != "run" && command != "status") {
     const char* kind = command.starts_with('-') ? "option" : "command";
-    return refuse(std::string("unknown ") + kind + " \"" + command + "\"; commands: run",
+    return refuse(std::string("unknown ") + kind + " \"" + command + "\"; commands: run, status",
                   "consort --help");
   }
+  const bool is_run = command == "run";
+  ParsedCommand parsed;
   try {
-    return {
-        .kind = ParsedCommand::Kind::kRun, .exit_status = kDone, .run = ParseRun(words.subspan(1))};
+    if (is_run) {
+      parsed.run = ParseRun(words.subspan(1));
+    } else {
+      parsed.status = ParseStatus(words.subspan(1));
+    }
+    parsed.kind = is_run ? ParsedCommand::Kind::kRun : ParsedCommand::Kind::kStatus;
+    return parsed;
   } catch (const CLI::CallForHelp&) {
-    out += kRunHelp;
+    out += is_run ? kRunHelp : kStatusHelp;
     return Exit(kDone);
   } catch (const UsageError& error) {
-    return refuse(error.what, "consort run --help");
+    return refuse(error.what, is_run ? "consort run --help" : "consort status --help");
   }
 }
 

@@ -23,19 +23,26 @@ struct RunOptions {
   bool restart = false;
   bool mixed = false;         // go on with another CPU, LibTorch or --intra
   bool retry_failed = false;  // the files that failed, once more
-  bool quiet = false;  // never together with verbose
-  int verbose = 0;     // how many -v
+  bool quiet = false;         // never together with verbose
+  int verbose = 0;            // how many -v
   bool no_template = false;
   std::vector<std::string> operands;  // LIST | FILE | DIR | "-", at least one
 };
 
+struct StatusOptions {
+  std::string path;  // of a job's folder, or of its results
+  bool json = false;
+};
+
 struct ParsedCommand {
   enum class Kind {
-    kRun,   // do what `run` says
-    kExit,  // all is said: leave with exit_status
+    kRun,     // do what `run` says
+    kStatus,  // what `status` says
+    kExit,    // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
   RunOptions run;
+  StatusOptions status = {};
 };
 
 // Prints what there is to print.

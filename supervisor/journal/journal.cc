@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "supervisor/journal/file_system.h"
+#include "supervisor/journal/job_status.h"
 #include "supervisor/journal/schema.h"
 
 namespace consort {
@@ -46,7 +47,7 @@ FileRow ReadFileRow(const Statement& row) {
 
 Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   CONSORT_TRY(auto database, Database::Open(path, Database::Mode::kReadWrite));
-  std::unique_ptr<Journal> journal(new Journal(std::move(database)));
+  std::unique_ptr<Journal> journal(new Journal(std::move(database), FolderOf(path)));
   const Status ready = journal->Prepare(path);
   if (!ready) {
     journal->database_.LeaveAsItIs();
@@ -57,7 +58,8 @@ Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
 
 Status Journal::Prepare(const std::string& path) {
   // Before the first access: a WAL index in shared memory does not work across a network.
-  if (IsNetworkFileSystem(FolderOf(path))) {
+  network_ = IsNetworkFileSystem(folder_);
+  if (network_) {
     CONSORT_TRY(database_.Run("PRAGMA locking_mode=EXCLUSIVE"));
   }
   CONSORT_TRY(CheckSchema(database_, path));
@@ -65,7 +67,7 @@ Status Journal::Prepare(const std::string& path) {
       database_.Run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                     "PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY"));
   CONSORT_TRY(MakeSchema(database_));
-  CONSORT_TRY(SyncFolder(FolderOf(path)));
+  CONSORT_TRY(SyncFolder(folder_));
   return ReadTotals();
 }
 
@@ -339,8 +341,9 @@ Status Journal::Commit(const JournalStep& step) {
     CONSORT_TRY(WriteOpen(step));
     return WriteTotals(step.totals);
   });
-  if (written) totals_ = step.totals;
-  return written;
+  if (!written) return written;
+  totals_ = step.totals;
+  return network_ ? WriteStatusFile(database_, folder_) : Ok();
 }
 
 Status Journal::BeginSwitch(const std::vector<FileRow>& rows, const JobTotals& totals) {

@@ -116,7 +116,8 @@ class Journal {
   bool switching() const { return switching_; }
 
  private:
-  explicit Journal(Database database) : database_(std::move(database)) {}
+  Journal(Database database, std::string folder)
+      : database_(std::move(database)), folder_(std::move(folder)) {}
   Status Prepare(const std::string& path);
   Status ReadTotals();
   // Runs `body` in a transaction. An error is kept: it is the last thing that happens here.
@@ -127,6 +128,8 @@ class Journal {
   Status WriteOpen(const JournalStep& step);
 
   Database database_;
+  std::string folder_;
+  bool network_ = false;
   JobTotals totals_;
   bool begun_ = false;
   bool anew_ = false;

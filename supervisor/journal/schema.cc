@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS files (
   file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
   alignment INTEGER, segments INTEGER, bytes INTEGER, code INTEGER, error TEXT, tail INTEGER);
+CREATE INDEX IF NOT EXISTS failed ON files (code) WHERE code IS NOT NULL;
 CREATE TABLE IF NOT EXISTS open_files (
   file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
   alignment INTEGER, crashed INTEGER, crash_line TEXT, fault_segment INTEGER,

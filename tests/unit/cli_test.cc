@@ -109,9 +109,9 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run"},
-        Mistake{{"rum"}, "unknown command \"rum\"; commands: run"},
-        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run"},
+        Mistake{{}, "no command; commands: run, status"},
+        Mistake{{"rum"}, "unknown command \"rum\"; commands: run, status"},
+        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, status"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},
