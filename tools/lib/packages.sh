@@ -27,6 +27,7 @@ libbenchmark-dev       | build | header:benchmark/benchmark.h                   
 relacy-dev             | test  | header:relacy/relacy.hpp                        | checks every interleaving of the ring
 spin                   | test  | program:spin                                    | checks the model of the protocol
 gcc                    | test  | program:gcc                                     | compiles SPIN's checker
+strace                 | test  | program:strace                                  | system calls that fail, or are the last
 alsa-utils             | test demo | file:/usr/share/sounds/alsa/Front_Center.wav | spoken sounds
 sonic-pi-samples       | test demo | file:/usr/share/sonic-pi/samples/drum_cowbell.flac | instrument sounds
 TABLE
