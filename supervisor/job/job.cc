@@ -195,7 +195,8 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
 
 // Whatever stopped a job that keeps a journal, the cure ends in the same words.
 Error WithCure(Error error) {
-  if (!error.hint.empty()) return error;
+  // What a worker program says comes as one sentence, its cure in it.
+  if (!error.hint.empty() || error.what.find("; ") != std::string::npos) return error;
   const bool full = error.what.ends_with("no space left on device") ||
                     error.what.ends_with("disk quota exceeded");
   error.hint = std::string(full ? "make room" : "once that is mended") +

@@ -16,7 +16,7 @@ def files(out):
 
 def fails(job, call, fault, words, begin=None):
     count = 0
-    for n in faults.numbers(first_few=2, step=25 if call == "pwrite64" else 9):
+    for n in faults.numbers(first_few=2, step=61 if call == "pwrite64" else 9):
         out = job.new_place()
         if begin:
             begin(out)

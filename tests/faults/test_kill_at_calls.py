@@ -9,7 +9,7 @@ from faults import KILLED, LONG, SOME_FAILED
 def kills(job, call, begin=None, more=()):
     """For N = 1, 2, …: a kill at the N-th call, then the same command to the end. Returns how many."""
     count = 0
-    for n in faults.numbers(first_few=4, step=9 if call in ("pwrite64", "openat") else 3):
+    for n in faults.numbers(first_few=4, step=31 if call in ("pwrite64", "openat") else 5):
         out = job.new_place()
         if begin:
             begin(out)
