@@ -3,11 +3,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <span>
 #include <vector>
 
 #include "shared/arena/arena.h"
+#include "shared/arena/reserve.h"
 #include "shared/bundle/sha256.h"
 
 namespace consort {
@@ -56,38 +58,50 @@ Status CopyWeights(const Bundle& bundle, int memfd) {
   const int64_t bytes = bundle.weights.bytes;
   UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return SystemError("open", path, errno);
-  // All the memory now, or a sentence; not a SIGBUS of whoever touches the page that is lacking.
-  if (bytes > 0) {
-    int trouble = 0;
-    do {
-      trouble = ::fallocate(memfd, 0, 0, bytes) == 0 ? 0 : errno;
-    } while (trouble == EINTR);
-    if (trouble != 0) {
-      Error error = SystemError(
-          "reserve " + std::to_string(bytes >> 20) + " MiB of shared memory for the weights", "",
-          trouble);
-      error.hint = "free some memory, or raise the limit of the container";
-      return error;
-    }
-  }
   CONSORT_TRY(const std::string sha256, Copy(file.get(), memfd, bytes, path));
   if (sha256 == bundle.weights.sha256) return Ok();
   return Error{"\"" + path + "\" is not the file that was prepared: its SHA-256 differs", kHint};
 }
 
+// From an arena that is sealed, so right.
+Status CopyArena(int from, int to, int64_t bytes) {
+  std::vector<std::byte> piece(kPieceBytes);
+  for (int64_t at = 0; at < bytes;) {
+    const auto want = static_cast<size_t>(std::min<int64_t>(bytes - at, kPieceBytes));
+    const ssize_t got = ::pread(from, piece.data(), want, at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return SystemError("copy the weights in shared memory", "", errno);
+    CONSORT_TRY(WriteAt(to, std::span<const std::byte>(piece).first(static_cast<size_t>(got)), at));
+    at += got;
+  }
+  return Ok();
+}
+
 }  // namespace
 
-Result<UniqueFd> FillArena(const Bundle& bundle) {
-  UniqueFd memfd(::memfd_create("consort-weights", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!memfd) return SystemError("make shared memory for the weights", "", errno);
+Result<Arena> FillArena(const Bundle& bundle, const ArenaPlace& place, int like,
+                        MemoryPolicy& policy) {
+  Arena arena;
+  arena.memfd = UniqueFd(::memfd_create("consort-weights", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  const int memfd = arena.memfd.get();
+  if (memfd < 0) return SystemError("make shared memory for the weights", "", errno);
   if (bundle.manifest.prepared.backend != Prepared::Backend::kNull) {
-    CONSORT_TRY(CopyWeights(bundle, memfd.get()));
+    const int64_t bytes = bundle.weights.bytes;
+    if (bytes > 0) {
+      CONSORT_TRY(arena.warning, ReserveArena(memfd, bytes, place, policy));
+    }
+    CONSORT_TRY(like >= 0 ? CopyArena(like, memfd, bytes) : CopyWeights(bundle, memfd));
   }
-  if (::fcntl(memfd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) !=
-      0) {
+  if (::fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
     return SystemError("seal the weights", "", errno);
   }
-  return memfd;
+  return arena;
+}
+
+Result<UniqueFd> FillArena(const Bundle& bundle) {
+  MemoryPolicy policy;
+  CONSORT_TRY(Arena arena, FillArena(bundle, {}, -1, policy));
+  return std::move(arena.memfd);
 }
 
 }  // namespace consort

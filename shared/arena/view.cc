@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "shared/arena/arena.h"
+#include "shared/arena/huge_window.h"
 #include "shared/base/mappable_fd.h"
 
 namespace consort {
@@ -27,9 +28,9 @@ Result<ArenaView> ArenaView::Map(int memfd, int64_t bytes) {
   if ((seals & kSeals) != kSeals) return Wrong("are not sealed");
   struct stat status {};
   if (::fstat(memfd, &status) != 0) return SystemError("look at the weights", "", errno);
-  if (status.st_size != bytes) {
+  if (status.st_size != ArenaFileBytes(bytes)) {
     return Wrong("have " + std::to_string(status.st_size) + " bytes, expected " +
-                 std::to_string(bytes));
+                 std::to_string(ArenaFileBytes(bytes)));
   }
   ArenaView view;
   if (bytes == 0) return view;
@@ -38,10 +39,14 @@ Result<ArenaView> ArenaView::Map(int memfd, int64_t bytes) {
   const std::string path = "/proc/self/fd/" + std::to_string(memfd);
   UniqueFd readable(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!readable) return SystemError("open", path, errno);
+  const auto size = static_cast<size_t>(bytes);
+  void* const place = ReserveAligned(size);
+  if (place == nullptr) return SystemError("map the weights", "", errno);
   try {
-    view.region_ = bip::mapped_region(MappableFd{readable.get()}, bip::read_only, 0,
-                                      static_cast<size_t>(bytes));
+    view.region_ = bip::mapped_region(MappableFd{readable.get()}, bip::read_only, 0, size, place,
+                                      MAP_SHARED | MAP_FIXED);
   } catch (const bip::interprocess_exception& trouble) {
+    ::munmap(place, size);
     return SystemError("map the weights", "", trouble.get_native_error());
   }
   ::madvise(view.region_.get_address(), view.region_.get_size(), MADV_DONTDUMP);

@@ -136,6 +136,28 @@ OutputSpec ReadOutput(JsonObject output) {
   return spec;
 }
 
+// Any segment of a group waits for the whole group, and a wider one was never seen to pay.
+constexpr int64_t kLargestBatch = 64;
+
+Prepared::Cpu ReadCpu(JsonObject cpu) {
+  Prepared::Cpu spec;
+  spec.model = cpu.Text("model", "");
+  if (cpu.Has("flags")) spec.flags = cpu.Texts("flags");
+  spec.portable = cpu.Flag("portable", false);
+  return spec;
+}
+
+// Compiled code believes what it is told: for it the shape must be there.
+void ReadInput(JsonObject& prepared, Prepared& spec) {
+  spec.batch = prepared.Integer("batch", 1, kLargestBatch, 1);
+  if (prepared.Has("input_shape")) spec.input_shape = prepared.Integers("input_shape", 1);
+  if (spec.backend != Prepared::Backend::kAoti) return;
+  if (spec.input_shape.empty() || spec.input_shape.front() != spec.batch) {
+    prepared.Complain("input_shape", "does not begin with the batch",
+                      "make the bundle again with consort-prepare");
+  }
+}
+
 // Not strict: what consort-prepare writes here grows.
 Prepared ReadPrepared(JsonObject prepared) {
   Prepared spec;
@@ -145,6 +167,9 @@ Prepared ReadPrepared(JsonObject prepared) {
       {{"torchscript", Backend::kTorchScript}, {"aoti", Backend::kAoti}, {"null", Backend::kNull}});
   spec.precision = prepared.Text("precision", "fp32");
   spec.torch_version = prepared.Text("torch", "");
+  if (prepared.Has("source")) spec.source_name = prepared.Object("source").Text("name", "");
+  if (prepared.Has("cpu")) spec.cpu = ReadCpu(prepared.Object("cpu"));
+  ReadInput(prepared, spec);
   if (prepared.Has("files")) {
     JsonObject files = prepared.Object("files");
     for (const auto& name : files.Keys()) {

@@ -55,6 +55,14 @@ struct Prepared {
   enum class Backend { kTorchScript, kAoti, kNull } backend = Backend::kTorchScript;
   std::string precision = "fp32";
   std::string torch_version;  // "2.13.0"
+  std::string source_name;    // of the file it was made from, for people; empty if not told
+  struct Cpu {                // that it was made for (shared/bundle/built_for.h)
+    std::string model;
+    std::vector<std::string> flags;
+    bool portable = false;  // needs the flags and no more
+  } cpu;
+  std::vector<int64_t> input_shape;  // with the batch in front; empty if not told
+  int64_t batch = 1;                 // segments in one forward
   struct File {
     std::string name;    // relative to the bundle
     std::string sha256;  // 64 hex digits

@@ -7,7 +7,7 @@ enum ExitStatus : int {
   kDone = 0,        // every file done; help and version too
   kFailed = 1,      // could not do the job
   kUsage = 2,       // the command line makes no sense
-  kSomeFailed = 3,  // done, but some files failed
+  kSomeFailed = 3,  // done, but some files failed; doctor: something costs speed
 };
 
 inline constexpr int SignalExitStatus(int signal_number) { return 128 + signal_number; }

@@ -10,6 +10,7 @@ usage: consort COMMAND ...
 commands:
   run             audio files in, one line of results for each segment out
   status          what a job has done, and what failed
+  doctor          this machine, how a job would use it, and what to change
 
 options:
   -h, --help      this text; "consort COMMAND --help" tells about a command
@@ -53,7 +54,8 @@ A job that was stopped, killed or cut off goes on with the same command. What it
 done lies in its folder (--job); "consort status FILE" tells.
 
 "auto" is one process for each physical core that this process may use, with one
-thread each.
+thread each; fewer where a memory limit has no room for them. "consort doctor"
+tells what it is here, and why.
 
 examples:
   consort run -m cnn14 recordings/           every file of a folder
@@ -79,6 +81,27 @@ usage: consort status [--json] DIR | RESULTS
 
       --json   everything, for programs: one line of JSON
   -h, --help   this text
+)";
+
+const char kDoctorHelp[] =
+    R"(consort doctor: this machine, how a job would use it, and what to change
+
+usage: consort doctor [-m BUNDLE] [--json]
+
+  -m, --model BUNDLE     a folder made by consort-prepare: its memory counts, too
+      --json             the same for programs
+  -h, --help             this text
+
+Told on standard output: what was found (CPUs, what affinity, cpuset and quota leave
+of them, memory, frequency, other load, allocator, environment), the split that
+"consort run" would choose and why, and each thing that costs speed with the command
+that changes it. Nothing is changed by asking.
+
+exit status:
+  0      nothing was found that costs speed
+  1      it could not be found out
+  2      the command line makes no sense
+  3      something costs speed
 )";
 
 }  // namespace consort

@@ -6,5 +6,6 @@ namespace consort {
 extern const char kMainHelp[];
 extern const char kRunHelp[];
 extern const char kStatusHelp[];
+extern const char kDoctorHelp[];
 
 }  // namespace consort

@@ -13,6 +13,7 @@
 namespace consort {
 namespace {
 
+constexpr char kCommands[] = "commands: run, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 
 // What the person did wrong; thrown inside this file only.
@@ -77,6 +78,21 @@ std::vector<std::string> TakeOperands(const std::vector<std::string>& left) {
   return operands;
 }
 
+// The operands. Throws UsageError and CLI::CallForHelp.
+std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string> words) {
+  app.allow_extras();
+  // CLI11 takes words from the back.
+  std::vector<std::string> backwards(words.rbegin(), words.rend());
+  try {
+    app.parse(std::move(backwards));
+  } catch (const CLI::CallForHelp&) {
+    throw;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError{Explain(error)};
+  }
+  return TakeOperands(app.remaining());
+}
+
 // Throws UsageError and CLI::CallForHelp.
 RunOptions ParseRun(std::span<const std::string> words) {
   RunOptions run;
@@ -101,17 +117,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_option("--progress", progress);
   app.add_flag("--quiet", run.quiet);
   app.add_flag("-v,--verbose", run.verbose);  // counts
-  app.allow_extras();
-  // CLI11 takes words from the back.
-  std::vector<std::string> backwards(words.rbegin(), words.rend());
-  try {
-    app.parse(std::move(backwards));
-  } catch (const CLI::CallForHelp&) {
-    throw;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError{Explain(error)};
-  }
-  run.operands = TakeOperands(app.remaining());
+  run.operands = ParseOptions(app, words);
   run.workers = ParseCountOrAuto("-p", workers);
   run.engines = ParseCountOrAuto("-t", engines);
   run.intra = ParseCount("--intra", intra, "");
@@ -150,8 +156,39 @@ StatusOptions ParseStatus(std::span<const std::string> words) {
   return status;
 }
 
+// Throws UsageError and CLI::CallForHelp.
+DoctorOptions ParseDoctor(std::span<const std::string> words) {
+  DoctorOptions doctor;
+  CLI::App app;
+  app.option_defaults()->take_last();
+  app.add_option("-m,--model", doctor.bundle);
+  app.add_flag("--json", doctor.json);
+  const auto operands = ParseOptions(app, words);
+  if (!operands.empty())
+    throw UsageError{"doctor takes no operand, but got \"" + operands[0] + '"'};
+  return doctor;
+}
+
+// A new command is one line here, and one in main.cc.
+struct Command {
+  const char* name;
+  ParsedCommand::Kind kind;
+  const char* help;
+  void (*parse)(std::span<const std::string>, ParsedCommand&);
+};
+
+using Words = std::span<const std::string>;
+const Command kCommandTable[] = {
+    {"run", ParsedCommand::Kind::kRun, kRunHelp,
+     [](Words words, ParsedCommand& to) { to.run = ParseRun(words); }},
+    {"status", ParsedCommand::Kind::kStatus, kStatusHelp,
+     [](Words words, ParsedCommand& to) { to.status = ParseStatus(words); }},
+    {"doctor", ParsedCommand::Kind::kDoctor, kDoctorHelp,
+     [](Words words, ParsedCommand& to) { to.doctor = ParseDoctor(words); }},
+};
+
 ParsedCommand Exit(int status) {
-  return {.kind = ParsedCommand::Kind::kExit, .exit_status = status, .run = {}};
+  return {.kind = ParsedCommand::Kind::kExit, .exit_status = status};
 }
 
 }  // namespace
@@ -161,7 +198,7 @@ ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, s
     err += "consort: " + what + "\ntry \"" + help + "\"\n";
     return Exit(kUsage);
   };
-  if (words.empty()) return refuse("no command; commands: run, status", "consort --help");
+  if (words.empty()) return refuse(std::string("no command; ") + kCommands, "consort --help");
   const std::string& command = words.front();
   if (command == "--version") {
     out += std::string("consort ") + kVersion + '\n';
@@ -171,26 +208,22 @@ ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, s
     out += kMainHelp;
     return Exit(kDone);
   }
-  if (command != "run" && command != "status") {
+  const auto known = std::ranges::find(kCommandTable, command, &Command::name);
+  if (known == std::end(kCommandTable)) {
     const char* kind = command.starts_with('-') ? "option" : "command";
-    return refuse(std::string("unknown ") + kind + " \"" + command + "\"; commands: run, status",
+    return refuse(std::string("unknown ") + kind + " \"" + command + "\"; " + kCommands,
                   "consort --help");
   }
-  const bool is_run = command == "run";
   ParsedCommand parsed;
   try {
-    if (is_run) {
-      parsed.run = ParseRun(words.subspan(1));
-    } else {
-      parsed.status = ParseStatus(words.subspan(1));
-    }
-    parsed.kind = is_run ? ParsedCommand::Kind::kRun : ParsedCommand::Kind::kStatus;
+    known->parse(words.subspan(1), parsed);
+    parsed.kind = known->kind;
     return parsed;
   } catch (const CLI::CallForHelp&) {
-    out += is_run ? kRunHelp : kStatusHelp;
+    out += known->help;
     return Exit(kDone);
   } catch (const UsageError& error) {
-    return refuse(error.what, is_run ? "consort run --help" : "consort status --help");
+    return refuse(error.what, "consort " + command + " --help");
   }
 }
 

@@ -34,15 +34,22 @@ struct StatusOptions {
   bool json = false;
 };
 
+struct DoctorOptions {
+  std::string bundle;  // -m; empty: none
+  bool json = false;
+};
+
 struct ParsedCommand {
   enum class Kind {
     kRun,     // do what `run` says
     kStatus,  // what `status` says
+    kDoctor,  // what `doctor` says
     kExit,    // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
-  RunOptions run;
+  RunOptions run = {};
   StatusOptions status = {};
+  DoctorOptions doctor = {};
 };
 
 // Prints what there is to print.

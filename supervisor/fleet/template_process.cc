@@ -104,7 +104,9 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
                                         "--supervisor-pid",
                                         std::to_string(getpid()),
                                         "--intra",
-                                        std::to_string(command.intra)};
+                                        std::to_string(command.intra),
+                                        "--engines",
+                                        std::to_string(command.engines)};
   if (command.arena_fd >= 0) {
     arguments.insert(arguments.end(), {"--arena-fd", std::to_string(kArenaFd)});
   }

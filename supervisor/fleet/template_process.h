@@ -20,6 +20,7 @@ struct TemplateCommand {
   std::string bundle_sha256;  // what it must still be when a template starts
   int arena_fd = -1;          // inherited; -1: none
   int intra = 1;
+  int engines = 1;        // of each of its workers
   bool become = false;    // the process becomes the one worker (--no-template)
   std::vector<int> cpus;  // the node's; empty: leave the affinity alone
 };

@@ -7,13 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "shared/arena/arena.h"
+#include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/gather/scratch_file.h"
 #include "supervisor/job/job_files.h"
 #include "supervisor/job/job_loop.h"
-#include "supervisor/job/plan_fleet.h"
+#include "supervisor/job/make_fleet.h"
 #include "supervisor/job/retry_failed.h"
 #include "supervisor/plan/operands.h"
 #include "supervisor/view/status_line.h"
@@ -87,19 +87,19 @@ Status CheckOutputIsNoOperand(const RunOptions& options) {
 
 // What a run stands on, whatever it is to do.
 struct Ground {
+  explicit Ground(FleetMaker maker) : fleets(std::move(maker)) {}
+
+  FleetMaker fleets;
   Bundle bundle;
   std::string folder;  // for scratch files
-  UniqueFd arena;
   std::unique_ptr<Progress> progress;
   std::unique_ptr<FileList> list;
 };
 
 Result<JobFleet> MakeFleet(const RunOptions& options, Ground& ground) {
-  if (ground.bundle.weights.bytes > 0 && !ground.arena) {
-    CONSORT_TRY(ground.arena, FillArena(ground.bundle));
-  }
-  CONSORT_TRY(const auto machine, ReadMachine());
-  return PlanFleet(options, ground.bundle, machine, ground.arena.get());
+  return ground.fleets.Make(options, ground.bundle, [&](const std::string& warning) {
+    ground.progress->Message("warning: " + warning);
+  });
 }
 
 void Summarize(const RunOptions& options, const JobLoop& loop, int status, bool resumable) {
@@ -138,7 +138,6 @@ Result<int> RunWithoutJournal(const RunOptions& options, Ground& ground) {
   }
   CONSORT_TRY(auto scratch, MakeScratch(ground.folder));
   CONSORT_TRY(auto fleet, MakeFleet(options, ground));
-  if (!fleet.warning.empty()) ground.progress->Message("warning: " + fleet.warning);
   CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
   Recorder recorder(ground.bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
   JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
@@ -154,7 +153,6 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
   if (ground.list->size() > 0) {
     CONSORT_TRY(fleet, MakeFleet(options, ground));
   }
-  if (!fleet.warning.empty()) ground.progress->Message("warning: " + fleet.warning);
   CONSORT_TRY(files.Begin(*ground.list));
   auto results = files.OpenResults();
   if (!results) {
@@ -231,9 +229,12 @@ Result<int> RunKept(const RunOptions& options, Ground& ground) {
 }
 
 Result<int> Run(const RunOptions& options) {
-  Ground ground;
+  CONSORT_TRY(auto fleets, FleetMaker::Look());
+  Ground ground(std::move(fleets));
   CONSORT_TRY(ground.bundle, LoadBundle(options.bundle));
   CONSORT_TRY(CheckBundle(ground.bundle));
+  CONSORT_TRY(const auto cpu, ReadCpuIdentity());
+  CONSORT_TRY(CheckBuiltFor(ground.bundle, cpu));
   // What is wrong with the results' file is told before anything takes time; it is made, or an old
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));

@@ -6,7 +6,6 @@
 #include <cstdlib>
 
 namespace consort {
-namespace {
 
 // CONSORT_WORKER names another worker program, e.g. consort-worker-glibc, for comparison.
 std::string WorkerProgram(bool null) {
@@ -20,21 +19,19 @@ std::string WorkerProgram(bool null) {
          (null ? "consort-worker-null" : "consort-worker");
 }
 
-std::string Oversubscribed(const RunOptions& options, const Split& split, const Machine& machine) {
-  const int64_t threads = int64_t{split.workers} * split.engines * options.intra;
+std::string Oversubscribed(const Split& split, int intra, const Machine& machine) {
+  const int64_t threads = int64_t{split.workers} * split.engines * intra;
   if (threads <= machine.usable_cpus) return "";
   return std::to_string(threads) + " threads (" + std::to_string(split.workers) + " workers x " +
          std::to_string(split.engines) + " engines" +
-         (options.intra > 1 ? " x " + std::to_string(options.intra) + " LibTorch threads" : "") +
-         ") share " + std::to_string(machine.usable_cpus) +
+         (intra > 1 ? " x " + std::to_string(intra) + " LibTorch threads" : "") + ") share " +
+         std::to_string(machine.usable_cpus) +
          (machine.usable_cpus == 1 ? " usable CPU" : " usable CPUs") +
          ": expect it to be slower than fewer";
 }
 
-}  // namespace
-
-Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle, const Machine& machine,
-                           int arena_fd) {
+Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
+                           const Placement& placement, const std::vector<int>& arena_fds) {
   JobFleet fleet;
   const bool null = bundle.manifest.prepared.backend == Prepared::Backend::kNull;
   const std::string program = WorkerProgram(null);
@@ -42,30 +39,29 @@ Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle, cons
     return Error{"could not find the worker program \"" + program + "\"",
                  "consort-worker belongs beside consort"};
   }
-  fleet.split = ChooseSplit(machine, options.workers, options.engines);
-  fleet.warning = Oversubscribed(options, fleet.split, machine);
-
+  fleet.split = placement.split;
   TemplateCommand command;
   command.program = program;
   command.bundle = bundle.folder;
   command.bundle_sha256 = bundle.sha256;
-  command.arena_fd = arena_fd;
   command.intra = options.intra;
+  command.engines = placement.split.engines;
   command.become = options.no_template;
-  const auto places = PlaceWorkers(machine, fleet.split.workers, fleet.split.engines);
+  // A template, and so its workers, has its node's memory, weights and CPUs.
+  const auto start = [&](const PlacedNode& node) {
+    command.arena_fd = arena_fds.empty() ? -1 : arena_fds[node.arena];
+    command.cpus = node.cpus;
+    fleet.plan.nodes.push_back({command});
+  };
   if (!options.no_template) {
-    for (const auto& node : machine.nodes) {
-      fleet.plan.nodes.push_back({command});
-      // On a machine of one node the affinity that we were given is right as it is.
-      if (machine.nodes.size() > 1) fleet.plan.nodes.back().command.cpus = node.cpus;
-    }
+    for (const auto& node : placement.nodes) start(node);
   }
-  for (const auto& place : places) {
-    FleetSlot slot{place.node, place.cpus};
-    if (options.intra > 1) slot.cpus.assign(place.cpus.size(), -1);
+  for (const auto& worker : placement.workers) {
+    FleetSlot slot{worker.node, worker.cpus};
+    if (options.intra > 1) slot.cpus.assign(worker.cpus.size(), -1);
     if (options.no_template) {  // each worker is a process of its own making
       slot.node = static_cast<int>(fleet.plan.nodes.size());
-      fleet.plan.nodes.push_back({command});
+      start(placement.nodes[static_cast<size_t>(worker.node)]);
     }
     fleet.plan.slots.push_back(std::move(slot));
   }

@@ -1,22 +1,31 @@
 // From options and machine to the processes of the job.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "shared/base/result.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/place/machine.h"
+#include "supervisor/place/placement.h"
 
 namespace consort {
 
 struct JobFleet {
   Split split;
   FleetPlan plan;
-  std::string warning;  // for the person; empty: none
 };
 
-// `arena_fd` -1: the bundle has no weights.
-Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle, const Machine& machine,
-                           int arena_fd);
+// The worker program for a bundle of that backend: beside this one, or what CONSORT_WORKER names.
+std::string WorkerProgram(bool null);
+
+// More threads than CPUs, in words; empty if not so.
+std::string Oversubscribed(const Split& split, int intra, const Machine& machine);
+
+// `arena_fds`: one for each of the placement's arenas; empty if the bundle has no weights.
+Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
+                           const Placement& placement, const std::vector<int>& arena_fds);
 
 }  // namespace consort

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <set>
-#include <sstream>
+
+#include "shared/bundle/built_for.h"
 
 namespace consort {
 namespace {
@@ -25,25 +24,16 @@ std::string Shown(const std::string& value) {
   return value.empty() ? "unknown" : value;
 }
 
-}  // namespace
-
-std::string KernelFlags(const std::string& cpuinfo) {
-  std::ifstream file(cpuinfo);
-  std::string line;
-  while (std::getline(file, line) && !line.starts_with("flags")) {
-  }
-  std::istringstream words(line.substr(std::min(line.size(), line.find(':') + 1)));
-  std::set<std::string> chosen;
-  for (std::string flag; words >> flag;) {
-    if (flag == "avx2" || flag == "fma" || flag == "avx_vnni" || flag.starts_with("avx512") ||
-        flag.starts_with("amx")) {
-      chosen.insert(flag);
-    }
-  }
+// The CPU flags that kernels are chosen by; empty if unknown.
+std::string KernelFlags() {
+  const auto cpu = ReadCpuIdentity();
   std::string flags;
-  for (const auto& flag : chosen) flags += (flags.empty() ? "" : " ") + flag;
+  if (!cpu) return flags;
+  for (const auto& flag : cpu.value().flags) flags += (flags.empty() ? "" : " ") + flag;
   return flags;
 }
+
+}  // namespace
 
 Identity MakeIdentity(const IdentitySource& source) {
   return {

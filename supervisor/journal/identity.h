@@ -34,9 +34,6 @@ struct IdentitySource {
 
 Identity MakeIdentity(const IdentitySource& source);
 
-// The CPU flags that kernels are chosen by, in order of the alphabet; empty if unknown.
-std::string KernelFlags(const std::string& cpuinfo = "/proc/cpuinfo");
-
 // Ok, or what it was, what it is now and what to do. `was` is from the journal: keys and values.
 Status CompareIdentity(const std::vector<std::pair<std::string, std::string>>& was,
                        const Identity& now, const std::string& job, bool mixed);

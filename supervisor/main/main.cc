@@ -6,6 +6,7 @@
 
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/options.h"
+#include "supervisor/doctor/doctor.h"
 #include "supervisor/job/job.h"
 #include "supervisor/journal/job_status.h"
 
@@ -30,6 +31,9 @@ int main(int argc, char** argv) {
     if (shown) return consort::kDone;
     std::fprintf(stderr, "consort: %s\n", shown.error().Sentence().c_str());
     return consort::kFailed;
+  }
+  if (command.kind == consort::ParsedCommand::Kind::kDoctor) {
+    return consort::RunDoctor(command.doctor);
   }
   return consort::RunJob(command.run);
 }

@@ -4,14 +4,23 @@
 #include <hwloc.h>
 
 #include <optional>
+#include <string>
 
 #include "shared/base/result.h"
 #include "supervisor/place/machine.h"
 
 namespace consort {
 
-// `topology` is loaded. `mask` null: every CPU the topology allows. `quota` in CPUs.
+// What hwloc does not tell.
+struct MachineLimits {
+  std::optional<CpuQuota> quota;
+  std::optional<MemoryLimit> memory;
+  int64_t memory_bytes = 0;  // 0: not known
+  std::string root = {};     // as in cgroup.h: for nodes that hwloc leaves out
+};
+
+// `topology` is loaded. `mask` null: every CPU the topology allows.
 Result<Machine> MachineFrom(hwloc_topology_t topology, hwloc_const_cpuset_t mask,
-                            std::optional<double> quota);
+                            const MachineLimits& limits);
 
 }  // namespace consort

@@ -1,6 +1,6 @@
 #include "supervisor/place/machine.h"
 
-#include <algorithm>
+#include <fstream>
 #include <memory>
 
 #include "supervisor/place/hwloc_machine.h"
@@ -17,6 +17,13 @@ struct FreeBitmap {
 
 }  // namespace
 
+int64_t ReadMemoryBytes(const std::string& root) {
+  std::ifstream meminfo(root + "/proc/meminfo");
+  std::string key;
+  int64_t kib = 0;
+  return meminfo >> key >> kib && key == "MemTotal:" ? kib << 10 : 0;
+}
+
 Result<Machine> ReadMachine() {
   const auto failed = [](const char* step) {
     return Error{std::string("could not read this machine's CPUs: ") + step + " failed"};
@@ -28,37 +35,9 @@ Result<Machine> ReadMachine() {
   std::unique_ptr<hwloc_bitmap_s, FreeBitmap> mask(::hwloc_bitmap_alloc());
   // Of this thread: of the process would be the union over its threads.
   const bool has_mask = mask && ::hwloc_get_cpubind(raw, mask.get(), HWLOC_CPUBIND_THREAD) == 0;
-  return MachineFrom(raw, has_mask ? mask.get() : nullptr, ReadCpuQuota());
-}
-
-std::vector<WorkerPlace> PlaceWorkers(const Machine& machine, int workers, int engines) {
-  std::vector<int64_t> given(machine.nodes.size());  // engines of each node so far
-  std::vector<WorkerPlace> places;
-  places.reserve(static_cast<size_t>(workers));
-  for (int worker = 0; worker < workers; ++worker) {
-    size_t best = 0;
-    for (size_t node = 1; node < given.size(); ++node) {
-      // given / cpus, without dividing.
-      const auto cpus = [&machine](size_t i) {
-        return static_cast<int64_t>(machine.nodes[i].cpus.size());
-      };
-      if (given[node] * cpus(best) < given[best] * cpus(node)) best = node;
-    }
-    const std::vector<int>& cpus = machine.nodes[best].cpus;
-    WorkerPlace& place = places.emplace_back();
-    place.node = static_cast<int>(best);
-    for (int engine = 0; engine < engines; ++engine) {
-      place.cpus.push_back(cpus[static_cast<size_t>(given[best]++) % cpus.size()]);
-    }
-  }
-  return places;
-}
-
-Split ChooseSplit(const Machine& machine, std::optional<int> workers, std::optional<int> engines) {
-  Split split;
-  split.engines = engines.value_or(1);
-  split.workers = workers.value_or(std::max(1, machine.usable_cores / split.engines));
-  return split;
+  return MachineFrom(
+      raw, has_mask ? mask.get() : nullptr,
+      {.quota = ReadCpuQuota(), .memory = ReadMemoryLimit(), .memory_bytes = ReadMemoryBytes()});
 }
 
 }  // namespace consort

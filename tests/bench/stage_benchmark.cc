@@ -4,7 +4,9 @@
 //
 // LIST has one path a line. Runs the same pipeline as a worker over all of them, after a warm-up
 // over the first ones, and prints one line of JSON: segments, the seconds each stage took a segment
-// and wall_seconds a segment. Pin it with taskset; `tools/bench limit` does.
+// and wall_seconds a segment. A bundle prepared for batches is run in batches, within a file, as a
+// worker does it; its size is in the line. Pin it with taskset; `tools/bench limit` does.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -28,10 +30,10 @@ int64_t RunFiles(Pipeline& pipeline, const std::vector<std::string>& files, int6
   for (const auto& file : files) {
     FileInfo info;
     if (pipeline.Open(file, info)) continue;
-    const int64_t count = pipeline.SegmentCount();
-    for (int64_t k = 0; k < count && segments < most; ++k) {
+    const int64_t count = std::min(pipeline.SegmentCount(), most - segments);
+    for (int64_t k = 0; k < count; ++k) {
       tags.clear();
-      if (pipeline.Run(k, tags)) break;
+      if (pipeline.Run(k, count, tags)) break;
       ++segments;
     }
     pipeline.Close();
@@ -44,7 +46,7 @@ Result<int> Measure(const std::string& folder, const std::vector<std::string>& f
                     int64_t warm_up_segments) {
   CONSORT_TRY(const auto bundle, LoadBundle(folder));
   CONSORT_TRY(const auto arena, FillArena(bundle));
-  CONSORT_TRY(auto factory, RealPipelineFactory::Load(bundle, arena.get(), 1));
+  CONSORT_TRY(auto factory, RealPipelineFactory::Load(bundle, arena.get(), 1, 1));
   StageClock clock;
   CONSORT_TRY(auto pipeline, factory->Make(clock));
   RunFiles(*pipeline, files, warm_up_segments);
@@ -59,8 +61,9 @@ Result<int> Measure(const std::string& folder, const std::vector<std::string>& f
   if (segments == 0) return Error{"no segment in the whole list"};
 
   const double each = 1e-9 / static_cast<double>(segments);
-  std::printf("{\"segments\":%lld,\"wall_seconds\":%.9f", static_cast<long long>(segments),
-              static_cast<double>(wall_ns) * each);
+  std::printf(
+      "{\"segments\":%lld,\"batch\":%lld,\"wall_seconds\":%.9f", static_cast<long long>(segments),
+      static_cast<long long>(bundle.manifest.prepared.batch), static_cast<double>(wall_ns) * each);
   for (size_t stage = 0; stage < kStageCount; ++stage) {
     std::printf(",\"%s\":%.9f", StageName(static_cast<Stage>(stage)),
                 static_cast<double>(spent_ns[stage]) * each);

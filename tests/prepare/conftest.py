@@ -37,6 +37,8 @@ class Outcome:
 class Workshop:
     """A folder with one model in it."""
 
+    backend = "torchscript"  # of most tests: compiling takes ten seconds
+
     def __init__(self, folder):
         self.folder = folder
         self.model = str(folder / "small.pt")
@@ -56,7 +58,7 @@ class Workshop:
         (self.folder / "small.json").write_text(text)
 
     def command(self, *args):
-        return [sys.executable, "-m", "consort_prepare", self.model, "-o", self.bundle, *args]
+        return [sys.executable, "-m", "consort_prepare", self.model, "-o", self.bundle, "--backend", self.backend, *args]
 
     def prepare(self, *args):
         """In this process, which has LibTorch loaded already: a second saved in each test."""

@@ -60,13 +60,13 @@ def test_verify_prints_the_difference_over_every_segment(workshop):
     soundfile.write(workshop.folder / "a.wav", sound, 1000)
     soundfile.write(workshop.folder / "b.flac", np.stack([sound, -sound], 1)[:1000], 2000)
     workshop.write(small_models.Plain())
-    audio = [str(workshop.folder / name) for name in ("a.wav", "b.flac")]
-    outcome = workshop.prepare("--verify", *audio)
+    audio = [word for name in ("a.wav", "b.flac") for word in ("--verify", str(workshop.folder / name))]
+    outcome = workshop.prepare(*audio)
     assert outcome.status == 0, outcome.err
     # 2750 samples make 6 segments of 500, 1000 samples at 2 kHz make one
     assert "7 segments of 2 files: worst difference 0, top tag equal in 100.00 %" in outcome.out
-    assert workshop.prepared()["verify"]["segments"] == 7
-    again = workshop.prepare("--verify", *audio)
+    assert workshop.prepared()["drift"]["segments"] == 7
+    again = workshop.prepare(*audio)
     assert "up to date" in again.out and "7 segments" in again.out
 
 

@@ -157,15 +157,18 @@ def test_large_plain_attributes_are_refused_by_name(workshop):
 
 
 @pytest.mark.parametrize("name", ["cnn14-quarter", "silero"])
-def test_our_own_models_answer_bit_for_bit_the_same(name):
+def test_our_own_models_answer_the_same(name):
     from consort_prepare import bundle, checks, manifest, torchscript
     model = os.path.join(ROOT, "build", "models", name + ".pt")
     folder = os.path.join(ROOT, "build", "bundles", name)
     if not os.path.exists(model) or not os.path.exists(folder):
         pytest.fail(f"run tools/models/make {name} first")
     torch.set_num_threads(1)
-    ours, original = bundle.open_bundle(folder, []), torchscript.load(model)
+    ours, original = bundle.open_bundle(folder), torchscript.load(model)
+    compiled = bundle.read_model(folder)["prepared"]["backend"] == "aoti"
     read = manifest.read_manifest(os.path.splitext(model)[0] + ".json")
     for model_input in checks.noise_inputs(read):
-        assert torch.equal(checks.run(original, model_input), checks.run(ours, model_input))
-    assert os.path.getsize(os.path.join(folder, "code.pt")) < 200_000
+        expected, got = checks.run(original, model_input), checks.run(ours, model_input)
+        assert torch.allclose(expected, got, atol=1e-5) if compiled else torch.equal(expected, got)
+    code = sum(entry["bytes"] for file, entry in bundle.read_model(folder)["prepared"]["files"].items() if file.startswith("code"))
+    assert code < 500_000

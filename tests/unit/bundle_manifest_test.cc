@@ -232,6 +232,39 @@ TEST(Manifest, ReadsWhatWasPreparedAndLetsItGrow) {
   EXPECT_EQ(prepared.output_size, 3);
 }
 
+TEST(Manifest, ReadsWhatCompiledCodeWasMadeFor) {
+  Json json = GoodManifest();
+  json["prepared"] = {{"backend", "aoti"},
+                      {"torch", "2.13.0"},
+                      {"source", {{"name", "cnn.pt"}, {"sha256", "…"}}},
+                      {"cpu",
+                       {{"model", "AMD EPYC"},
+                        {"capability", "AVX512"},
+                        {"flags", {"avx2", "fma"}},
+                        {"portable", true}}},
+                      {"input_shape", {4, 1, 301, 64}},
+                      {"batch", 4},
+                      {"packed", {{"weights", 14}, {"of", 14}}},
+                      {"files", Json::object()}};
+  const auto result = Parse(json);
+  ASSERT_TRUE(result) << result.error().Sentence();
+  const Prepared& prepared = result.value().prepared;
+  EXPECT_EQ(prepared.backend, Prepared::Backend::kAoti);
+  EXPECT_EQ(prepared.source_name, "cnn.pt");
+  EXPECT_EQ(prepared.cpu.model, "AMD EPYC");
+  EXPECT_EQ(prepared.cpu.flags, (std::vector<std::string>{"avx2", "fma"}));
+  EXPECT_TRUE(prepared.cpu.portable);
+  EXPECT_EQ(prepared.batch, 4);
+  EXPECT_EQ(prepared.input_shape, (std::vector<int64_t>{4, 1, 301, 64}));
+
+  json["prepared"].erase("batch");
+  EXPECT_TRUE(Trouble(json).ends_with("\"prepared.input_shape\" does not begin with the batch"));
+  json["prepared"]["input_shape"][0] = 1;
+  EXPECT_EQ(Parse(json).value().prepared.batch, 1);
+  json["prepared"].erase("input_shape");
+  EXPECT_NE(Trouble(json), "");
+}
+
 TEST(Manifest, KeepsTheFilesOfABundleInside) {
   for (const char* name : {"../weights.bin", "/etc/passwd", "a/../../b", ".."}) {
     Json json = GoodManifest();

@@ -55,6 +55,27 @@ TEST_F(BundleTest, NamesAnAlteredFile) {
   EXPECT_EQ(Trouble(), "bundle \"B\": \"code.pt\" is not the file that was prepared");
 }
 
+TEST_F(BundleTest, ChecksFilesInFoldersAsWell) {
+  const std::string library = "code/data/aotinductor/model/m.so";
+  std::filesystem::create_directories(folder_.File("code/data/aotinductor/model"));
+  folder_.Write(library, "library");
+  auto manifest = nlohmann::json::parse(std::ifstream(folder_.File("model.json")));
+  manifest["prepared"]["files"][library] = {{"sha256", Sha256OfText("library")}, {"bytes", 7}};
+  folder_.Write("model.json", manifest.dump());
+  EXPECT_EQ(Trouble(), "");
+  folder_.Write(library, "Library");
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"" + library + "\" is not the file that was prepared");
+  folder_.Write(library, "librar");
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"" + library + "\" has 6 bytes, expected 7");
+  std::filesystem::remove_all(folder_.File("code"));
+  EXPECT_EQ(Trouble(), "bundle \"B\": \"" + library + "\" is missing");
+}
+
+TEST_F(BundleTest, DoesNotMindAFileThatIsNotListed) {
+  folder_.Write("notes.txt", "mine");
+  EXPECT_EQ(Trouble(), "");
+}
+
 TEST_F(BundleTest, LeavesTheHashOfTheWeightsToTheArena) {
   folder_.Write("weights.bin", std::string(64, 'x'));
   EXPECT_EQ(Trouble(), "");

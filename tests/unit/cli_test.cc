@@ -96,9 +96,10 @@ TEST_P(UsageErrors, GetOneLineAndAHint) {
   EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kExit);
   EXPECT_EQ(parsed.command.exit_status, kUsage);
   EXPECT_EQ(parsed.out, "");
-  const bool run = !GetParam().words.empty() && GetParam().words[0] == "run";
+  const std::string command = GetParam().words.empty() ? "" : GetParam().words[0];
+  const bool known = command == "run" || command == "doctor";
   EXPECT_EQ(parsed.err, "consort: " + GetParam().message + "\ntry \"consort " +
-                            (run ? "run " : "") + "--help\"\n");
+                            (known ? command + " " : "") + "--help\"\n");
 }
 
 std::vector<std::string> Run(std::vector<std::string> more) {
@@ -109,9 +110,9 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, status"},
-        Mistake{{"rum"}, "unknown command \"rum\"; commands: run, status"},
-        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, status"},
+        Mistake{{}, "no command; commands: run, status, doctor"},
+        Mistake{{"rum"}, "unknown command \"rum\"; commands: run, status, doctor"},
+        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, status, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},
@@ -132,7 +133,19 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{Run({"-o", ""}), "-o needs the name of a file"},
         Mistake{Run({"-o"}), "--output needs a value"},
         Mistake{Run({"--gpu"}), "unknown option \"--gpu\""},
-        Mistake{Run({"-z"}), "unknown option \"-z\""}));
+        Mistake{Run({"-z"}), "unknown option \"-z\""},
+        Mistake{{"doctor", "x.wav"}, "doctor takes no operand, but got \"x.wav\""},
+        Mistake{{"doctor", "-m"}, "--model needs a value"},
+        Mistake{{"doctor", "--restart"}, "unknown option \"--restart\""}));
+
+TEST(CommandLine, TakesTheDoctorsOptions) {
+  const Parsed parsed = Parse({"doctor", "--json", "-m", "bundle"});
+  EXPECT_EQ(parsed.err, "");
+  EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kDoctor);
+  EXPECT_TRUE(parsed.command.doctor.json);
+  EXPECT_EQ(parsed.command.doctor.bundle, "bundle");
+  EXPECT_FALSE(Parse({"doctor"}).command.doctor.json);
+}
 
 TEST(CommandLine, TellsItsVersion) {
   const Parsed parsed = Parse({"--version"});
@@ -148,6 +161,8 @@ TEST(Help, GoesToStandardOutput) {
   }
   EXPECT_EQ(Parse({"run", "--help"}).out, kRunHelp);
   EXPECT_EQ(Parse({"run", "-m", "m", "-h"}).out, kRunHelp);
+  EXPECT_EQ(Parse({"doctor", "--help"}).out, kDoctorHelp);
+  EXPECT_EQ(Parse({"doctor", "--help"}).command.exit_status, kDone);
 }
 
 TEST(Help, WarnsThatABundleIsAProgram) {
@@ -173,7 +188,7 @@ TEST(Help, NamesOnlyOptionsThatExist) {
 }
 
 TEST(Help, HasNoLineThatATerminalWraps) {
-  for (std::string help : {kMainHelp, kRunHelp}) {
+  for (std::string help : {kMainHelp, kRunHelp, kDoctorHelp}) {
     for (size_t at = 0; at < help.size();) {
       const size_t end = help.find('\n', at);
       EXPECT_LE(end - at, 86U) << help.substr(at, end - at);

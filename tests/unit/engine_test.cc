@@ -37,8 +37,12 @@ class FakePipeline : public Pipeline {
     return std::nullopt;
   }
   int64_t SegmentCount() const override { return count_; }
-  PipelineFault Run(int64_t k, std::vector<Tag>& tags) override {
+  int64_t batch() const override { return batch_size; }
+  PipelineFault Run(int64_t k, int64_t end, std::vector<Tag>& tags) override {
     EXPECT_TRUE(open_);
+    EXPECT_LT(k, end);
+    EXPECT_LE(end, count_);
+    last_end = end;
     EXPECT_TRUE(tags.empty()) << "tags of the segment before";
     Sleep();
     ++runs;
@@ -53,6 +57,8 @@ class FakePipeline : public Pipeline {
 
   std::atomic<int> sleep_ms{0};
   std::atomic<int> runs{0};
+  std::atomic<int64_t> batch_size{1};
+  std::atomic<int64_t> last_end{0};
   std::atomic<size_t> tags_a_segment{1};
 
  private:
@@ -185,6 +191,24 @@ TEST_F(EngineTest, EndsATaskEarlyOnceItsTimeIsOverButNotBeforeItGotOn) {
   Give({1, 0, {{0, 5, 1000, "1000"}, {1, 0, 1, "1"}}});
   EXPECT_EQ(TakeTask(), "info 0, tags 0:5, done 1");
   EXPECT_EQ(pipeline_.runs, 1);
+}
+
+TEST_F(EngineTest, EndsATaskEarlyOnlyWhereNothingWasDoneInAdvance) {
+  pipeline_.sleep_ms = 2;
+  pipeline_.batch_size = 4;
+  Start();
+  Give({1, 0, {{0, 5, 1000, "1000"}}});
+  EXPECT_EQ(TakeTask(), "info 0, tags 0:5, tags 0:6, tags 0:7, done 1");
+}
+
+TEST_F(EngineTest, TellsThePipelineWhereTheItemEnds) {
+  Start();
+  Give({1, kLong, {{0, 2, 3, "100"}}});
+  TakeTask();
+  EXPECT_EQ(pipeline_.last_end, 5);
+  Give({2, kLong, {{0, 2, 100, "7"}}});
+  TakeTask();
+  EXPECT_EQ(pipeline_.last_end, 7) << "no further than the file";
 }
 
 TEST_F(EngineTest, EndsATaskEarlyBetweenFilesThatCannotBeOpened) {

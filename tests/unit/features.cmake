@@ -8,6 +8,7 @@ if(CONSORT_WITH_TORCH)
     DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/unit/make_feature_reference.py ${feature_recipe})
   add_custom_target(feature_reference DEPENDS ${feature_reference}/done)
   consort_test(features_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/features_test.cc
+                                     ${CMAKE_CURRENT_SOURCE_DIR}/unit/features_fft_test.cc
                                      ${CMAKE_CURRENT_SOURCE_DIR}/unit/features_mel_test.cc DEPENDS consort_features)
   target_compile_definitions(features_test PRIVATE FEATURE_REFERENCE="${feature_reference}")
   add_dependencies(features_test feature_reference)

@@ -3,19 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <latch>
-#include <thread>
 
 #include "tiny_model.h"
 
 namespace consort {
 namespace {
-
-size_t ThreadsOfThisProcess() {
-  const std::filesystem::directory_iterator tasks("/proc/self/task");
-  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
-}
 
 TEST(Infer, StartsNoThreadWhileItLoadsAndWarmsUp) {
   const TinyModel tiny("tags");
@@ -44,25 +36,6 @@ TEST(Infer, GivesTheSameBitsWhereverTheInputLies) {
     EXPECT_EQ(ScoresOf(*runner, std::span(shifted).subspan(shift, tiny.input.size())),
               tiny.expected);
   }
-}
-
-// What a worker does after the fork: all its engines start at the same moment. True if each gives
-// the expected scores.
-bool EnginesAgree(const TinyModel& tiny, Model& model, size_t count) {
-  std::vector<int> good(count);
-  std::latch all_there(static_cast<std::ptrdiff_t>(count));
-  std::vector<std::thread> engines;
-  for (int& mine : good) {
-    engines.emplace_back([&] {
-      all_there.arrive_and_wait();
-      ConfigureEngineThread(1);
-      const auto runner = model.NewRunner().value();
-      mine = ScoresOf(*runner, tiny.input) == tiny.expected &&
-             ScoresOf(*runner, tiny.input) == tiny.expected;
-    });
-  }
-  for (auto& engine : engines) engine.join();
-  return std::count(good.begin(), good.end(), 1) == static_cast<std::ptrdiff_t>(count);
 }
 
 TEST(Infer, WorksInForksOfAWarmedProcessWithThreads) {
@@ -133,10 +106,10 @@ TEST(Infer, RefusesTiedWeightsThatTheTableTellsApart) {
             "the weight \"net.second.weight\" is tied to another one in its code");
 }
 
-TEST(Infer, RefusesABackendOrCodeThatItDoesNotKnow) {
-  TinyModel aoti("tags");
-  aoti.bundle.manifest.prepared.backend = Prepared::Backend::kAoti;
-  EXPECT_EQ(aoti.LoadTrouble(), "its backend is not in this program");
+TEST(Infer, RefusesCodeOfAnotherBackendOrNone) {
+  TinyModel null("tags");
+  null.bundle.manifest.prepared.backend = Prepared::Backend::kNull;
+  EXPECT_EQ(null.LoadTrouble(), "its backend is not in this program");
   TinyModel missing("tags");
   missing.bundle.folder += "/nowhere";
   EXPECT_FALSE(LoadModel(missing.Source()));

@@ -222,13 +222,5 @@ TEST(IdentityTest, TellsWhatDiffersAndWhatToDo) {
   EXPECT_EQ(model.error().hint.find("--mixed"), std::string::npos);
 }
 
-TEST(IdentityTest, TakesOnlyFlagsThatChooseKernels) {
-  const std::string path = testing::TempDir() + "cpuinfo";
-  std::ofstream(path) << "model name\t: X\nflags\t\t: fpu avx2 sse amx_tile avx512f fma avx_vnni\n"
-                         "flags\t\t: other\n";
-  EXPECT_EQ(KernelFlags(path), "amx_tile avx2 avx512f avx_vnni fma");
-  EXPECT_EQ(KernelFlags("/nowhere"), "");
-}
-
 }  // namespace
 }  // namespace consort

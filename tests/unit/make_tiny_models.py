@@ -97,7 +97,7 @@ def make(folder, name, module, labels, stateful):
     with open(os.path.join(folder, name + ".labels"), "w", encoding="utf-8") as out:
         out.write("".join(f"label {i}\n" for i in range(labels)))
     shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-    if consort_prepare([file, "-o", os.path.join(folder, name)]) != 0:
+    if consort_prepare([file, "-o", os.path.join(folder, name), "--backend", "torchscript"]) != 0:
         sys.exit(1)
     x = torch.randn(1, SAMPLES)
     with torch.inference_mode():

@@ -1,16 +1,12 @@
 #include <gtest/gtest.h>
-#include <hwloc.h>
 #include <sched.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <map>
-#include <memory>
 #include <set>
 
-#include "supervisor/place/hwloc_machine.h"
 #include "supervisor/place/machine.h"
+#include "supervisor/place/placement.h"
+#include "synthetic_machine.h"
 
 namespace consort {
 namespace {
@@ -20,17 +16,7 @@ using Cpus = std::vector<int>;
 // `mask`: hwloc's list syntax, or empty for every CPU.
 Machine Synthetic(const std::string& description, const std::string& mask = "",
                   std::optional<double> quota = std::nullopt) {
-  hwloc_topology_t topology = nullptr;
-  EXPECT_EQ(::hwloc_topology_init(&topology), 0);
-  EXPECT_EQ(::hwloc_topology_set_synthetic(topology, description.c_str()), 0);
-  EXPECT_EQ(::hwloc_topology_load(topology), 0);
-  hwloc_bitmap_t set = ::hwloc_bitmap_alloc();
-  ::hwloc_bitmap_list_sscanf(set, mask.c_str());
-  auto machine = MachineFrom(topology, mask.empty() ? nullptr : set, quota);
-  ::hwloc_bitmap_free(set);
-  ::hwloc_topology_destroy(topology);
-  EXPECT_TRUE(machine);
-  return machine ? machine.value() : Machine{};
+  return Topology(description).Read(mask, quota ? QuotaOf(*quota) : MachineLimits{});
 }
 
 constexpr char kTwoSocketsWithSmt[] = "package:2 [numa] core:4 pu:2";
@@ -195,52 +181,6 @@ TEST(SplitChoice, IsAWorkerOfOneEngineForEachCore) {
   EXPECT_EQ(choose(std::nullopt, 4), std::pair(2, 4));
   EXPECT_EQ(choose(std::nullopt, 100), std::pair(1, 100));
   EXPECT_EQ(choose(40, 2), std::pair(40, 2));
-}
-
-class Quota : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "consort_quota_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-  void Write(const std::string& path, const std::string& content) {
-    const std::filesystem::path file = root_ + path;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << content;
-  }
-  std::string root_;
-};
-
-TEST_F(Quota, IsNoneWithoutCgroups) { EXPECT_EQ(ReadCpuQuota(root_), std::nullopt); }
-
-TEST_F(Quota, OfVersionTwoIsTheTightestUpToTheRoot) {
-  Write("/proc/self/cgroup", "0::/a/b\n");
-  Write("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
-  EXPECT_EQ(ReadCpuQuota(root_), std::nullopt);
-  Write("/sys/fs/cgroup/a/cpu.max", "150000 100000\n");
-  EXPECT_EQ(ReadCpuQuota(root_), 1.5);
-  Write("/sys/fs/cgroup/cpu.max", "800000 100000\n");
-  EXPECT_EQ(ReadCpuQuota(root_), 1.5);
-  Write("/sys/fs/cgroup/a/b/cpu.max", "50000 100000\n");
-  EXPECT_EQ(ReadCpuQuota(root_), 0.5);
-}
-
-TEST_F(Quota, OfVersionOneIsFoundByItsController) {
-  Write("/proc/self/cgroup", "5:cpuset:/x\n4:cpu,cpuacct:/job\n1:name=systemd:/y\n");
-  Write("/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "-1\n");
-  Write("/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_period_us", "100000\n");
-  EXPECT_EQ(ReadCpuQuota(root_), std::nullopt);
-  Write("/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "400000\n");
-  EXPECT_EQ(ReadCpuQuota(root_), 4.0);
-}
-
-TEST_F(Quota, OfAContainerIsAtItsMount) {
-  Write("/proc/self/cgroup", "4:cpu:/docker/0123\n");
-  Write("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "200000\n");
-  Write("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-  EXPECT_EQ(ReadCpuQuota(root_), 2.0);
 }
 
 }  // namespace

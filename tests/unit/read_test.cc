@@ -121,7 +121,7 @@ TEST_F(ReadTest, ResamplesASegmentAsItLiesInTheWholeFile) {
     std::vector<float> whole(static_cast<size_t>(frames * c.to / c.from + 10));
     Resampler resampler;
     ASSERT_TRUE(resampler.Prepare(c.from, c.to));
-    whole.resize(static_cast<size_t>(resampler.Run(sound, whole)));
+    whole.resize(static_cast<size_t>(resampler.Run(sound, 0, whole)));
     ASSERT_EQ(static_cast<int64_t>(whole.size()), (2 * frames * c.to + c.from) / (2 * c.from));
 
     const AudioSpec spec = Spec(c.to, c.segment, c.hop);

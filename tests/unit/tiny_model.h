@@ -1,12 +1,16 @@
-// A model of make_tiny_models.py, loaded as a worker does it.
+// A model of make_tiny_models.py or make_tiny_packages.py, loaded as a worker does it.
 #pragma once
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <latch>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "shared/arena/arena.h"
@@ -34,7 +38,10 @@ class TinyModel {
     ConfigureThreads(1);
   }
 
-  ModelSource Source() const { return {&bundle, &arena, {1, static_cast<int64_t>(input.size())}}; }
+  ModelSource Source() const {
+    const int64_t batch = bundle.manifest.prepared.batch;
+    return {&bundle, &arena, {batch, static_cast<int64_t>(input.size()) / batch}, engines};
+  }
   std::unique_ptr<Model> Load() const {
     auto model = LoadModel(Source());
     EXPECT_TRUE(model) << model.error().Sentence();
@@ -50,6 +57,7 @@ class TinyModel {
   std::vector<float> expected;
   Bundle bundle;  // a test may spoil it before Load()
   ArenaView arena;
+  int engines = 1;
 };
 
 inline std::vector<float> ScoresOf(Runner& runner, std::span<const float> input) {
@@ -57,6 +65,30 @@ inline std::vector<float> ScoresOf(Runner& runner, std::span<const float> input)
   const Status status = runner.Forward(input, scores);
   EXPECT_TRUE(status) << status.error().Sentence();
   return scores;
+}
+
+// What a worker does after the fork: all its engines start at the same moment. True if each gives
+// the expected scores.
+inline bool EnginesAgree(const TinyModel& tiny, Model& model, size_t count) {
+  std::vector<int> good(count);
+  std::latch all_there(static_cast<std::ptrdiff_t>(count));
+  std::vector<std::thread> engines;
+  for (int& mine : good) {
+    engines.emplace_back([&] {
+      all_there.arrive_and_wait();
+      ConfigureEngineThread(1);
+      const auto runner = model.NewRunner().value();
+      mine = ScoresOf(*runner, tiny.input) == tiny.expected &&
+             ScoresOf(*runner, tiny.input) == tiny.expected;
+    });
+  }
+  for (auto& engine : engines) engine.join();
+  return std::count(good.begin(), good.end(), 1) == static_cast<std::ptrdiff_t>(count);
+}
+
+inline size_t ThreadsOfThisProcess() {
+  const std::filesystem::directory_iterator tasks("/proc/self/task");
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
 }
 
 }  // namespace consort

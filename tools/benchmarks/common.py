@@ -101,6 +101,24 @@ def children(pid):
     return found
 
 
+def tree(pid):
+    """A process and all below it."""
+    found = [pid]
+    for one in found:
+        with contextlib.suppress(OSError):
+            found += children(one)
+    return found
+
+
+def pss_mib(pid):
+    total = 0
+    for one in tree(pid):
+        with contextlib.suppress(OSError, StopIteration):
+            lines = pathlib.Path(f"/proc/{one}/smaps_rollup").read_text().splitlines()
+            total += int(next(line for line in lines if line.startswith("Pss:")).split()[1])
+    return total / 1024
+
+
 def template_and_workers(pid):
     """(the template's pid or None, the workers' pids) of the job with the supervisor `pid`."""
     templates = children(pid)

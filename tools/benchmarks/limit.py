@@ -36,7 +36,8 @@ def start_alone(model, listing, cpu):
 def read_alone(process):
     out = process.communicate()[0]
     if process.returncode != 0:
-        common.fail("stage_benchmark failed")
+        common.fail("stage_benchmark failed; if it is older than consort-worker: cmake --build "
+                    f"{common.CONSORT.parents[1]} --target stage_benchmark")
     result = json.loads(out)
     result["sum"] = sum(result[stage] for stage in STAGES)
     return result

@@ -77,15 +77,17 @@ Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadlin
   CONSORT_TRY(Publish(info));
   const auto count = static_cast<uint64_t>(pipeline.SegmentCount());
   const uint64_t end = std::min(count, item.first_segment + item.segment_count);
+  const auto batch = static_cast<uint64_t>(pipeline.batch());
   SegmentTags result;
   result.file = item.file;
   for (uint64_t k = item.first_segment; k < end; ++k) {
-    // At least one segment a task, so that a slow model gets on.
-    if (k > item.first_segment && MonotonicNs() > deadline_ns) break;
+    // At least one segment a task, so that a slow model gets on; and what was done in advance
+    // counts.
+    if (k > item.first_segment && k % batch == 0 && MonotonicNs() > deadline_ns) break;
     clock_.AtSegment(item.file, k);
     result.segment = k;
     result.tags.clear();
-    auto fault = pipeline.Run(static_cast<int64_t>(k), result.tags);
+    auto fault = pipeline.Run(static_cast<int64_t>(k), static_cast<int64_t>(end), result.tags);
     clock_.Enter(Stage::kPost);
     if (fault) {
       CONSORT_TRY(PublishFault(std::move(*fault), item.file, k));

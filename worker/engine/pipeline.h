@@ -21,8 +21,11 @@ class Pipeline {  // one per engine, used by its thread alone
   virtual PipelineFault Open(const std::string& path, FileInfo& info) = 0;
   // Segments of the open file.
   virtual int64_t SegmentCount() const = 0;
-  // The tags of segment k of the open file, 0 <= k < SegmentCount().
-  virtual PipelineFault Run(int64_t k, std::vector<Tag>& tags) = 0;
+  // The tags of segment k of the open file. All of k <= … < end <= SegmentCount() are asked for, in
+  // this order: some may be done in advance. A fault in one of those is told when it is asked for.
+  virtual PipelineFault Run(int64_t k, int64_t end, std::vector<Tag>& tags) = 0;
+  // What is done in advance ends before the next multiple of this.
+  virtual int64_t batch() const { return 1; }
   virtual void Close() = 0;
 };
 

@@ -3,23 +3,28 @@
 #include <array>
 #include <utility>
 
+#include "worker/infer/aligned_floats.h"
+
 namespace consort {
 namespace {
 
 using Loader = Result<std::unique_ptr<Model>> (*)(const ModelSource&);
 
 constexpr std::array kLoaders = {
+    std::pair<Prepared::Backend, Loader>{Prepared::Backend::kAoti, LoadAoti},
     std::pair<Prepared::Backend, Loader>{Prepared::Backend::kTorchScript, LoadTorchScript},
 };
 
 // TorchScript profiles in its first run and compiles in its second.
 constexpr int kWarmUpForwards = 3;
 
-struct alignas(64) CacheLine {
-  float floats[16];
-};
-
 }  // namespace
+
+size_t ModelSource::InputSize() const {
+  size_t size = 1;
+  for (const int64_t length : input_shape) size *= static_cast<size_t>(length);
+  return size;
+}
 
 Result<std::unique_ptr<Model>> LoadModel(const ModelSource& source) {
   for (const auto& [backend, load] : kLoaders) {
@@ -31,13 +36,11 @@ Result<std::unique_ptr<Model>> LoadModel(const ModelSource& source) {
 
 Status WarmUp(Model& model, const ModelSource& source) {
   ConfigureEngineThread(1);
-  size_t size = 1;
-  for (const int64_t length : source.input_shape) size *= static_cast<size_t>(length);
-  std::vector<CacheLine> silence(size / 16 + 1);
+  AlignedFloats silence(source.InputSize());
   std::vector<float> scores;
   CONSORT_TRY(const auto runner, model.NewRunner());
   for (int i = 0; i < kWarmUpForwards; ++i) {
-    CONSORT_TRY(runner->Forward({silence.front().floats, size}, scores));
+    CONSORT_TRY(runner->Forward(silence.span(), scores));
   }
   return Ok();
 }

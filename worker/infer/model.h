@@ -26,11 +26,12 @@ class Runner {
  public:
   virtual ~Runner() = default;
 
-  // `input` is one segment's features (row by row, as input_shape says), best 64-byte aligned (else
-  // it is copied: which kernel runs, so the last bits, may depend on alignment). Only a model that
-  // works in place on its input changes it. `scores` gets one float per label of the bundle. Unless
-  // the manifest says `stateful`, every call starts from the state the model was saved with, so
-  // that the scores depend on the input alone. After an error the runner may be used again.
+  // `input` is a batch of segments' features (row by row, as input_shape says), best 64-byte
+  // aligned (else it is copied: which kernel runs, so the last bits, may depend on alignment). Only
+  // a model that works in place on its input changes it. `scores` gets for each segment of the
+  // batch one float per label of the bundle. Unless the manifest says `stateful`, every call starts
+  // from the state the model was saved with, so that the scores depend on the input alone. After an
+  // error the runner may be used again.
   virtual Status Forward(std::span<const float> input, std::vector<float>& scores) = 0;
 };
 
@@ -42,11 +43,15 @@ class Model {
   virtual Result<std::unique_ptr<Runner>> NewRunner() = 0;
 };
 
-// All outlive the model. `input_shape` is FeatureExtractor::shape(), with the batch of 1.
+// All outlive the model.
 struct ModelSource {
   const Bundle* bundle = nullptr;
   const ArenaView* arena = nullptr;
+  // FeatureExtractor::shape(), with the batch that the bundle was prepared for in front.
   std::vector<int64_t> input_shape;
+  int engines = 1;  // threads that will run it at once in a process: more would wait for each other
+
+  size_t InputSize() const;  // floats in a batch
 };
 
 // By the bundle's backend.
@@ -65,6 +70,7 @@ void ConfigureThreads(int intra_op);
 void ConfigureEngineThread(int intra_op);
 
 // The loaders, one a file.
+Result<std::unique_ptr<Model>> LoadAoti(const ModelSource& source);
 Result<std::unique_ptr<Model>> LoadTorchScript(const ModelSource& source);
 
 }  // namespace consort

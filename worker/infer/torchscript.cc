@@ -10,11 +10,10 @@
 #include <torch/script.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <set>
 
+#include "worker/infer/forward.h"
 #include "worker/infer/model.h"
 #include "worker/infer/reason.h"
 #include "worker/infer/weights.h"
@@ -142,43 +141,17 @@ class ScriptRunner : public Runner {
     try {
       if (used_ && !model_.source().bundle->manifest.stateful) module_ = model_.Copy();
       used_ = true;
-      return TakeScores(module_.forward({Input(input)}), scores);
+      const IValue answer = module_.forward({InputTensor(input, model_.source())});
+      const bool several = answer.isTuple() && !answer.toTupleRef().elements().empty();
+      const IValue& first = several ? answer.toTupleRef().elements()[0] : answer;
+      if (!first.isTensor()) return Error{"the model gives no tensor but a " + first.tagKind()};
+      return TakeScores(first.toTensor(), model_.source(), scores);
     } catch (const std::exception& trouble) {
-      if (IsOutOfMemory(trouble)) DieForWantOfMemory(trouble);
-      return Error{"the model failed: " + Reason(trouble)};
+      return ForwardTrouble(trouble);
     }
   }
 
  private:
-  // Like a crash, so that the segment is handed out again: with memory free it may well succeed.
-  [[noreturn]] static void DieForWantOfMemory(const std::exception& trouble) {
-    std::fprintf(stderr, "consort-worker: the model ran out of memory: %s\n",
-                 Reason(trouble).c_str());
-    std::abort();
-  }
-
-  at::Tensor Input(std::span<const float> input) const {
-    const auto tensor =
-        at::from_blob(const_cast<float*>(input.data()), model_.source().input_shape, at::kFloat);
-    return reinterpret_cast<uintptr_t>(input.data()) % 64 == 0 ? tensor : tensor.clone();
-  }
-
-  Status TakeScores(const IValue& answer, std::vector<float>& scores) const {
-    const bool several = answer.isTuple() && !answer.toTupleRef().elements().empty();
-    const IValue& first = several ? answer.toTupleRef().elements()[0] : answer;
-    if (!first.isTensor()) return Error{"the model gives no tensor but a " + first.tagKind()};
-    const auto tensor = first.toTensor().to(at::kFloat).contiguous();
-    const size_t labels = model_.source().bundle->labels.size();
-    if (tensor.numel() != static_cast<int64_t>(labels)) {
-      return Error{"the model gives " + std::to_string(tensor.numel()) +
-                       " scores for a segment, but there are " + std::to_string(labels) + " labels",
-                   "write one label for each score, in their order, and make the bundle again"};
-    }
-    const auto* values = tensor.const_data_ptr<float>();
-    scores.assign(values, values + labels);
-    return Ok();
-  }
-
   const ScriptModel& model_;
   torch::jit::Module module_;
   bool used_ = false;

@@ -13,4 +13,7 @@ namespace consort {
 // entry's range must have been checked against the arena's size (ParseWeightTable does).
 Result<at::Tensor> ViewWeight(const WeightEntry& entry, const ArenaView& arena);
 
+// The same for a weight in an opaque layout of oneDNN, which compiled code alone can take.
+Result<at::Tensor> ViewPackedWeight(const WeightEntry& entry, const ArenaView& arena);
+
 }  // namespace consort

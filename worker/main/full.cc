@@ -15,8 +15,8 @@ Result<std::unique_ptr<PipelineFactory>> MakePipelineFactory(const Bundle& bundl
   if (options.null) {
     return std::unique_ptr<PipelineFactory>(std::make_unique<consort::NullPipelineFactory>(bundle));
   }
-  CONSORT_TRY(auto factory,
-              consort::RealPipelineFactory::Load(bundle, options.arena_fd, options.intra));
+  CONSORT_TRY(auto factory, consort::RealPipelineFactory::Load(bundle, options.arena_fd,
+                                                               options.intra, options.engines));
   return std::unique_ptr<PipelineFactory>(std::move(factory));
 }
 

@@ -18,6 +18,7 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   app.add_option("--arena-fd", options.arena_fd, "Sealed memory with the weights");
   app.add_option("--supervisor-pid", options.supervisor, "Our parent")->required();
   app.add_option("--intra", options.intra, "LibTorch threads an engine");
+  app.add_option("--engines", options.engines, "Engines of a worker");
   app.add_flag("--null", options.null, "No model: made-up tags, for tests and benchmarks");
   app.add_flag("--become", options.become, "Become the first worker instead of forking");
   CLI11_PARSE(app, argc, argv);

@@ -16,6 +16,7 @@ struct WorkerOptions {
   int arena_fd = -1;
   int supervisor = 0;  // pid
   int intra = 1;
+  int engines = 1;  // of each worker that will be forked
   bool null = false;
   bool become = false;
 };

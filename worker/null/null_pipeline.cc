@@ -85,7 +85,7 @@ class NullPipeline : public Pipeline {
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }
 
-  PipelineFault Run(int64_t k, std::vector<Tag>& tags) override {
+  PipelineFault Run(int64_t k, int64_t, std::vector<Tag>& tags) override {
     clock_.Enter(Stage::kForward);
     Sleep(segment_us_ + command_.sleep_us);
     if (auto fault = Obey(k)) return fault;

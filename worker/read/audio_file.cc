@@ -23,6 +23,10 @@ namespace {
 std::shared_mutex g_opens;
 
 constexpr int64_t kInterleavedFloats = 16 * 1024;
+constexpr int64_t kRawBytes = 64 * 1024;
+// Read ahead where a decoder goes on from the last bytes; after a seek, and at the start, less.
+constexpr int64_t kAheadBytes = 64 * 1024;
+constexpr int64_t kFirstBytes = 8 * 1024;
 // Far beyond any real file, far from overflow when multiplied by samples a byte.
 constexpr int64_t kPretendedBytes = int64_t{1} << 44;
 
@@ -42,18 +46,39 @@ sf_count_t AudioFile::IoSeek(sf_count_t offset, int whence, void* user) {
   return io.at;
 }
 
+// Some of the bytes at io.at, at most `count`: none at the end, or at an error.
+int64_t AudioFile::FetchBytes(Io& io, char* out, int64_t count) {
+  const auto read = [&io](char* to, int64_t wanted) {
+    ssize_t got = 0;
+    do {
+      got = ::pread(io.fd, to, static_cast<size_t>(wanted), io.at);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) io.error = errno;
+    return std::max<int64_t>(0, got);
+  };
+  if (io.at < io.ahead_at || io.at >= io.ahead_at + io.ahead_size) {
+    if (count >= kAheadBytes) return read(out, count);
+    const bool goes_on = io.ahead_size > 0 && io.at == io.ahead_at + io.ahead_size;
+    io.ahead.resize(kAheadBytes);
+    io.ahead_at = io.at;
+    io.ahead_size = read(io.ahead.data(), goes_on ? kAheadBytes : std::max(count, kFirstBytes));
+  }
+  const int64_t from = io.at - io.ahead_at;
+  const int64_t got = std::min(count, io.ahead_size - from);
+  std::copy_n(io.ahead.data() + from, got, out);
+  return got;
+}
+
 sf_count_t AudioFile::IoRead(void* out, sf_count_t count, void* user) {
   auto& io = *static_cast<Io*>(user);
   sf_count_t total = 0;
   while (total < count) {
-    const ssize_t got =
-        ::pread(io.fd, static_cast<char*>(out) + total, static_cast<size_t>(count - total), io.at);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) io.error = errno;
-    if (got <= 0) break;
+    char* to = static_cast<char*>(out) + total;
+    const int64_t got = FetchBytes(io, to, count - total);
+    if (got == 0) break;
     for (int64_t i = 0; io.pretended_size_at >= 0 && i < 4; ++i) {
       const int64_t place = io.pretended_size_at + i - io.at;
-      if (place >= 0 && place < got) static_cast<char*>(out)[total + place] = '\xFF';
+      if (place >= 0 && place < got) to[place] = '\xFF';
     }
     total += got;
     io.at += got;
@@ -72,13 +97,49 @@ bool AudioFile::Restart() {
 
 bool AudioFile::OpenDecoder() {
   decoder_.reset();
+  at_start_ = false;
   io_.at = 0;
   io_.error = 0;
   damaged_ = false;
   SF_VIRTUAL_IO callbacks{IoLength, IoSeek, IoRead, IoWrite, IoTell};
   info_ = {};
   decoder_.reset(sf_open_virtual(&callbacks, SFM_READ, &info_, &io_));
-  return decoder_ != nullptr;
+  if (decoder_ == nullptr) return false;
+  pcm_ = FindPcmKind();
+  at_start_ = true;
+  return true;
+}
+
+// Samples that lie in the file one after the other, as this machine has them, need no decoder; the
+// place of a frame libsndfile knows. Not so in every container: PAF packs 24 bits in blocks.
+PcmKind AudioFile::FindPcmKind() {
+  switch (container()) {
+    case SF_FORMAT_WAV:
+    case SF_FORMAT_WAVEX:
+    case SF_FORMAT_RF64:
+    case SF_FORMAT_W64:
+    case SF_FORMAT_AIFF:
+    case SF_FORMAT_AU:
+    case SF_FORMAT_CAF:
+      break;
+    default:
+      return PcmKind::kOther;
+  }
+  if (sf_command(decoder_.get(), SFC_RAW_DATA_NEEDS_ENDSWAP, nullptr, 0) != SF_FALSE) {
+    return PcmKind::kOther;
+  }
+  switch (codec()) {
+    case SF_FORMAT_PCM_16:
+      return PcmKind::kInt16;
+    case SF_FORMAT_PCM_24:
+      return PcmKind::kInt24;
+    case SF_FORMAT_PCM_32:
+      return PcmKind::kInt32;
+    case SF_FORMAT_FLOAT:
+      return PcmKind::kFloat;
+    default:
+      return PcmKind::kOther;
+  }
 }
 
 MaybeFault AudioFile::Open(UniqueFd fd) {
@@ -89,7 +150,8 @@ MaybeFault AudioFile::Open(UniqueFd fd) {
     return Fault(ErrorCode::kUnreadable, "could not stat: " + ErrnoWords(errno));
   }
   fd_ = std::move(fd);
-  io_ = {.fd = fd_.get(), .size = status.st_size};
+  io_.fd = fd_.get();
+  io_.size = status.st_size;
   if (Restart()) {
     if (info_.frames > 0) return std::nullopt;
     // libsndfile takes a size of 0 for the truth; "unknown" it understands.
@@ -119,8 +181,11 @@ MaybeFault AudioFile::Open(UniqueFd fd) {
 
 void AudioFile::Close() {
   decoder_.reset();
+  at_start_ = false;
   fd_.Reset();
+  auto ahead = std::move(io_.ahead);  // the memory is kept
   io_ = {};
+  io_.ahead = std::move(ahead);
   info_ = {};
   damaged_ = false;
 }
@@ -177,29 +242,53 @@ bool AudioFile::LiftGuessedLength() {
 }
 
 bool AudioFile::Seek(int64_t frame) {
+  if (at_start_ && frame == 0) return true;
+  at_start_ = false;
   return decoder_ != nullptr && sf_seek(decoder_.get(), frame, SEEK_SET) == frame;
 }
 
 int64_t AudioFile::Read(std::span<float> out) {
   damaged_ = false;
   if (decoder_ == nullptr) return 0;
+  at_start_ = false;
+  return pcm_ != PcmKind::kOther ? ReadPcm(out) : ReadFloats(out);
+}
+
+int64_t AudioFile::ReadPcm(std::span<float> out) {
+  const int64_t frame_bytes = static_cast<int64_t>(PcmSampleBytes(pcm_)) * info_.channels;
+  const int64_t step = std::max<int64_t>(1, kRawBytes / frame_bytes);
+  raw_.resize(static_cast<size_t>(step * frame_bytes) + kPcmSlack);
+  const auto wanted = static_cast<int64_t>(out.size());
+  int64_t done = 0;
+  while (done < wanted) {
+    const int64_t now = std::min(step, wanted - done);
+    const int64_t got =
+        std::max<int64_t>(0, sf_read_raw(decoder_.get(), raw_.data(), now * frame_bytes)) /
+        frame_bytes;
+    MixPcm(pcm_, raw_.data(), info_.channels,
+           out.subspan(static_cast<size_t>(done), static_cast<size_t>(got)));
+    done += got;
+    if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;
+    if (got < now || damaged_) break;
+  }
+  return done;
+}
+
+int64_t AudioFile::ReadFloats(std::span<float> out) {
   const int64_t wanted = static_cast<int64_t>(out.size());
   const int64_t channels = info_.channels;
   // A call to libsndfile decodes at most this much, so that damage is placed no more coarsely.
   const int64_t step = std::max<int64_t>(1, kInterleavedFloats / channels);
-  if (channels > 1) interleaved_.resize(static_cast<size_t>(step * channels));
+  if (channels > 1) interleaved_.resize(static_cast<size_t>(step * channels) + kPcmSlack);
   int64_t done = 0;
   while (done < wanted) {
     const int64_t now = std::min(step, wanted - done);
     float* to = channels == 1 ? out.data() + done : interleaved_.data();
     const int64_t got = sf_readf_float(decoder_.get(), to, now);
     if (channels > 1) {
-      for (int64_t i = 0; i < got; ++i) {
-        double sum = 0;
-        for (int64_t c = 0; c < channels; ++c) sum += to[i * channels + c];
-        out[static_cast<size_t>(done + i)] =
-            static_cast<float>(sum / static_cast<double>(channels));
-      }
+      MixPcm(
+          PcmKind::kFloat, reinterpret_cast<const std::byte*>(to), channels,
+          out.subspan(static_cast<size_t>(done), static_cast<size_t>(std::max<int64_t>(0, got))));
     }
     done += std::max<int64_t>(0, got);
     if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "shared/base/unique_fd.h"
+#include "worker/read/pcm.h"
 #include "worker/read/read_fault.h"
 
 namespace consort {
@@ -48,6 +49,7 @@ class AudioFile {
   // then on frames() is beyond any real end, and reads go on to the content's end.
   bool LiftGuessedLength();
 
+  // Costs nothing where a decoder just started stands: FLAC's would decode a block for it.
   bool Seek(int64_t frame);
   // Decodes out.size() frames and writes the mean of their channels, summed in double. Returns
   // frames written: fewer at the end of what is there. damaged() tells whether the decoder met
@@ -60,6 +62,9 @@ class AudioFile {
 
  private:
   bool OpenDecoder();
+  PcmKind FindPcmKind();
+  int64_t ReadPcm(std::span<float> out);
+  int64_t ReadFloats(std::span<float> out);
   struct Closer {
     void operator()(SNDFILE* file) const { sf_close(file); }
   };
@@ -71,7 +76,12 @@ class AudioFile {
     int64_t pretended_end = 0;       // what a seek to the end reports, if not 0
     int64_t pretended_size_at = -1;  // four bytes there are read as 0xFF, if not -1
     int error = 0;
+    // Decoders ask for a few bytes at a time, MP3's for every frame's header on the way to a place.
+    std::vector<char> ahead;  // the file's bytes from ahead_at on
+    int64_t ahead_at = 0;
+    int64_t ahead_size = 0;
   };
+  static int64_t FetchBytes(Io& io, char* out, int64_t count);
   static sf_count_t IoLength(void* user);
   static sf_count_t IoSeek(sf_count_t offset, int whence, void* user);
   static sf_count_t IoRead(void* out, sf_count_t count, void* user);
@@ -82,8 +92,11 @@ class AudioFile {
   Io io_;
   SF_INFO info_{};
   std::unique_ptr<SNDFILE, Closer> decoder_;  // after io_: closing may still call back
+  PcmKind pcm_ = PcmKind::kOther;             // kOther: libsndfile makes floats of the samples
   std::vector<float> interleaved_;
+  std::vector<std::byte> raw_;
   bool damaged_ = false;
+  bool at_start_ = false;  // nothing was read or sought since the decoder started
 };
 
 }  // namespace consort

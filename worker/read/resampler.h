@@ -6,6 +6,7 @@
 
 #include <soxr.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -17,9 +18,10 @@ class Resampler {
   // Cheap when the rates are as before. False if soxr refuses them.
   bool Prepare(int32_t from_rate, int32_t to_rate);
 
-  // Resamples the whole of `in` (silence before and after it) and writes the first out.size()
-  // samples of the output. Returns how many there were, or -1 on a failure of soxr.
-  int64_t Run(std::span<const float> in, std::span<float> out);
+  // Resamples the whole of `in` (silence before and after it), passes over the first `skip` samples
+  // of the output and writes the next out.size(). Returns how many of those there were, or -1 on a
+  // failure of soxr.
+  int64_t Run(std::span<const float> in, int64_t skip, std::span<float> out);
 
  private:
   struct Deleter {
@@ -28,6 +30,7 @@ class Resampler {
   int32_t from_rate_ = 0;
   int32_t to_rate_ = 0;
   std::unique_ptr<soxr, Deleter> soxr_;
+  std::array<float, 1024> unheard_;
 };
 
 }  // namespace consort

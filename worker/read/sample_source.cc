@@ -149,9 +149,18 @@ const SampleSource::End& SampleSource::FindEnd() {
   return end_.emplace(std::move(end));
 }
 
+std::span<float> SampleSource::Grow(int64_t more) {
+  const auto have = static_cast<size_t>(window_size_);
+  window_size_ += more;
+  if (window_.size() < static_cast<size_t>(window_size_)) {
+    window_.resize(static_cast<size_t>(window_size_));
+  }
+  return std::span(window_).subspan(have, static_cast<size_t>(more));
+}
+
 // Leaves an empty window at `begin`, reached as the note on anchors says.
 bool SampleSource::StartAt(int64_t anchor, int64_t begin) {
-  window_.clear();
+  window_size_ = 0;
   window_anchor_ = -1;
   int64_t from = begin;
   if (needs_anchors()) {
@@ -168,24 +177,22 @@ bool SampleSource::StartAt(int64_t anchor, int64_t begin) {
 
 // Decodes up to `begin` unheard; the window becomes empty and begins there.
 bool SampleSource::SkipTo(int64_t begin) {
-  int64_t at = window_begin_ + static_cast<int64_t>(window_.size());
+  int64_t at = WindowEnd();
   while (at < begin) {
-    window_.resize(static_cast<size_t>(std::min(begin - at, 4 * kStep)));
-    const auto wanted = static_cast<int64_t>(window_.size());
-    if (file_.Read(window_) != wanted || file_.damaged()) return false;
+    window_size_ = 0;
+    const int64_t wanted = std::min(begin - at, 4 * kStep);
+    if (file_.Read(Grow(wanted)) != wanted || file_.damaged()) return false;
     at += wanted;
   }
-  window_.clear();
+  window_size_ = 0;
   window_begin_ = begin;
   return true;
 }
 
 bool SampleSource::Extend(int64_t end) {
-  const size_t have = window_.size();
-  const int64_t more = end - window_begin_ - static_cast<int64_t>(have);
+  const int64_t more = end - WindowEnd();
   if (more <= 0) return true;
-  window_.resize(have + static_cast<size_t>(more));
-  if (file_.Read(std::span(window_).subspan(have)) == more && !file_.damaged()) return true;
+  if (file_.Read(Grow(more)) == more && !file_.damaged()) return true;
   window_anchor_ = -1;
   return false;
 }
@@ -193,7 +200,7 @@ bool SampleSource::Extend(int64_t end) {
 MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
                               std::span<const float>& out) {
   if (end_ && end > end_->sample) return Fault(end_->code, end_->message, end_->sample);
-  const int64_t window_end = window_begin_ + static_cast<int64_t>(window_.size());
+  const int64_t window_end = WindowEnd();
   bool good = true;
   if (window_anchor_ < 0 || begin < window_begin_ ||
       (needs_anchors() ? anchor != window_anchor_ : begin > window_end)) {
@@ -206,7 +213,7 @@ MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
     window_anchor_ = -1;
     const End& last = FindEnd();
     if (end > last.sample) return Fault(last.code, last.message, last.sample);
-    window_.clear();
+    window_size_ = 0;
     window_begin_ = 0;
     if (!file_.Restart() || !SkipTo(begin) || !Extend(end)) {
       window_anchor_ = -1;
@@ -221,10 +228,11 @@ MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
 
 void SampleSource::Forget(int64_t before) {
   if (window_anchor_ < 0) return;
-  const int64_t drop = std::min(before - window_begin_, static_cast<int64_t>(window_.size()));
+  const int64_t drop = std::min(before - window_begin_, window_size_);
   if (drop <= 0) return;
-  window_.erase(window_.begin(), window_.begin() + drop);
+  std::copy(window_.begin() + drop, window_.begin() + window_size_, window_.begin());
   window_begin_ += drop;
+  window_size_ -= drop;
 }
 
 }  // namespace consort

@@ -65,9 +65,15 @@ class SampleSource {
   int64_t samples_ = 0;    // kept for a file that is opened again unchanged
   std::optional<End> end_;
 
-  // Decoded samples [window_begin_, window_begin_ + window_.size()); the decoder stands at its end.
+  int64_t WindowEnd() const { return window_begin_ + window_size_; }
+  // Room for `more` samples at the window's end. Their content is old.
+  std::span<float> Grow(int64_t more);
+
+  // Decoded samples [window_begin_, window_begin_ + window_size_); the decoder stands at its end.
+  // The memory behind only grows: what is about to be overwritten need not be filled with zeros.
   std::vector<float> window_;
   int64_t window_begin_ = 0;
+  int64_t window_size_ = 0;
   int64_t window_anchor_ = -1;  // -1: the decoder stands nowhere in particular
 };
 

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "worker/read/pcm.h"
+
 namespace consort {
 namespace {
 
@@ -94,9 +96,9 @@ MaybeFault SegmentReader::ReadSegment(int64_t k, std::span<float> out) {
   source_.Forget(range.begin);
   std::span<const float> heard;
   if (auto fault = source_.Load(anchor, range.begin, range.end, heard)) return fault;
-  const auto bad =
-      std::find_if(heard.begin(), heard.end(), [](float sample) { return !std::isfinite(sample); });
-  if (bad != heard.end()) {
+  if (!AllFinite(heard)) {
+    const auto bad = std::find_if(heard.begin(), heard.end(),
+                                  [](float sample) { return !std::isfinite(sample); });
     return Fault(ErrorCode::kNotFinite, "a sample is infinite or not a number",
                  range.begin + (bad - heard.begin()));
   }
@@ -105,11 +107,9 @@ MaybeFault SegmentReader::ReadSegment(int64_t k, std::span<float> out) {
     std::copy(heard.begin(), heard.end(), valid.begin());
   } else {
     clock_.Enter(Stage::kResample);
-    resampled_.resize(static_cast<size_t>(range.skip + range.valid));
-    const int64_t given = resampler_.Run(heard, resampled_);
+    const int64_t given = resampler_.Run(heard, range.skip, valid);
     if (given < 0) return Fault(ErrorCode::kDecode, "could not resample", range.begin);
-    std::fill(resampled_.begin() + given, resampled_.end(), 0.0f);
-    std::copy(resampled_.begin() + range.skip, resampled_.end(), valid.begin());
+    std::fill(valid.begin() + given, valid.end(), 0.0f);
   }
   std::fill(out.begin() + range.valid, out.end(), 0.0f);
   return std::nullopt;

@@ -22,7 +22,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "shared/bundle/manifest.h"
 #include "shared/record/result.h"
@@ -74,7 +73,6 @@ class SegmentReader {
   Resampler resampler_;
   SegmentGrid grid_;
   FileInfo info_;
-  std::vector<float> resampled_;
 };
 
 }  // namespace consort

@@ -1,8 +1,12 @@
 #include "worker/real/real_pipeline.h"
 
+#include <algorithm>
+#include <span>
+
 #include "shared/record/error_code.h"
 #include "worker/features/features.h"
 #include "worker/features/normalize.h"
+#include "worker/infer/aligned_floats.h"
 #include "worker/infer/model.h"
 #include "worker/interpret/tags.h"
 #include "worker/read/segment_reader.h"
@@ -24,33 +28,35 @@ class RealPipeline : public Pipeline {
   RealPipeline(const Bundle& bundle, std::unique_ptr<FeatureExtractor> features,
                std::unique_ptr<Runner> runner, StageClock& clock)
       : audio_(bundle.manifest.audio),
+        batch_(bundle.manifest.prepared.batch),
+        labels_(bundle.labels.size()),
         clock_(clock),
         reader_(audio_, clock),
         features_(std::move(features)),
         runner_(std::move(runner)),
         tags_(bundle.manifest.output, bundle.labels),
         wave_(static_cast<size_t>(audio_.SegmentSamples())),
-        input_(static_cast<size_t>(features_->size())) {}
+        input_(static_cast<size_t>(features_->size() * batch_)) {}
 
   PipelineFault Open(const std::string& path, FileInfo& info) override {
+    group_ = {};
+    one_by_one_until_ = 0;
     if (const auto fault = reader_.Open(path)) return ToFault(*fault);
     info = reader_.info();
     return std::nullopt;
   }
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }
+  int64_t batch() const override { return batch_; }
 
-  PipelineFault Run(int64_t k, std::vector<Tag>& tags) override {
-    if (const auto fault = reader_.ReadSegment(k, wave_)) return ToFault(*fault);
-    clock_.Enter(Stage::kFeatures);
-    Normalize(audio_.normalize, wave_);
-    features_->Extract(wave_, input_);
-    clock_.Enter(Stage::kForward);
-    if (const Status done = runner_->Forward(input_, scores_); !done) {
-      return ToFault(ErrorCode::kModel, done.error());
+  PipelineFault Run(int64_t k, int64_t end, std::vector<Tag>& tags) override {
+    if (k < group_.first || k > group_.end || (k == group_.end && !group_.fault)) {
+      RunGroup(k, std::min(end, (k / batch_ + 1) * batch_));
     }
+    if (k == group_.end) return group_.fault;
     clock_.Enter(Stage::kPost);
-    if (const Status done = tags_.Interpret(scores_, tags); !done) {
+    const auto scores = std::span(scores_).subspan(static_cast<size_t>(k % batch_) * labels_);
+    if (const Status done = tags_.Interpret(scores.first(labels_), tags); !done) {
       return ToFault(ErrorCode::kOutput, done.error());
     }
     return std::nullopt;
@@ -59,15 +65,65 @@ class RealPipeline : public Pipeline {
   void Close() override { reader_.Close(); }
 
  private:
+  // Segments first <= … < end have scores; `fault`, if any, is that of segment `end`.
+  struct Group {
+    int64_t first = 0;
+    int64_t end = 0;
+    PipelineFault fault;
+  };
+
+  std::span<float> Slot(int64_t slot) {
+    const auto size = static_cast<size_t>(features_->size());
+    return input_.span().subspan(static_cast<size_t>(slot) * size, size);
+  }
+
+  // Makes group_ of the segments from k on, as far as `end` or a fault.
+  void RunGroup(int64_t k, int64_t end) {
+    if (k < one_by_one_until_) end = k + 1;
+    group_ = {k, k, {}};
+    while (group_.end < end) {
+      if ((group_.fault = Prepare(group_.end))) break;
+      ++group_.end;
+    }
+    if (group_.end == k) return;
+    for (int64_t slot = 0; slot < batch_; ++slot) {
+      const int64_t segment = k - k % batch_ + slot;
+      if (segment < k || segment >= group_.end) std::ranges::fill(Slot(slot), 0.0F);
+    }
+    clock_.Enter(Stage::kForward);
+    const Status done = runner_->Forward(input_.span(), scores_);
+    if (done) return;
+    if (group_.end == k + 1) {
+      group_ = {k, k, ToFault(ErrorCode::kModel, done.error())};
+      return;
+    }
+    // Which segment the model failed at shows when each is alone; the others are to have lines.
+    one_by_one_until_ = end;
+    RunGroup(k, end);
+  }
+
+  // Segment k's features into its slot.
+  PipelineFault Prepare(int64_t k) {
+    if (const auto fault = reader_.ReadSegment(k, wave_.span())) return ToFault(*fault);
+    clock_.Enter(Stage::kFeatures);
+    Normalize(audio_.normalize, wave_.span());
+    features_->Extract(wave_.span(), Slot(k % batch_));
+    return std::nullopt;
+  }
+
   const AudioSpec& audio_;
+  const int64_t batch_;
+  const size_t labels_;
   StageClock& clock_;
   SegmentReader reader_;
   std::unique_ptr<FeatureExtractor> features_;
   std::unique_ptr<Runner> runner_;
   TagInterpreter tags_;
-  std::vector<float> wave_;
-  std::vector<float> input_;
-  std::vector<float> scores_;
+  AlignedFloats wave_;
+  AlignedFloats input_;        // of the batch: segment k in slot k % batch_
+  std::vector<float> scores_;  // the same
+  Group group_;
+  int64_t one_by_one_until_ = 0;
 };
 
 }  // namespace
@@ -78,13 +134,15 @@ RealPipelineFactory::RealPipelineFactory(const Bundle& bundle, ArenaView arena, 
 RealPipelineFactory::~RealPipelineFactory() = default;
 
 Result<std::unique_ptr<RealPipelineFactory>> RealPipelineFactory::Load(const Bundle& bundle,
-                                                                       int arena_fd, int intra) {
+                                                                       int arena_fd, int intra,
+                                                                       int engines) {
   ConfigureThreads(1);  // the template never opens a parallel region
   CONSORT_TRY(auto arena, ArenaView::Map(arena_fd, bundle.weights.bytes));
   std::unique_ptr<RealPipelineFactory> factory(
       new RealPipelineFactory(bundle, std::move(arena), intra));
   CONSORT_TRY(auto features, MakeFeatureExtractor(bundle.manifest));
-  const ModelSource source{&bundle, &factory->arena_, features->shape()};
+  ModelSource source{&bundle, &factory->arena_, features->shape(), engines};
+  source.input_shape.front() = bundle.manifest.prepared.batch;
   CONSORT_TRY(factory->model_, LoadModel(source));
   CONSORT_TRY(WarmUp(*factory->model_, source));
   // Tables that are made at first use (FFT plans) are made before the fork, too.

@@ -1,4 +1,9 @@
 // The four stages in a row: read (validate, decode, resample) → features → forward → tags.
+//
+// A model that was prepared for batches of N does the segments of a group in one forward: those
+// with the same k / N, as far as they belong to the item. consort-prepare checked that a segment's
+// scores depend neither on the others of its batch nor on its place there, so items may begin and
+// end anywhere.
 #pragma once
 
 #include <memory>
@@ -15,8 +20,9 @@ class Model;
 // thread. The bundle must outlive it.
 class RealPipelineFactory : public PipelineFactory {
  public:
+  // `engines`: pipelines that will run at once in a process.
   static Result<std::unique_ptr<RealPipelineFactory>> Load(const Bundle& bundle, int arena_fd,
-                                                           int intra);
+                                                           int intra, int engines);
   ~RealPipelineFactory() override;
 
   Result<std::unique_ptr<Pipeline>> Make(StageClock& clock) override;

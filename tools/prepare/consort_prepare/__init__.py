@@ -1,10 +1,14 @@
-"""consort-prepare: from a TorchScript file and a manifest to a bundle that `consort run` takes.
+"""consort-prepare: from a model and a manifest to a bundle that `consort run` takes.
 
-The way: manifest.py (what the model hears and says) -> torchscript.py (the code, its tensors taken
-out) -> weights.py (weights.bin and its table) -> checks.py (the model is run, and must keep what
-its manifest says) -> bundle.py (the folder, put in place at once).
-frontend.py is the reference of what `consort run` does to the sound before the model.
+The way: cli.py -> manifest.py (what the model hears and says) -> checks.py (the model is run, and must
+keep what its manifest says) -> making.py, by one of two backends:
+- aoti: variants.py has program.py (the model as a graph), precision.py and aoti.py (compiled, its
+  constants taken out) make some variants, and workbench.py check and time them, in processes of
+  their own (children.py);
+- torchscript: torchscript.py (the code, its tensors taken out);
+then verify.py (the drift) -> bundle.py (the folder, put in place at once). weights.py is weights.bin
+and its table; frontend.py the reference of what `consort run` does to the sound before the model.
 """
 
 # Counts changes of what a bundle contains: a bundle of another version is made again.
-PREPARE_VERSION = 1
+PREPARE_VERSION = 2

@@ -1,15 +1,21 @@
-"""The bundle's folder: made beside its place, put there in one step."""
+"""The bundle's folder: made beside its place, put there in one step.
+
+LibTorch is not imported here: to find a bundle up to date takes none.
+"""
 
 import ctypes
+import errno
+import fcntl
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import shutil
+import tempfile
+import time
 
-import torch
-
-from . import PREPARE_VERSION, checks, manifest as manifests, torchscript, weights
+from . import PREPARE_VERSION, manifest as manifests
 from .errors import PrepareError
 
 AT_FDCWD = -100
@@ -24,10 +30,16 @@ def file_sha256(path):
 
 
 def torch_version():
-    return torch.__version__.split("+")[0]
+    return importlib.metadata.version("torch").split("+")[0]
 
 
 def cpu():
+    import torch
+    model, flags = _cpu_model_and_flags()
+    return {"model": model, "capability": torch.backends.cpu.get_cpu_capability(), "flags": flags}
+
+
+def _cpu_model_and_flags():
     model, flags = "", set()
     with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -38,41 +50,60 @@ def cpu():
                 flags = set(value.split())
             elif not line.strip():
                 break
-    return {"model": model, "capability": torch.backends.cpu.get_cpu_capability(),
-            "flags": [flag for flag in CPU_FLAGS if flag in flags]}
+    return model, [flag for flag in CPU_FLAGS if flag in flags]
 
 
 def source_of(model_path):
-    return {"name": os.path.basename(model_path), "sha256": file_sha256(model_path), "prepare": PREPARE_VERSION}
+    """What identifies the model that a bundle was made from."""
+    if os.path.isfile(model_path):
+        sha256 = file_sha256(model_path)
+    else:
+        from . import program
+        sha256 = program.fingerprint(model_path)
+    return {"name": os.path.basename(model_path), "sha256": sha256, "prepare": PREPARE_VERSION}
 
 
 def labels_bytes(labels):
     return "".join(label + "\n" for label in labels).encode()
 
 
+def read_model(folder):
+    with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
+        return json.load(file)
+
+
 def read_prepared(folder):
     """model.json of a bundle, or None if `folder` is not one of ours, whole and with nothing else in it."""
     try:
-        with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
-            model = json.load(file)
+        model = read_model(folder)
         files = model["prepared"]["files"]
         if not all(entry["sha256"] and entry["bytes"] >= 0 for entry in files.values()):
             return None
-        if model["consort"] != 1 or set(os.listdir(folder)) - set(files) - {"model.json"}:
+        if model["consort"] != 1 or set(_files_in(folder)) - set(files) - {"model.json"}:
             return None
         return model
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def up_to_date(folder, manifest, labels, source):
-    """The bundle that stands there is what a new one would be."""
+def _files_in(folder):
+    """Relative paths of all that is not a folder, and of empty folders."""
+    for where, folders, names in os.walk(folder):
+        for name in names + [name for name in folders if os.path.islink(os.path.join(where, name))]:
+            yield os.path.relpath(os.path.join(where, name), folder)
+        if not folders and not names and where != folder:
+            yield os.path.relpath(where, folder)
+
+
+def up_to_date(folder, manifest, labels, source, asked):
+    """The bundle that stands there, if a new one would be the same; else None."""
     model = read_prepared(folder)
     if model is None:
         return None
     prepared = model["prepared"]
     same = ({key: value for key, value in model.items() if key != "prepared"} == manifests.bundled(manifest)
-            and prepared.get("source") == source and prepared.get("torch") == torch_version())
+            and prepared.get("source") == source and prepared.get("torch") == torch_version()
+            and prepared.get("asked") == asked and _is_for_this_cpu(prepared))
     if not same or prepared["files"].get("labels.txt", {}).get("sha256") != hashlib.sha256(labels_bytes(labels)).hexdigest():
         return None
     for name, entry in prepared["files"].items():
@@ -80,6 +111,13 @@ def up_to_date(folder, manifest, labels, source):
         if not os.path.isfile(path) or os.path.getsize(path) != entry["bytes"] or file_sha256(path) != entry["sha256"]:
             return None
     return model
+
+
+def _is_for_this_cpu(prepared):
+    if prepared["backend"] != "aoti":
+        return True
+    ours, here = prepared["cpu"]["flags"], _cpu_model_and_flags()[1]
+    return set(ours) <= set(here) if prepared["cpu"].get("portable") else ours == here
 
 
 def check_place(folder):
@@ -97,40 +135,105 @@ def check_place(folder):
 
 
 class Staging:
-    """BUNDLE.tmp-PID while it is made; gone afterwards, whatever happens."""
+    """BUNDLE.tmp-XXXXXXXX while it is made; gone afterwards, whatever happens.
+
+    In it: `path`, what becomes the bundle, and `scratch`, for whatever a compiler writes. It is locked
+    while its maker lives, so that others know what they may take away; process ids would not do:
+    two containers may have one folder and the same ids.
+    """
 
     def __init__(self, folder):
         self.folder = os.path.abspath(folder)
-        self.path = f"{self.folder}.tmp-{os.getpid()}"
 
     def __enter__(self):
         _sweep(self.folder)
+        parent, base = os.path.split(self.folder)
         try:
+            self._make(parent, base)
+            self.path, self.scratch = os.path.join(self.place, "bundle"), os.path.join(self.place, "scratch")
             os.mkdir(self.path)
+            os.mkdir(self.scratch)
+            os.chmod(self.path, 0o777 & ~_umask())
         except OSError as error:
-            raise PrepareError(f'could not make "{self.path}": {error.strerror.lower()}') from None
+            raise PrepareError(f'could not make a folder beside "{self.folder}": {error.strerror.lower()}') from None
         return self
 
+    def _make(self, parent, base):
+        while True:
+            self.place = tempfile.mkdtemp(prefix=f"{base}.tmp-", dir=parent)
+            self._lock = _lock(self.place, wait=True)
+            if os.path.isdir(self.place):  # not swept between the two lines above
+                return
+            os.close(self._lock)
+
     def __exit__(self, *_):
-        shutil.rmtree(self.path, ignore_errors=True)
+        for _ in range(10):  # a compiler that was just killed may have been about to write
+            shutil.rmtree(self.place, ignore_errors=True)
+            if not os.path.exists(self.place):
+                break
+            time.sleep(0.05)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def put_in_place(self):
-        """In one step; what stood there before is then in self.path, and goes with it."""
-        _sync(self.path)
+        """In one step; what stood there before is then in self.place, and goes with it."""
+        _sync_tree(self.path)
         if os.path.isdir(self.folder) and os.listdir(self.folder):
-            _exchange(self.path, self.folder)
+            _exchange(self.path, self.folder, os.path.join(self.place, "old"))
         else:
             os.rename(self.path, self.folder)
         _sync(os.path.dirname(self.folder))
+
+
+def _umask():
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _lock(folder, wait):
+    """A descriptor that holds the folder's lock; None if another holds it, or locks are not to be had."""
+    fd = None
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        return fd
+    except OSError:
+        if fd is not None:
+            os.close(fd)
+        return None
 
 
 def _sweep(folder):
     """Takes away what killed runs left beside the bundle."""
     parent, base = os.path.split(folder)
     for name in os.listdir(parent):
-        match = re.fullmatch(re.escape(base) + r"\.tmp-(\d+)", name)
-        if match and not os.path.exists(f"/proc/{match[1]}"):
-            shutil.rmtree(os.path.join(parent, name), ignore_errors=True)
+        left = os.path.join(parent, name)
+        if not re.fullmatch(re.escape(base) + r"\.tmp-\w+", name) or os.path.islink(left) or not os.path.isdir(left):
+            continue
+        lock = _lock(left, wait=False)
+        if lock is None:
+            continue
+        try:
+            if set(os.listdir(left)) <= {"bundle", "scratch", "old"}:  # else it is somebody's own
+                if os.path.isdir(os.path.join(left, "old")) and not os.path.lexists(folder):
+                    os.rename(os.path.join(left, "old"), folder)  # killed between _exchange's two steps
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            pass
+        finally:
+            os.close(lock)
+
+
+def _sync_tree(folder):
+    for where, _, names in os.walk(folder):
+        for name in names:
+            fd = os.open(os.path.join(where, name), os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        _sync(where)
 
 
 def _sync(folder):
@@ -141,11 +244,20 @@ def _sync(folder):
         os.close(fd)
 
 
-def _exchange(one, two):
+def _exchange(new, place, aside):
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(two), RENAME_EXCHANGE) != 0:
-        error = ctypes.get_errno()
-        raise PrepareError(f'could not replace "{two}": {os.strerror(error).lower()}')
+    if libc.renameat2(AT_FDCWD, os.fsencode(new), AT_FDCWD, os.fsencode(place), RENAME_EXCHANGE) == 0:
+        return
+    error = ctypes.get_errno()
+    if error not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        raise PrepareError(f'could not replace "{place}": {os.strerror(error).lower()}')
+    # A file system without it: for a moment there is no bundle. A run killed then is mended by _sweep.
+    os.rename(place, aside)
+    try:
+        os.rename(new, place)
+    except OSError:
+        os.rename(aside, place)
+        raise
 
 
 def write_file(path, data):
@@ -159,7 +271,7 @@ def listed(folder):
     """prepared.files: every file of the folder but model.json."""
     return {name: {"sha256": file_sha256(os.path.join(folder, name)),
                    "bytes": os.path.getsize(os.path.join(folder, name))}
-            for name in sorted(os.listdir(folder)) if name != "model.json"}
+            for name in sorted(_files_in(folder)) if name != "model.json"}
 
 
 def write_model_json(folder, manifest, prepared):
@@ -168,34 +280,7 @@ def write_model_json(folder, manifest, prepared):
     write_file(os.path.join(folder, "model.json"), text.encode())
 
 
-def fill(folder, model_path, manifest, labels, source):
-    """Writes code, weights and labels; returns `prepared`."""
-    prepared = {"backend": "torchscript", "precision": "fp32", "torch": torch_version(), "cpu": cpu(), "source": source}
-    shape, size, written = checks.check_behaviour(torchscript.load(model_path), manifest, labels)
-    module = torchscript.load(model_path)
-    moved = torchscript.move_constants_out(module)
-    tensors = torchscript.take_weights_out(module)
-    torchscript.save_code(module, os.path.join(folder, "code.pt"))
-    weights.write_weights(tensors, os.path.join(folder, "weights.bin"), os.path.join(folder, "weights.json"))
-    write_file(os.path.join(folder, "labels.txt"), labels_bytes(labels))
-    prepared |= {"input_shape": shape, "output_size": size, "files": listed(folder), "written_buffers": written}
-    _check_round_trip(folder, model_path, manifest, written, moved)
-    return prepared
-
-
-def open_bundle(folder, written):
-    """The bundle's module as a worker has it: its weights mapped."""
-    module = torch.jit.load(os.path.join(folder, "code.pt"), map_location="cpu")
-    tensors = weights.map_weights(os.path.join(folder, "weights.bin"), os.path.join(folder, "weights.json"))
-    torchscript.put_weights_in(module, tensors, private=written)
-    return module
-
-
-def _check_round_trip(folder, model_path, manifest, written, moved):
-    original, ours = torchscript.load(model_path), open_bundle(folder, written)
-    for model_input in checks.noise_inputs(manifest):
-        expected, got = checks.run(original, model_input), checks.run(ours, model_input)
-        if not torch.equal(torch.nan_to_num(expected), torch.nan_to_num(got)):
-            worst = (expected - got).abs().max().item()
-            hint = "save the model before torch.jit.freeze" if moved else "this is a fault of consort-prepare"
-            raise PrepareError(f"the bundle does not answer as the model does: they differ by {worst:g}", hint)
+def open_bundle(folder, written=()):
+    """A callable, from a segment's model input to its scores, as a worker has it."""
+    from . import making
+    return making.open_aoti(folder) if os.path.isdir(os.path.join(folder, "code")) else making.open_torchscript(folder, written)

@@ -74,5 +74,10 @@ def _fingerprint(tensor):
 
 def _state(module):
     """For each weight: which memory, how often written, its bytes."""
-    return {name: (tensor.data_ptr(), tensor._version, _fingerprint(tensor))
-            for name, tensor in torchscript.weights_of(module).items()}
+    return {name: (tensor.data_ptr(), tensor._version, _fingerprint(tensor)) for name, tensor in _weights_of(module).items()}
+
+
+def _weights_of(module):
+    if isinstance(module, torch.jit.ScriptModule):
+        return torchscript.weights_of(module)
+    return dict([*module.named_parameters(), *module.named_buffers()])

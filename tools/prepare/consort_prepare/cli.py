@@ -1,67 +1,160 @@
 """The command line of consort-prepare."""
 
 import argparse
+import dataclasses
 import os
 import signal
 import sys
 import warnings
+from typing import Any, List, Optional
 
 from .errors import PrepareError
 
-DESCRIPTION = """Make a model bundle for `consort run` from a TorchScript file and a manifest.
+MOST_BATCH = 64
 
-A bundle is a folder: model.json, the model's code, its weights and its labels.
+DESCRIPTION = """Make a model bundle for `consort run` from a model and a manifest.
+
+MODEL is a TorchScript file (torch.jit.save), an exported program (torch.export.save), or Python:
+MODULE:FUNCTION or FILE.py:FUNCTION, a function that gives an nn.Module. It is compiled for this
+machine, in several variants, and the fastest is kept; one that does not compile is taken as
+TorchScript. A bundle is a folder: model.json, the model's code, its weights and its labels.
 A model, and so a bundle, is a program: prepare and run only what you trust."""
+
+
+@dataclasses.dataclass
+class Asked:
+    """The options that a bundle's content depends on."""
+    backend: str
+    precision: str
+    batch: Any  # a number, or "auto"
+    fast: bool
+    portable: bool
+    calibrate: List[str]
+    calibrate_sha256: Optional[str] = None
+
+    def to_json(self):
+        fields = {key: value for key, value in dataclasses.asdict(self).items() if key != "calibrate"}
+        return {key: value for key, value in fields.items() if value is not None}
+
+
+def batch(text):
+    if text == "auto":
+        return text
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_BATCH:
+        raise argparse.ArgumentTypeError(f'it is "{text}"; it must be auto or a number from 1 to {MOST_BATCH}')
+    return int(text)
 
 
 def parser():
     result = argparse.ArgumentParser(prog="consort-prepare", description=DESCRIPTION, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("model", metavar="MODEL.pt", help="a TorchScript file, as torch.jit.save writes it")
-    result.add_argument("-o", "--output", metavar="BUNDLE", required=True, help="the folder to make; a bundle there is replaced")
-    result.add_argument("--manifest", metavar="FILE", help="what the model hears and says (default: MODEL's name with .json)")
-    result.add_argument("--verify", metavar="AUDIO", nargs="+", default=[],
-                        help="run the bundle against the model on these sounds and print the worst difference")
+    add = result.add_argument
+    add("model", metavar="MODEL", help="a file, or MODULE:FUNCTION")
+    add("-o", "--output", metavar="BUNDLE", required=True, help="the folder to make; a bundle there is replaced")
+    add("--manifest", metavar="FILE", help="what the model hears and says (default: MODEL's name with .json)")
+    add("--backend", choices=("auto", "aoti", "torchscript"), default="auto",
+        help="aoti: compiled for this machine; torchscript: runs anywhere, slower (default: aoti where the model compiles)")
+    add("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="of the compiled code (default: fp32)")
+    add("--calibrate", metavar="AUDIO", action="append", default=[],
+        help="a sound, or a folder of them, that int8 takes its ranges from; may be repeated")
+    add("--verify", metavar="AUDIO", action="append", default=[],
+        help="run the bundle against the model on this sound, or folder of them, and print the drift; may be repeated")
+    add("--batch", type=batch, default=1, metavar="N|auto",
+        help="segments that the compiled code takes at once; auto: more than one where that is over 10 %% faster (default: 1)")
+    add("--fast", action="store_true", help="compile one variant only")
+    add("--portable", action="store_true", help="for any x86-64-v3 CPU (AVX2); nothing is packed")
     return result
+
+
+def manifest_path_of(model):
+    """MODEL's name with .json; of Python the module's."""
+    if not os.path.isfile(model) and ":" in model:
+        module = model.rpartition(":")[0]
+        return (module[:-3] if module.endswith(".py") else module.replace(".", os.sep)) + ".json"
+    return os.path.splitext(model)[0] + ".json"
 
 
 def prepare(args):
     """Returns the line to print."""
     from . import manifest as manifests  # before torch is imported: a wrong manifest is told at once
-    manifest_path = args.manifest or os.path.splitext(args.model)[0] + ".json"
-    if not os.path.isfile(args.model):
+    if not os.path.isfile(args.model) and (":" not in args.model or os.path.exists(args.model)):
         reason = "it is not a file" if os.path.exists(args.model) else "no such file or directory"
         raise PrepareError(f'could not open "{args.model}": {reason}')
+    manifest_path = args.manifest or manifest_path_of(args.model)
     manifest = manifests.read_manifest(manifest_path)
     labels = manifests.read_labels(manifest, manifest_path)
 
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a refusal is one line: no notes of LibTorch's
     warnings.simplefilter("ignore")
-    import torch
-    from . import bundle, verify
-    torch.set_num_threads(1)  # as an engine does: the last bits depend on it
+    from . import bundle
     folder = os.path.normpath(args.output)
     bundle.check_place(folder)
+    asked = Asked(args.backend, args.precision, args.batch, args.fast, args.portable, args.calibrate)
+    _check_together(asked)
+    sounds = args.verify or (args.calibrate if asked.precision != "fp32" else [])
+    sounds_sha256 = None
+    if sounds or args.calibrate:
+        from . import verify
+        if args.calibrate:
+            asked.calibrate_sha256 = verify.check_audio(args.calibrate, "--calibrate")
+        sounds_sha256 = verify.check_audio(sounds, "--verify") if sounds else None
     source = bundle.source_of(args.model)
-    audio_sha256 = verify.check_audio(args.verify) if args.verify else None
-    found = bundle.up_to_date(folder, manifest, labels, source)
+    found = bundle.up_to_date(folder, manifest, labels, source, asked.to_json())
     if found is not None:
-        verified = found["prepared"].get("verify", {})
-        if audio_sha256 is None or verified.get("audio_sha256") == audio_sha256:
-            return f"{args.output} is up to date" + (f"\n{verify.words(verified)}" if audio_sha256 else "")
+        drift = found["prepared"].get("drift", {})
+        if sounds_sha256 is None or drift.get("audio_sha256") == sounds_sha256:
+            return f"{args.output} is up to date" + (f"\n{verify.words(drift)}" if sounds_sha256 else "")
+    return _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256)
+
+
+def _check_together(asked):
+    if asked.precision == "int8" and not asked.calibrate:
+        raise PrepareError("int8 takes its ranges from sounds, and none were given", "name some that are like yours: --calibrate AUDIO")
+    if asked.calibrate and asked.precision != "int8":
+        raise PrepareError(f"--calibrate is for int8, and the precision is {asked.precision}", "say --precision int8, or --verify for the sounds")
+    if asked.backend == "torchscript":
+        for given, option in ((asked.precision != "fp32", f"--precision {asked.precision}"), (asked.batch != 1, f"--batch {asked.batch}"),
+                              (asked.portable, "--portable"), (asked.fast, "--fast")):
+            if given:
+                raise PrepareError(f"{option} is for the backend aoti", "leave out one of the two")
+
+
+def _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256):
+    import torch
+    from . import bundle, making
+    from .progress import Progress
+    torch.set_num_threads(1)  # as an engine does: the last bits depend on it
+    progress = Progress()
     with bundle.Staging(folder) as staging:
-        prepared = bundle.fill(staging.path, args.model, manifest, labels, source)
-        if args.verify:
-            prepared["verify"] = verify.verify(staging.path, args.model, manifest, prepared["written_buffers"], args.verify, audio_sha256)
+        prepared = making.fill(staging.path, staging.scratch, args.model, manifest, labels, asked, source, progress)
         bundle.write_model_json(staging.path, manifest, prepared)
+        if sounds:
+            prepared["drift"] = making.verify(staging.path, staging.scratch, args.model, manifest, prepared["written_buffers"],
+                                              sounds, sounds_sha256, progress)
+            bundle.write_model_json(staging.path, manifest, prepared)
         staging.put_in_place()
-    line = f"{args.output}: {len(labels)} labels, weights {prepared['files']['weights.bin']['bytes'] / 1e6:.1f} MB, code {prepared['files']['code.pt']['bytes'] / 1e3:.0f} kB"
-    return line + (f"\n{verify.words(prepared['verify'])}" if args.verify else "")
+    line = f"{args.output}: {_words(prepared)}, {len(labels)} labels"
+    if sounds:
+        from . import verify
+        line += f"\n{verify.words(prepared['drift'])}"
+    return line
+
+
+def _words(prepared):
+    files = prepared["files"]
+    code = sum(entry["bytes"] for name, entry in files.items() if name.startswith("code"))
+    words = f"{prepared['backend']}, {prepared['precision']}, weights {files['weights.bin']['bytes'] / 1e6:.1f} MB, code {code / 1e3:.0f} kB"
+    if prepared["backend"] == "aoti":
+        packed = prepared["packed"]
+        words += f", {packed['weights']} of {packed['of']} weights packed"
+        words += f", batch {prepared['batch']}" if prepared["batch"] > 1 else ""
+    return words
 
 
 def main(argv=None):
     args = parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the half-made folder goes
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # so that the half-made folder goes
     try:
         print(prepare(args))
         return 0

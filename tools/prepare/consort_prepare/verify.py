@@ -1,48 +1,63 @@
 """--verify: original and bundle side by side, over every segment of given sounds."""
 
 import hashlib
-import os
 
 import torch
 
-from . import bundle, checks, torchscript
+from . import bundle, checks, precision, program as programs
 from .errors import PrepareError
-from .frontend import Frontend, segments_of_whole_file
+from .frontend import Frontend, activated, segments_of_whole_file
 
 
-def check_audio(paths):
-    """One hash over the sounds' bytes."""
+def check_audio(paths, option="--verify"):
+    """One hash over the sounds' bytes. `paths`: files, and folders of them."""
     digest = hashlib.sha256()
-    for path in paths:
-        if not os.path.isfile(path):
-            raise PrepareError(f'could not open "{path}": no such file', "--verify takes audio files")
+    for path in precision.audio_files(paths, option):
         digest.update(bytes.fromhex(bundle.file_sha256(path)))
     return digest.hexdigest()
 
 
 def verify(folder, model_path, manifest, written, paths, audio_sha256):
-    """prepared.verify."""
-    original, ours = torchscript.load(model_path), bundle.open_bundle(folder, written)
-    frontend = Frontend(manifest)
-    segments, worst, equal = 0, 0.0, 0
-    for path in paths:
+    """The bundle in `folder` against the model it was made from."""
+    opened = bundle.open(folder) if hasattr(bundle, "open") else bundle.open_bundle(folder, written)
+    return compare(programs.original(model_path), opened, manifest, paths, audio_sha256)
+
+
+def compare(original, ours, manifest, paths, audio_sha256):
+    """prepared.verify. `original`, `ours`: from model input to scores, batch of one; the drift is of
+    what is printed, so after the manifest's activation."""
+    frontend, activation = Frontend(manifest), manifest["output"]["activation"]
+    files = precision.audio_files(paths, "--verify")
+    segments, worst, total, equal = 0, 0.0, 0.0, 0
+    for path in files:
         try:
             for _, _, samples in segments_of_whole_file(path, manifest["audio"]):
                 model_input = frontend(samples)
-                expected, got = checks.run(original, model_input), checks.run(ours, model_input)
+                expected = activated(_scores(original, model_input), activation)
+                got = activated(_scores(ours, model_input), activation)
+                difference = _difference(expected, got)
                 segments += 1
-                difference = (expected - got).abs()
-                difference[expected.isnan() & got.isnan()] = 0
-                worst = max(worst, difference.nan_to_num(nan=float("inf")).max().item())
+                worst, total = max(worst, difference.max().item()), total + difference.mean().item()
                 equal += int(torch.argmax(expected) == torch.argmax(got))
         except (RuntimeError, OSError) as error:  # soundfile's errors are RuntimeErrors
-            raise PrepareError(f'could not read "{path}": {error}', "--verify takes audio files") from None
+            raise PrepareError(f'could not read "{path}": {error}', "--verify takes audio files and folders of them") from None
     if not segments:
         raise PrepareError("there is no sound in the files given to --verify")
-    return {"audio_sha256": audio_sha256, "files": len(paths), "segments": segments,
-            "worst_difference": worst, "top_tag_equal": equal / segments}
+    return {"audio_sha256": audio_sha256, "files": len(files), "segments": segments, "worst_difference": worst,
+            "mean_difference": total / segments, "top_tag_equal": equal / segments}
+
+
+def _scores(model, model_input):
+    return checks.run(lambda x: programs.first_result(model(x)), model_input.clone()).float()
+
+
+def _difference(expected, got):
+    if expected.shape != got.shape:
+        raise PrepareError(f"the bundle gives {got.numel()} scores for a segment, the model {expected.numel()}")
+    same = expected.isnan() & got.isnan() | (expected == got)  # also infinities
+    return (expected - got).abs().masked_fill(same, 0).nan_to_num(nan=float("inf")).double()
 
 
 def words(found):
-    return (f'verify: {found["segments"]} segments of {found["files"]} files: worst difference '
-            f'{found["worst_difference"]:g}, top tag equal in {100 * found["top_tag_equal"]:.2f} %')
+    return (f'verify: {found["segments"]} segments of {found["files"]} files: worst difference {found["worst_difference"]:.3g}, '
+            f'top tag equal in {100 * found["top_tag_equal"]:.2f} %, mean difference {found["mean_difference"]:.2g}')

@@ -5,8 +5,10 @@ weights.json lists the tensors by name; tied tensors and views of one storage na
   offset, nbytes   the range in weights.bin, bytes
   storage_offset   where the tensor begins in it, elements
   shape, strides   elements; strides are kept as the model had them
+  descriptor       of a tensor in oneDNN's own layout ("mkldnn"): how it lies, serialized, as hex
 """
 
+import ctypes
 import dataclasses
 import hashlib
 import json
@@ -114,9 +116,29 @@ def map_weights(bin_path, json_path):
         storage = torch.UntypedStorage.from_file(bin_path, False, table["bytes"])
     tensors = {}
     for row in table["tensors"]:
-        if row["layout"] != "strided":
-            raise PrepareError(f'the tensor "{row["name"]}" has the layout "{row["layout"]}"')
+        if row["layout"] == "mkldnn":
+            tensors[row["name"]] = packed_tensor(row, storage)
+            continue
         empty = torch.empty(0, dtype=getattr(torch, row["dtype"]))
         start = row["offset"] // empty.element_size() + row["storage_offset"]
         tensors[row["name"]] = empty.set_(storage, start, row["shape"], row["strides"])
     return tensors
+
+
+def packed_tensor(row, storage):
+    """A tensor in oneDNN's layout over bytes of `storage`, which must outlive it."""
+    library = ctypes.CDLL(os.path.join(os.path.dirname(torch.__file__), "lib", "libtorch_cpu.so"))
+    dimensions, descriptor = len(row["shape"]), bytes.fromhex(row["descriptor"])
+    sizes = (ctypes.c_int64 * dimensions)(*row["shape"])
+    strides = (ctypes.c_int64 * dimensions)(*row["strides"])
+    handle = ctypes.c_void_p()
+    failed = library.aoti_torch_create_tensor_from_blob_v2(
+        ctypes.c_void_p(storage.data_ptr() + row["offset"]), ctypes.c_int64(dimensions), sizes, strides,
+        ctypes.c_int64(row["storage_offset"]), ctypes.c_int32(getattr(library, f"aoti_torch_dtype_{row['dtype']}")()),
+        ctypes.c_int32(library.aoti_torch_device_type_cpu()), ctypes.c_int32(0), ctypes.byref(handle),
+        ctypes.c_int32(library.aoti_torch_layout__mkldnn()), descriptor, ctypes.c_int64(len(descriptor)))
+    if failed:
+        raise PrepareError(f'the packed tensor "{row["name"]}" does not open')
+    capsule = ctypes.pythonapi.PyCapsule_New
+    capsule.restype, capsule.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+    return torch._C._aoti.alloc_tensor_by_stealing_from_void_ptr(capsule(handle, None, None))

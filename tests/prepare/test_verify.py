@@ -1,0 +1,67 @@
+"""--verify: what it measures, of two models that are told apart."""
+
+import math
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from conftest import MANIFEST
+from consort_prepare import verify
+from consort_prepare.errors import PrepareError
+
+
+def manifest(activation="none"):
+    return {**MANIFEST, "audio": {**MANIFEST["audio"], "normalize": "none"}, "output": {**MANIFEST["output"], "activation": activation}}
+
+
+@pytest.fixture
+def sounds(tmp_path):
+    """5 segments of 500 samples in two files; each sample of segment n is n / 10."""
+    steps = np.repeat(np.arange(5, dtype=np.float32) / 10, 500)
+    soundfile.write(tmp_path / "a.wav", steps[:1500], 1000, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", steps[1500:], 1000, subtype="FLOAT")
+    return [str(tmp_path)]
+
+
+def test_worst_and_mean_difference_and_equal_top_tags(sounds):
+    original = lambda x: torch.tensor([[0.15, 0.0, 0.0]])
+    ours = lambda x: torch.tensor([[0.15, x[0, 0].item(), 0.0]])  # the top of the last three segments
+    found = verify.compare(original, ours, manifest(), sounds, "0" * 64)
+    assert found["segments"] == 5 and found["files"] == 2
+    assert found["worst_difference"] == pytest.approx(0.4, abs=1e-6)
+    assert found["mean_difference"] == pytest.approx((0 + 0.1 + 0.2 + 0.3 + 0.4) / 15, abs=1e-6)
+    assert found["top_tag_equal"] == pytest.approx(2 / 5)
+    assert verify.words(found) == "verify: 5 segments of 2 files: worst difference 0.4, top tag equal in 40.00 %, mean difference 0.067"
+
+
+def test_the_difference_is_of_scores_after_the_activation(sounds):
+    original, ours = lambda x: torch.tensor([[0.0, 20.0]]), lambda x: torch.tensor([[0.0, 40.0]])
+    found = verify.compare(original, ours, manifest("sigmoid"), sounds, "")
+    assert found["worst_difference"] < 1e-6
+    ours = lambda x: torch.tensor([[math.log(3), 20.0]])
+    assert verify.compare(original, ours, manifest("sigmoid"), sounds, "")["worst_difference"] == pytest.approx(0.25, abs=1e-6)
+
+
+def test_a_score_that_is_not_finite_on_one_side_alone_is_no_agreement(sounds):
+    nan, one = torch.tensor([[float("nan"), 1.0]]), torch.tensor([[1.0, 1.0]])
+    assert verify.compare(lambda x: one, lambda x: nan, manifest(), sounds, "")["worst_difference"] == math.inf
+    assert verify.compare(lambda x: nan, lambda x: nan, manifest(), sounds, "")["worst_difference"] == 0
+
+
+def test_an_original_that_gives_several_results_is_taken_by_its_first(sounds):
+    found = verify.compare(lambda x: (x[:, :3], x), lambda x: x[:, :3], manifest(), sounds, "")
+    assert found["worst_difference"] == 0
+
+
+def test_another_number_of_scores_is_told(sounds):
+    with pytest.raises(PrepareError, match="the bundle gives 2 scores for a segment, the model 3"):
+        verify.compare(lambda x: x[:, :3], lambda x: x[:, :2], manifest(), sounds, "")
+
+
+def test_the_hash_is_of_the_sounds_alone(sounds, tmp_path):
+    before = verify.check_audio(sounds)
+    assert verify.check_audio([str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]) == before
+    soundfile.write(tmp_path / "b.wav", np.zeros(10, np.float32), 1000)
+    assert verify.check_audio(sounds) != before

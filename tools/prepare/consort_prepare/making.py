@@ -1,0 +1,136 @@
+"""A bundle's content, by either backend."""
+
+import os
+
+import torch
+
+from . import bundle, checks, torchscript, weights
+from .errors import PrepareError
+
+
+def fill(folder, scratch, model_path, manifest, labels, asked, source, progress):
+    """Writes code, weights and labels into `folder`; returns `prepared`."""
+    reason = _why_not_aoti(model_path, manifest, asked)
+    prepared = None
+    if reason is None:
+        prepared, reason = _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress)
+    if prepared is None:
+        if not _is_torchscript(model_path):
+            raise PrepareError(f"the model cannot be compiled: {reason}", "only a TorchScript file can be run without")
+        if asked.precision != "fp32" or asked.batch not in (1, "auto") or asked.portable or asked.backend == "aoti":
+            option = ("--backend aoti" if asked.backend == "aoti" else f"--precision {asked.precision}" if asked.precision != "fp32"
+                      else "--portable" if asked.portable else f"--batch {asked.batch}")
+            raise PrepareError(f"the model cannot be compiled: {reason}", f"leave out {option}: it can be prepared for the backend torchscript, in fp32")
+        if asked.backend != "torchscript":
+            progress.say(f"the backend is torchscript, because the model does not compile: {reason}")
+        prepared = _fill_torchscript(folder, model_path, manifest, labels)
+        if reason:
+            prepared["reason"] = reason
+    bundle.write_file(os.path.join(folder, "labels.txt"), bundle.labels_bytes(labels))
+    prepared |= {"torch": bundle.torch_version(), "source": source, "asked": asked.to_json(), "files": bundle.listed(folder)}
+    return prepared
+
+
+def _why_not_aoti(model_path, manifest, asked):
+    if asked.backend == "torchscript":
+        return "--backend torchscript was given"
+    return '"stateful" is true' if manifest["stateful"] else None
+
+
+def _is_torchscript(model_path):
+    from . import program
+    return program.kind_of(model_path) == "torchscript"
+
+
+# ---- aoti ----------------------------------------------------------------------------------
+
+def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
+    """(prepared, None), or (None, why it has to be torchscript)."""
+    from . import aoti, precision, program, variants
+    missing = precision.missing(asked.precision)
+    if missing:
+        raise PrepareError(missing, "leave --precision out for fp32")
+    aoti.check_compiler()
+    shape, size, written = checks.check_behaviour(program.original(model_path), manifest, labels)
+    if written:
+        return None, f'it keeps state in buffer "{written[0]}"'
+    try:
+        found = variants.find(model_path, manifest, asked, scratch, progress)
+    except program.NotConvertible as error:
+        return None, error.reason
+    except variants.DoesNotCompile as error:
+        return None, str(error)
+    variants.take(found, folder)
+    cpu = bundle.cpu()
+    if asked.portable:
+        cpu |= {"flags": list(aoti.PORTABLE_FLAGS), "portable": True}
+    return {"backend": "aoti", "precision": asked.precision, "cpu": cpu, "batch": found.best.batch,
+            "input_shape": [found.best.batch, *shape[1:]], "output_size": size, "written_buffers": [],
+            "packed": {"weights": found.best.packed, "of": found.packable}, "variants": found.to_json()}, None
+
+
+# ---- torchscript ---------------------------------------------------------------------------
+
+def _fill_torchscript(folder, model_path, manifest, labels):
+    shape, size, written = checks.check_behaviour(torchscript.load(model_path), manifest, labels)
+    module = torchscript.load(model_path)
+    moved = torchscript.move_constants_out(module)
+    tensors = torchscript.take_weights_out(module)
+    torchscript.save_code(module, os.path.join(folder, "code.pt"))
+    weights.write_weights(tensors, os.path.join(folder, "weights.bin"), os.path.join(folder, "weights.json"))
+    _check_round_trip(folder, model_path, manifest, written, moved)
+    return {"backend": "torchscript", "precision": "fp32", "cpu": bundle.cpu(), "input_shape": shape, "output_size": size,
+            "written_buffers": written}
+
+
+def open_torchscript(folder, written):
+    """The bundle's module as a worker has it: its weights mapped."""
+    module = torch.jit.load(os.path.join(folder, "code.pt"), map_location="cpu")
+    tensors = weights.map_weights(os.path.join(folder, "weights.bin"), os.path.join(folder, "weights.json"))
+    torchscript.put_weights_in(module, tensors, private=written)
+    return module
+
+
+def open_aoti(folder):
+    """A callable that takes one segment, whatever the batch."""
+    from . import aoti
+    run, batch = aoti.open_package(folder), bundle.read_model(folder)["prepared"]["batch"]
+    if batch == 1:
+        return run
+    # Its answer for a segment is the same whatever else is in the batch: that was checked.
+    return lambda model_input: run(model_input.expand(batch, *model_input.shape[1:]).contiguous())[:1]
+
+
+def _check_round_trip(folder, model_path, manifest, written, moved):
+    original, ours = torchscript.load(model_path), open_torchscript(folder, written)
+    for model_input in checks.noise_inputs(manifest):
+        expected, got = checks.run(original, model_input), checks.run(ours, model_input)
+        if not torch.equal(torch.nan_to_num(expected), torch.nan_to_num(got)):
+            worst = (expected - got).abs().max().item()
+            hint = "save the model before torch.jit.freeze" if moved else "this is a fault of consort-prepare"
+            raise PrepareError(f"the bundle does not answer as the model does: they differ by {worst:g}", hint)
+
+
+# ---- drift ---------------------------------------------------------------------------------
+
+class Verifier:
+    """In a process of its own: code that was just compiled is run."""
+
+    def __init__(self, folder, model_path, manifest, written):
+        torch.set_num_threads(1)
+        self._given = folder, model_path, manifest, written
+
+    def verify(self, paths, audio_sha256):
+        from . import verify
+        return verify.verify(*self._given, paths, audio_sha256)
+
+
+def verify(folder, scratch, model_path, manifest, written, paths, audio_sha256, progress):
+    from .children import Child, ChildFailed
+    log = os.path.join(scratch, "log.txt")
+    with Child(lambda: Verifier(folder, model_path, manifest, written), log) as child:
+        with progress.step("comparing with the model") as tick:
+            try:
+                return child.call("verify", paths, audio_sha256, tick=tick)
+            except ChildFailed as error:
+                raise PrepareError(f"could not compare the bundle with the model: {error}") from None
