@@ -9,6 +9,7 @@ usage: consort COMMAND ...
 
 commands:
   run             audio files in, one line of results for each segment out
+  status          what a job has done, and what failed
   doctor          this machine, how a job would use it, and what to change
 
 options:
@@ -31,8 +32,10 @@ usage: consort run -m BUNDLE [options] (LIST | FILE | DIR | -)...
 what to do:
   -m, --model BUNDLE     folder made by consort-prepare (needed)
   -o, --output FILE      where results go; "-": standard output  [results.jsonl]
-      --job DIR          folder for scratch files            [the output's]
+      --job DIR          what the job needs to go on         [FILE.job]
       --restart          begin anew, also if the output exists
+      --retry-failed     once a job is done: its failed files once more
+      --mixed            go on with another CPU, LibTorch or --intra
 
 how to split the work:
   -p, --processes N      worker processes, or "auto"             [auto]
@@ -46,6 +49,9 @@ what to show, on standard error:
       --quiet            only warnings and how the job ended
   -v, --verbose          more, the more often it is given
   -h, --help             this text
+
+A job that was stopped, killed or cut off goes on with the same command. What it has
+done lies in its folder (--job); "consort status FILE" tells.
 
 "auto" is one process for each physical core that this process may use, with one
 thread each; fewer where a memory limit has no room for them. "consort doctor"
@@ -64,6 +70,17 @@ exit status:
   128+n  ended by signal n (Ctrl-C: 130)
 
 A model bundle is a program: run only what you trust.
+)";
+
+const char kStatusHelp[] = R"(consort status: what a job has done, and what failed
+
+usage: consort status [--json] DIR | RESULTS
+
+  DIR      the folder of a job
+  RESULTS  its results; the folder is then RESULTS.job
+
+      --json   everything, for programs: one line of JSON
+  -h, --help   this text
 )";
 
 const char kDoctorHelp[] =

@@ -13,7 +13,7 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, doctor";
+constexpr char kCommands[] = "commands: run, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 
 // What the person did wrong; thrown inside this file only.
@@ -107,6 +107,8 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_option("-o,--output", run.output);
   app.add_option("--job", run.job);
   app.add_flag("--restart", run.restart);
+  app.add_flag("--mixed", run.mixed);
+  app.add_flag("--retry-failed", run.retry_failed);
   app.add_option("-p,--processes", workers);
   app.add_option("-t,--threads", engines);
   app.add_option("--intra", intra);
@@ -122,6 +124,9 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.attempts = ParseCount("--attempts", attempts, "");
   run.progress = ParseProgress(progress);
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
+  if (run.restart && run.retry_failed) {
+    throw UsageError{"--restart and --retry-failed exclude each other"};
+  }
   if (run.bundle.empty()) throw UsageError{"no model: name its bundle with -m"};
   if (run.output.empty()) throw UsageError{"-o needs the name of a file"};
   if (run.operands.empty()) throw UsageError{"no audio: name a list, files, folders, or \"-\""};
@@ -130,6 +135,25 @@ RunOptions ParseRun(std::span<const std::string> words) {
   }
   if (std::ranges::count(run.operands, "") > 0) throw UsageError{"an operand is empty"};
   return run;
+}
+
+StatusOptions ParseStatus(std::span<const std::string> words) {
+  StatusOptions status;
+  CLI::App app;
+  app.add_flag("--json", status.json);
+  app.allow_extras();
+  std::vector<std::string> backwards(words.rbegin(), words.rend());
+  try {
+    app.parse(std::move(backwards));
+  } catch (const CLI::CallForHelp&) {
+    throw;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError{Explain(error)};
+  }
+  const auto operands = TakeOperands(app.remaining());
+  if (operands.size() != 1) throw UsageError{"name one job: its folder, or its results"};
+  status.path = operands.front();
+  return status;
 }
 
 // Throws UsageError and CLI::CallForHelp.
@@ -144,6 +168,24 @@ DoctorOptions ParseDoctor(std::span<const std::string> words) {
     throw UsageError{"doctor takes no operand, but got \"" + operands[0] + '"'};
   return doctor;
 }
+
+// A new command is one line here, and one in main.cc.
+struct Command {
+  const char* name;
+  ParsedCommand::Kind kind;
+  const char* help;
+  void (*parse)(std::span<const std::string>, ParsedCommand&);
+};
+
+using Words = std::span<const std::string>;
+const Command kCommandTable[] = {
+    {"run", ParsedCommand::Kind::kRun, kRunHelp,
+     [](Words words, ParsedCommand& to) { to.run = ParseRun(words); }},
+    {"status", ParsedCommand::Kind::kStatus, kStatusHelp,
+     [](Words words, ParsedCommand& to) { to.status = ParseStatus(words); }},
+    {"doctor", ParsedCommand::Kind::kDoctor, kDoctorHelp,
+     [](Words words, ParsedCommand& to) { to.doctor = ParseDoctor(words); }},
+};
 
 ParsedCommand Exit(int status) {
   return {.kind = ParsedCommand::Kind::kExit, .exit_status = status};
@@ -166,23 +208,19 @@ ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, s
     out += kMainHelp;
     return Exit(kDone);
   }
-  if (command != "run" && command != "doctor") {
+  const auto known = std::ranges::find(kCommandTable, command, &Command::name);
+  if (known == std::end(kCommandTable)) {
     const char* kind = command.starts_with('-') ? "option" : "command";
     return refuse(std::string("unknown ") + kind + " \"" + command + "\"; " + kCommands,
                   "consort --help");
   }
-  const bool run = command == "run";
+  ParsedCommand parsed;
   try {
-    ParsedCommand parsed;
-    if (run) {
-      parsed.run = ParseRun(words.subspan(1));
-    } else {
-      parsed.doctor = ParseDoctor(words.subspan(1));
-    }
-    parsed.kind = run ? ParsedCommand::Kind::kRun : ParsedCommand::Kind::kDoctor;
+    known->parse(words.subspan(1), parsed);
+    parsed.kind = known->kind;
     return parsed;
   } catch (const CLI::CallForHelp&) {
-    out += run ? kRunHelp : kDoctorHelp;
+    out += known->help;
     return Exit(kDone);
   } catch (const UsageError& error) {
     return refuse(error.what, "consort " + command + " --help");

@@ -21,10 +21,17 @@ struct RunOptions {
   int attempts = 3;
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
-  bool quiet = false;  // never together with verbose
-  int verbose = 0;     // how many -v
+  bool mixed = false;         // go on with another CPU, LibTorch or --intra
+  bool retry_failed = false;  // the files that failed, once more
+  bool quiet = false;         // never together with verbose
+  int verbose = 0;            // how many -v
   bool no_template = false;
   std::vector<std::string> operands;  // LIST | FILE | DIR | "-", at least one
+};
+
+struct StatusOptions {
+  std::string path;  // of a job's folder, or of its results
+  bool json = false;
 };
 
 struct DoctorOptions {
@@ -35,11 +42,13 @@ struct DoctorOptions {
 struct ParsedCommand {
   enum class Kind {
     kRun,     // do what `run` says
-    kDoctor,  // do what `doctor` says
+    kStatus,  // what `status` says
+    kDoctor,  // what `doctor` says
     kExit,    // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
   RunOptions run = {};
+  StatusOptions status = {};
   DoctorOptions doctor = {};
 };
 

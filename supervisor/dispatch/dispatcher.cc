@@ -154,9 +154,10 @@ Status Dispatcher::OpenNext(OpenFile*& opened) {
     list_ended_ = true;
     return Ok();
   }
+  const uint64_t index = next_file_++;
+  if (passed_over_.Contains(index)) return Ok();
   --unopened_;
   if (unopened_ == 0) list_ended_ = true;
-  const uint64_t index = next_file_++;
   auto& file = files_[index];
   file.index = index;
   file.name = JsonlFormatter::EscapeName(entry.name);

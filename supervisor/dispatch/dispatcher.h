@@ -29,6 +29,7 @@
 #include "shared/record/result.h"
 #include "shared/record/task.h"
 #include "supervisor/dispatch/file_table.h"
+#include "supervisor/dispatch/resume_point.h"
 #include "supervisor/plan/list.h"
 #include "supervisor/plan/task_size.h"
 
@@ -64,6 +65,11 @@ class Dispatcher {
  public:
   Dispatcher(const DispatchSettings& settings, FileList& list, ResultSink& sink);
 
+  // Before anything else: goes on where another dispatcher of the same list stopped. What is open
+  // there is worked on at once, what is done is passed over. A file that has another size or time
+  // of change when it is opened again ends in the error `changed`.
+  Status Resume(const ResumePoint& point);
+
   void AddWorker(uint64_t worker, uint32_t engines);
 
   // The next task for an engine that may take one; nullopt: nothing for it now. The task counts as
@@ -82,6 +88,12 @@ class Dispatcher {
 
   // Hand out nothing new.
   void Drain() { draining_ = true; }
+
+  // For whoever keeps where to go on: files that were opened and have not ended, in order.
+  void ForEachOpen(const std::function<void(const OpenFile&)>& each) const;
+  std::vector<ResumeSuspect> Suspects() const;
+  // The segments that engines are at.
+  std::vector<ResumeSuspect> InHand() const;
 
   bool AllDone() const { return list_ended_ && files_.empty(); }
   bool Idle() const { return in_flight_ == 0; }
@@ -127,6 +139,9 @@ class Dispatcher {
   Status FillTask(Task& task, uint64_t budget);
   bool AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count, size_t& bytes);
   Status OpenNext(OpenFile*& opened);
+  Status NameResumed();
+  void ResumeOpen(const ResumeFile& from);
+  void ResumeSuspects(const std::vector<ResumeSuspect>& suspects);
   double SegmentsLeft() const;
 
   Status Judge(HeldWorker& worker, uint32_t engine, const ResultRecord& record, bool& honest);
@@ -154,6 +169,7 @@ class Dispatcher {
   uint64_t engines_ = 0;
   uint64_t in_flight_ = 0;
   uint64_t unopened_ = 0;  // list entries not yet handed out
+  RangeSet passed_over_;   // files that an earlier run has done, or begun
   uint64_t next_file_ = 0;
   bool list_ended_ = false;
   bool draining_ = false;

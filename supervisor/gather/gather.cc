@@ -13,6 +13,7 @@ constexpr uint64_t kPieceBytes = 256 * 1024;
 Status Gather::Add(uint64_t file, uint64_t segment, std::string_view line) {
   if (file == first_ && segment == head_next_) {
     ++head_next_;
+    head_bytes_ += line.size();
     CONSORT_TRY(sink_(line));
     return open_.contains(file) ? Advance() : Ok();
   }
@@ -30,12 +31,25 @@ Status Gather::Add(uint64_t file, uint64_t segment, std::string_view line) {
   return in_memory_ > memory_bytes_ ? Spill() : Ok();
 }
 
+void Gather::StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes) {
+  first_ = head;
+  head_next_ = head_next;
+  head_bytes_ = head_bytes;
+}
+
+Status Gather::Skip(uint64_t first, uint64_t end) {
+  stretches_[first].end = end;
+  return first == first_ ? Advance() : Ok();
+}
+
 Status Gather::Finish(uint64_t file, uint64_t end, std::string_view tail) {
   // What is kept of the file, as one text.
   SpilledText text;
+  finished_bytes_ = tail.size() + (file == first_ ? head_bytes_ : 0);
   if (auto found = open_.extract(file)) {
     for (auto& [segment, run] : found.mapped()) {
       if (segment < end) {
+        finished_bytes_ += run.text.size();
         CONSORT_TRY(Append(text, std::move(run.text)));
       } else {
         Forget(run.text);  // beyond a fault: no longer wanted
@@ -69,6 +83,7 @@ Status Gather::Advance() {
       CONSORT_TRY(Write(done->second.text));
       first_ = done->second.end;
       head_next_ = 0;
+      head_bytes_ = 0;
       stretches_.erase(done);
       continue;
     }
@@ -77,6 +92,7 @@ Status Gather::Advance() {
     auto& runs = head->second;
     while (!runs.empty() && runs.begin()->first == head_next_) {
       head_next_ = runs.begin()->second.next;
+      head_bytes_ += runs.begin()->second.text.size();
       CONSORT_TRY(Write(runs.begin()->second.text));
       runs.erase(runs.begin());
     }

@@ -37,8 +37,19 @@ class Gather {
   // nothing, follows the last. Every segment below `end` has been added, segment `end` has not.
   Status Finish(uint64_t file, uint64_t end, std::string_view tail);
 
+  // Before anything else: what is before this place has been written, `bytes` of it by the head.
+  void StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes);
+  // Before anything else of these: the files [first, end) have no lines here.
+  Status Skip(uint64_t first, uint64_t end);
+
   // Files whose lines are all with the sink.
   uint64_t files_written() const { return first_; }
+  // The first segment of file files_written() whose line is not with the sink.
+  uint64_t head_next() const { return head_next_; }
+  // Bytes of that file that are with the sink.
+  uint64_t head_bytes() const { return head_bytes_; }
+  // Bytes of all lines of the file that was finished last.
+  uint64_t finished_bytes() const { return finished_bytes_; }
   size_t bytes_in_memory() const { return in_memory_; }
   uint64_t bytes_spilled() const { return spilled_total_; }
   // Pieces that are kept apart: what memory beside the text itself grows with.
@@ -71,8 +82,10 @@ class Gather {
   std::map<uint64_t, Stretch> stretches_;  // by the first file's number
   uint64_t first_ = 0;                     // the head
   uint64_t head_next_ = 0;                 // first segment of the head that has not been written
-  size_t in_memory_ = 0;                   // bytes of all texts' lines
-  uint64_t spilled_now_ = 0;               // bytes in the scratch file that are still needed
+  uint64_t head_bytes_ = 0;
+  uint64_t finished_bytes_ = 0;
+  size_t in_memory_ = 0;      // bytes of all texts' lines
+  uint64_t spilled_now_ = 0;  // bytes in the scratch file that are still needed
   uint64_t spilled_total_ = 0;
   bool scratch_used_ = false;
   std::string buffer_;

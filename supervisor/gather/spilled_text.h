@@ -16,6 +16,11 @@ struct SpilledText {
   std::vector<Extent> spilled;
   std::string lines;  // after all of `spilled`
 
+  uint64_t size() const {
+    uint64_t bytes = lines.size();
+    for (const auto& extent : spilled) bytes += extent.size;
+    return bytes;
+  }
   void AddExtent(Extent extent) {
     if (!spilled.empty() && spilled.back().offset + spilled.back().size == extent.offset) {
       spilled.back().size += extent.size;

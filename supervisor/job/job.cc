@@ -4,22 +4,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <thread>
 
-#include "shared/arena/arena.h"
-#include "shared/base/clock.h"
 #include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/gather/scratch_file.h"
+#include "supervisor/job/job_files.h"
 #include "supervisor/job/job_loop.h"
-#include "supervisor/job/memory_need.h"
-#include "supervisor/job/plan_fleet.h"
-#include "supervisor/place/cpu_load.h"
-#include "supervisor/place/fit_quota.h"
+#include "supervisor/job/make_fleet.h"
+#include "supervisor/job/retry_failed.h"
 #include "supervisor/plan/operands.h"
 #include "supervisor/view/status_line.h"
 #include "supervisor/view/summary.h"
@@ -27,14 +22,9 @@
 namespace consort {
 namespace {
 
-// For what memory should not hold: beside the results, where there is room for them too.
-std::string ScratchFolder(const RunOptions& options) {
+// For what memory should not hold, in a job without a folder of its own.
+std::string TemporaryFolder(const RunOptions& options) {
   if (!options.job.empty()) return options.job;
-  if (options.output != "-") {
-    const size_t slash = options.output.find_last_of('/');
-    if (slash == std::string::npos) return ".";
-    return slash == 0 ? "/" : options.output.substr(0, slash);
-  }
   const char* temporary = std::getenv("TMPDIR");
   return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
 }
@@ -44,6 +34,9 @@ Result<UniqueFd> MakeScratch(const std::string& folder) {
   if (made) return made;
   return Error{made.error().what, "name a folder that can be written with --job"};
 }
+
+// Starts in a row of which none counted anything; the next one suspects what they were at.
+constexpr uint64_t kMostIdleStarts = 3;
 
 ProgressStyle StyleOf(const RunOptions& options) {
   if (options.quiet) return ProgressStyle::kNone;
@@ -92,89 +85,175 @@ Status CheckOutputIsNoOperand(const RunOptions& options) {
   return Ok();
 }
 
-// One for each place; none if the bundle has no weights.
-template <typename Warn>
-Result<std::vector<UniqueFd>> FillArenas(const Bundle& bundle, const Placement& placement,
-                                         const Warn& warn) {
-  std::vector<UniqueFd> arenas;
-  if (bundle.weights.bytes == 0) return arenas;
-  MemoryPolicy policy;
-  for (const auto& place : placement.arenas) {
-    const int like = arenas.empty() ? -1 : arenas.front().get();
-    CONSORT_TRY(Arena arena,
-                FillArena(bundle, {.node = place.memory_node, .cpus = place.cpus}, like, policy));
-    warn(arena.warning);
-    arenas.push_back(std::move(arena.memfd));
-  }
-  return arenas;
-}
+// What a run stands on, whatever it is to do.
+struct Ground {
+  explicit Ground(FleetMaker maker) : fleets(std::move(maker)) {}
 
-struct LoadLook {
-  AllCpuTimes times;
-  int64_t at_ns = 0;
+  FleetMaker fleets;
+  Bundle bundle;
+  std::string folder;  // for scratch files
+  std::unique_ptr<Progress> progress;
+  std::unique_ptr<FileList> list;
 };
 
-// How busy CPUs are, where a quota leaves a choice of them. The first look was some time ago, so
-// there is mostly nothing to wait for.
-std::map<int, double> BusyNow(const Machine& machine, const LoadLook& before) {
-  constexpr int64_t kWindowNs = 50'000'000;  // five of the kernel's ticks
-  if (!machine.QuotaBinds()) return {};
-  const int64_t left_ns = before.at_ns + kWindowNs - MonotonicNs();
-  if (left_ns > 0) std::this_thread::sleep_for(std::chrono::nanoseconds(left_ns));
-  return BusyShares(before.times, ReadCpuTimes());
+Result<JobFleet> MakeFleet(const RunOptions& options, Ground& ground) {
+  return ground.fleets.Make(options, ground.bundle, [&](const std::string& warning) {
+    ground.progress->Message("warning: " + warning);
+  });
 }
 
-Result<int> Run(const RunOptions& options) {
-  CONSORT_TRY(const auto machine, ReadMachine());
-  const LoadLook load{ReadCpuTimes(), MonotonicNs()};
-  CONSORT_TRY(const auto bundle, LoadBundle(options.bundle));
-  CONSORT_TRY(CheckBundle(bundle));
-  CONSORT_TRY(const auto cpu, ReadCpuIdentity());
-  CONSORT_TRY(CheckBuiltFor(bundle, cpu));
-  // What is wrong with the results' file is told before anything takes time; it is made, or an old
-  // one emptied, once nothing else can go wrong.
-  CONSORT_TRY(CheckOutputIsNoOperand(options));
+void Summarize(const RunOptions& options, const JobLoop& loop, int status, bool resumable) {
+  if (options.quiet) return;
+  const std::string summary = FormatSummary(loop.Summary());
+  std::fwrite(summary.data(), 1, summary.size(), stderr);
+  if (options.output == "-") return;
+  const char* more = "";
+  if (status > 128) {
+    more = resumable ? ", as far as it came; the same command goes on"
+                     : ", as far as it came; --restart begins anew";
+  }
+  std::fprintf(stderr, "results     %s%s\n", options.output.c_str(), more);
+}
+
+Status SpoolList(const RunOptions& options, Ground& ground) {
+  CONSORT_TRY(auto spool, MakeScratch(ground.folder));
+  CONSORT_TRY(ground.list, SpoolOperands(options.operands, std::move(spool)));
+  for (const auto& warning : ground.list->warnings()) {
+    ground.progress->Message("warning: " + warning);
+  }
+  if (ground.list->size() == 0) {
+    ground.progress->Message("warning: the list is empty, nothing to do");
+  }
+  return Ok();
+}
+
+// Results that go where nothing can be counted: to standard output, a pipe, a device.
+Result<int> RunWithoutJournal(const RunOptions& options, Ground& ground) {
   CONSORT_TRY(ResultFile::CheckCreatable(options.output, options.restart));
-  const std::string folder = ScratchFolder(options);
-  CONSORT_TRY(auto spool, MakeScratch(folder));
-  CONSORT_TRY(const auto list, SpoolOperands(options.operands, std::move(spool)));
-  const auto progress = MakeProgress(StyleOf(options));
-  for (const auto& warning : list->warnings()) progress->Message("warning: " + warning);
-  if (list->size() == 0) {
-    progress->Message("warning: the list is empty, nothing to do");
+  CONSORT_TRY(SpoolList(options, ground));
+  if (ground.list->size() == 0) {
     CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
     CONSORT_TRY(results.Sync());
     return static_cast<int>(kDone);
   }
-  CONSORT_TRY(auto scratch, MakeScratch(folder));
-  const auto warn = [&progress](const std::string& text) {
-    if (!text.empty()) progress->Message("warning: " + text);
-  };
-  const Machine used = FitToQuota(machine, BusyNow(machine, load));
-  const auto placement = Place(used, {options.workers, options.engines, EstimateMemory(bundle)});
-  for (const auto& warning : placement.warnings) warn(warning);
-  warn(Oversubscribed(placement.split, options.intra, machine));
-  CONSORT_TRY(const auto arenas, FillArenas(bundle, placement, warn));
-  std::vector<int> arena_fds;
-  for (const auto& arena : arenas) arena_fds.push_back(arena.get());
-  CONSORT_TRY(auto fleet, PlanFleet(options, bundle, placement, arena_fds));
+  CONSORT_TRY(auto scratch, MakeScratch(ground.folder));
+  CONSORT_TRY(auto fleet, MakeFleet(options, ground));
   CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
-
-  Recorder recorder(bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
-  JobLoop loop(options, bundle, *list, recorder, *progress);
+  Recorder recorder(ground.bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
+  JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
   const Result<int> ended = loop.Run(std::move(fleet));
-  // A job that never began leaves nothing that the next try would be refused for.
-  if (!ended && recorder.bytes_written() == 0) recorder.RemoveFile();
-  progress->Finish(loop.View());
-  if (ended && !options.quiet) {
-    const std::string summary = FormatSummary(loop.Summary());
-    std::fwrite(summary.data(), 1, summary.size(), stderr);
-    if (options.output != "-") {
-      std::fprintf(stderr, "results     %s%s\n", options.output.c_str(),
-                   ended.value() > 128 ? ", as far as it came; --restart begins anew" : "");
+  ground.progress->Finish(loop.View());
+  if (ended) Summarize(options, loop, ended.value(), false);
+  return ended;
+}
+
+Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& files) {
+  CONSORT_TRY(auto scratch, MakeScratch(ground.folder));
+  JobFleet fleet;
+  if (ground.list->size() > 0) {
+    CONSORT_TRY(fleet, MakeFleet(options, ground));
+  }
+  CONSORT_TRY(files.Begin(*ground.list));
+  auto results = files.OpenResults();
+  if (!results) {
+    files.Discard();
+    return results.error();
+  }
+  Journal& journal = files.journal();
+  Recorder recorder(ground.bundle.labels, std::move(results).value(),
+                    ScratchFile(std::move(scratch)));
+  recorder.KeepForJournal(true);
+  JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
+  if (files.resumes()) {
+    // A supervisor that ends again and again before anything counts: what it was at is suspect.
+    const bool doubtful = journal.totals().idle_starts > kMostIdleStarts;
+    CONSORT_TRY(const auto point, journal.ReadResumePoint(doubtful));
+    CONSORT_TRY(recorder.Resume(journal, point));
+    CONSORT_TRY(loop.Resume(point));
+    if (!options.quiet) {
+      ground.progress->Message("going on: " + std::to_string(journal.totals().files_done) + " of " +
+                               std::to_string(ground.list->size()) + " files are done");
     }
   }
+  loop.KeepJournal(journal);
+  if (ground.list->size() == 0) {
+    CONSORT_TRY(recorder.Sync());
+    return static_cast<int>(kDone);
+  }
+  const Result<int> ended = loop.Run(std::move(fleet));
+  ground.progress->Finish(loop.View());
+  // A job that never began leaves nothing that the next try would be refused for.
+  if (!ended && recorder.bytes_written() == 0 && !files.resumes()) {
+    recorder.RemoveFile();
+    files.Discard();
+  }
+  if (ended) Summarize(options, loop, ended.value(), true);
   return ended;
+}
+
+// Whatever stopped a job that keeps a journal, the cure ends in the same words.
+Error WithCure(Error error) {
+  // What a worker program says comes as one sentence, its cure in it.
+  if (!error.hint.empty() || error.what.find("; ") != std::string::npos) return error;
+  const bool full = error.what.ends_with("no space left on device") ||
+                    error.what.ends_with("disk quota exceeded");
+  error.hint = std::string(full ? "make room" : "once that is mended") +
+               (full ? ", then the same command goes on where it was"
+                     : ", the same command goes on where it was");
+  return error;
+}
+
+Result<int> RunKept(const RunOptions& options, Ground& ground) {
+  CONSORT_TRY(auto files, JobFiles::Open(options, ground.bundle));
+  ground.folder = files.folder();
+  CONSORT_TRY(SpoolList(options, ground));
+  CONSORT_TRY(files.CheckList(*ground.list));
+  int status = kDone;
+  if (!files.finished()) {
+    CONSORT_TRY(status, RunWithJournal(options, ground, files));
+    if (!options.retry_failed || status != kSomeFailed) return status;
+    ground.list->Rewind();
+  } else if (files.files_failed() > 0) {
+    status = kSomeFailed;
+  }
+  if (options.retry_failed && status == kSomeFailed) {
+    CONSORT_TRY(auto fleet, MakeFleet(options, ground));
+    CONSORT_TRY(auto scratch, MakeScratch(ground.folder));
+    return RetryFailed(options, ground.bundle, *ground.list, files, std::move(fleet),
+                       ScratchFile(std::move(scratch)), *ground.progress);
+  }
+  std::fprintf(stderr, "nothing to do: all %llu files are in \"%s\"%s; --restart begins anew\n",
+               static_cast<unsigned long long>(ground.list->size()), options.output.c_str(),
+               status == kSomeFailed ? ", failed ones too (--retry-failed tries them again)" : "");
+  return status;
+}
+
+Result<int> Run(const RunOptions& options) {
+  CONSORT_TRY(auto fleets, FleetMaker::Look());
+  Ground ground(std::move(fleets));
+  CONSORT_TRY(ground.bundle, LoadBundle(options.bundle));
+  CONSORT_TRY(CheckBundle(ground.bundle));
+  CONSORT_TRY(const auto cpu, ReadCpuIdentity());
+  CONSORT_TRY(CheckBuiltFor(ground.bundle, cpu));
+  // What is wrong with the results' file is told before anything takes time; it is made, or an old
+  // one emptied, once nothing else can go wrong.
+  CONSORT_TRY(CheckOutputIsNoOperand(options));
+  ground.progress = MakeProgress(StyleOf(options));
+  if (JobFiles::CanKeep(options.output)) {
+    auto ended = RunKept(options, ground);
+    if (!ended) return WithCure(ended.error());
+    return ended;
+  }
+  ground.folder = TemporaryFolder(options);
+  if (options.retry_failed) {
+    return Error{"results that are no file cannot be put right", "name a file with -o"};
+  }
+  if (!options.quiet) {
+    ground.progress->Message(options.output == "-"
+                                 ? "results on standard output cannot be resumed"
+                                 : "results in \"" + options.output + "\" cannot be resumed");
+  }
+  return RunWithoutJournal(options, ground);
 }
 
 }  // namespace

@@ -113,18 +113,23 @@ Result<int> JobLoop::Loop() {
     CONSORT_TRY([[maybe_unused]] const bool any, loop_->Wait(wait_ms));
     if (recorder_.blocked()) Check(recorder_.Flush());
     if (!recorder_.congested()) ServeHot();
+    if (checkpoint_ && !failure_) Check(checkpoint_->MaybeWrite(MonotonicNs()));
+    if (failure_) break;
     if (hand_out_) DispatchAll();
     Tick();
   }
   // A reader that went away (`| head`) has what it wanted: that is no failure to complain about.
   if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
-  [[maybe_unused]] const Status flushed = recorder_.Flush();
+  // What is there counts, unless writing it is what failed: then these do nothing more.
+  Status kept = recorder_.Flush();
+  if (kept && checkpoint_) kept = checkpoint_->Write(MonotonicNs());
   return *failure_;
 }
 
 Result<int> JobLoop::Finish() {
   Check(recorder_.Flush());
   if (!failure_) Check(recorder_.Sync());
+  if (!failure_ && checkpoint_) Check(checkpoint_->Write(MonotonicNs()));
   if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
   if (failure_) return *failure_;
   if (!dispatcher_.AllDone() || !recorder_.flushed()) return SignalExitStatus(stop_signal_);
@@ -198,6 +203,7 @@ void JobLoop::ServeHot() {
 void JobLoop::DispatchAll() {
   hand_out_ = false;
   fleet_->ForEachRunning([this](Worker& worker) { Dispatch(worker); });
+  if (checkpoint_) checkpoint_->HandedOut();
 }
 
 void JobLoop::Dispatch(Worker& worker) {
@@ -247,8 +253,10 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   trace_.Gone(worker);
   const bool crashed = death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
   ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
+  if (checkpoint_) checkpoint_->AddRestart(false, crashed);
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
   Check(dispatcher_.RemoveWorker(worker.id(), crashed, death.Words(), engines));
+  if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }
 
 void JobLoop::TemplateGone(const Death& death) {
@@ -256,6 +264,7 @@ void JobLoop::TemplateGone(const Death& death) {
   if (options_.no_template) return;  // told as its worker's death
   ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
                                            : templates_restarted_.killed);
+  if (checkpoint_) checkpoint_->AddRestart(true, death.cause == Death::Cause::kCrashed);
   Verbose("a template " + death.Words());
 }
 
@@ -281,6 +290,7 @@ void JobLoop::Tick() {
     }
   });
   Check(recorder_.Flush());
+  if (checkpoint_) recorder_.StartSync();
   if (pids_changed_) {
     pids_changed_ = false;
     auto pids = fleet_->Pids();
@@ -321,6 +331,12 @@ JobSummary JobLoop::Summary() const {
   summary.stage_ns = dispatcher_.stage_ns();
   summary.workers_restarted = workers_restarted_;
   summary.templates_restarted = templates_restarted_;
+  if (checkpoint_) {  // with what earlier runs of the job did
+    summary.elapsed_s = static_cast<double>(checkpoint_->elapsed_ns(MonotonicNs())) * 1e-9;
+    const auto& restarts = checkpoint_->restarts();
+    summary.workers_restarted = {restarts[0], restarts[1]};
+    summary.templates_restarted = {restarts[2], restarts[3]};
+  }
   summary.peak_pss_bytes = peak_pss_bytes_;
   return summary;
 }

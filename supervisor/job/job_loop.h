@@ -15,6 +15,7 @@
 #include "supervisor/cli/options.h"
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/fleet/fleet.h"
+#include "supervisor/job/checkpoint.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
 #include "supervisor/job/slot_trace.h"
@@ -31,6 +32,12 @@ class JobLoop : public FleetEvents {
   JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list, Recorder& recorder,
           Progress& progress);
   ~JobLoop() override;
+
+  // Before Run. The journal and what it says; it outlives the loop.
+  Status Resume(const ResumePoint& point) { return dispatcher_.Resume(point); }
+  void KeepJournal(Journal& journal) {
+    checkpoint_ = std::make_unique<Checkpoint>(journal, recorder_, dispatcher_);
+  }
 
   // The exit status, or why the job could not be done. No process is left afterwards.
   Result<int> Run(JobFleet fleet);
@@ -65,6 +72,7 @@ class JobLoop : public FleetEvents {
   Recorder& recorder_;
   Progress& progress_;
   Dispatcher dispatcher_;
+  std::unique_ptr<Checkpoint> checkpoint_;  // none: nobody keeps a journal
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<PssSampler> sampler_;

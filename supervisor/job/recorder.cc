@@ -1,5 +1,6 @@
 #include "supervisor/job/recorder.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -7,6 +8,11 @@ namespace consort {
 namespace {
 
 constexpr size_t kFlushBytes = 256 * 1024;
+// What a journal is kept waiting with: some megabytes.
+constexpr size_t kMostAheadBytes = 4 * 1024 * 1024;
+constexpr size_t kMostEnded = 16 * 1024;
+// A line's own size in memory, beside its text.
+constexpr size_t kLineBytes = 64;
 
 }  // namespace
 
@@ -15,12 +21,115 @@ Recorder::Recorder(const std::vector<std::string>& labels, ResultFile file, Scra
       file_(std::move(file)),
       gather_([this](std::string_view line) { return Write(line); }, std::move(scratch)) {}
 
+void Recorder::KeepForJournal(bool lines) {
+  keep_ended_ = true;
+  keep_lines_ = lines;
+}
+
+Status Recorder::Resume(Journal& journal, const ResumePoint& point) {
+  CONSORT_TRY(failed_, journal.ReadFailed());
+  for (const auto& [code, count] : failed_) files_failed_ += count;
+  for (const auto& file : point.open) {
+    if (!file.crash_line.empty()) crash_lines_[file.info.file] = file.crash_line;
+  }
+  const auto& totals = journal.totals();
+  gather_.StartAt(totals.head, totals.head_segment, totals.head_bytes);
+  return journal.ReadAhead(
+      [this](const AheadRow& row) -> Status {
+        std::string_view text = row.text;
+        for (uint64_t i = 0; i < row.count; ++i) {
+          const size_t size = text.find('\n') + 1;
+          if (size == 0) return Error{"the journal lacks lines that it says it has"};
+          CONSORT_TRY(gather_.Add(row.file, row.first + i, text.substr(0, size)));
+          text.remove_prefix(size);
+        }
+        return Ok();
+      },
+      [this](const FileRow& row) {
+        return gather_.Finish(row.file, row.segments, row.tail ? row.error : "");
+      });
+}
+
+Status Recorder::OnlyThese(const std::vector<FileRow>& rows, uint64_t entries) {
+  uint64_t next = 0;
+  for (const auto& row : rows) {
+    if (row.file > next) CONSORT_TRY(gather_.Skip(next, row.file));
+    next = row.file + 1;
+  }
+  return next < entries ? gather_.Skip(next, entries) : Ok();
+}
+
+// line_ is that segment's.
+Status Recorder::Add(uint64_t file, uint64_t segment) {
+  CONSORT_TRY(gather_.Add(file, segment, line_));
+  if (!keep_lines_ || file < gather_.files_written() ||
+      (file == gather_.files_written() && segment < gather_.head_next())) {
+    return Ok();
+  }
+  ahead_.push_back({file, segment, line_});
+  ahead_bytes_ += line_.size() + kLineBytes;
+  return Ok();
+}
+
+void Recorder::DropWritten() {
+  std::erase_if(ahead_, [this](const AheadLine& line) {
+    const bool written =
+        line.file < gather_.files_written() ||
+        (line.file == gather_.files_written() && line.segment < gather_.head_next());
+    if (written) ahead_bytes_ -= line.text.size() + kLineBytes;
+    return written;
+  });
+}
+
+bool Recorder::journal_is_due() {
+  if (ended_.size() >= kMostEnded) return true;
+  if (ahead_bytes_ < kMostAheadBytes) return false;
+  DropWritten();  // most of it, where nothing holds up the head
+  return ahead_bytes_ >= kMostAheadBytes / 2;
+}
+
+// Consecutive segments as one row.
+std::vector<AheadRow> Recorder::Ahead() {
+  DropWritten();
+  std::sort(ahead_.begin(), ahead_.end(), [](const AheadLine& a, const AheadLine& b) {
+    return a.file != b.file ? a.file < b.file : a.segment < b.segment;
+  });
+  runs_.clear();
+  runs_.reserve(ahead_bytes_);  // views point into it
+  std::vector<AheadRow> rows;
+  for (const auto& line : ahead_) {
+    const size_t at = runs_.size();
+    runs_ += line.text;
+    if (!rows.empty() && rows.back().file == line.file &&
+        rows.back().first + rows.back().count == line.segment) {
+      ++rows.back().count;
+      rows.back().text = {rows.back().text.data(), rows.back().text.size() + line.text.size()};
+    } else {
+      rows.push_back({line.file, line.segment, 1, {runs_.data() + at, line.text.size()}});
+    }
+  }
+  return rows;
+}
+
+const std::string& Recorder::crash_line(uint64_t file) const {
+  static const std::string kNone;
+  const auto found = crash_lines_.find(file);
+  return found == crash_lines_.end() ? kNone : found->second;
+}
+
+void Recorder::Taken() {
+  ended_.clear();
+  ahead_.clear();
+  ahead_bytes_ = 0;
+  if (runs_.capacity() > kMostAheadBytes) std::string().swap(runs_);
+}
+
 Status Recorder::SegmentDone(const OpenFile& file, const SegmentTags& tags) {
   line_.clear();
   const auto k = static_cast<int64_t>(tags.segment);
   format_.AppendTags(line_, file.name, file.grid->StartMs(k),
                      file.grid->EndMs(k, file.info->samples), tags.tags);
-  return gather_.Add(file.index, tags.segment, line_);
+  return Add(file.index, tags.segment);
 }
 
 Status Recorder::SegmentCrashed(const OpenFile& file, uint64_t segment,
@@ -28,7 +137,8 @@ Status Recorder::SegmentCrashed(const OpenFile& file, uint64_t segment,
   line_.clear();
   format_.AppendError(line_, file.name, ErrorCode::kCrashed, message,
                       file.grid->StartMs(static_cast<int64_t>(segment)));
-  return gather_.Add(file.index, segment, line_);
+  if (keep_ended_) crash_lines_[file.index] = line_;
+  return Add(file.index, segment);
 }
 
 Status Recorder::FileDone(const OpenFile& file) {
@@ -49,7 +159,25 @@ Status Recorder::FileDone(const OpenFile& file) {
     ++failed_[*reason];
     ++files_failed_;
   }
-  return gather_.Finish(file.index, file.last(), line_);
+  CONSORT_TRY(gather_.Finish(file.index, file.last(), line_));
+  if (!keep_ended_) return Ok();
+  FileRow row;
+  row.file = file.index;
+  if (file.info) {
+    row.size = file.info->size_bytes;
+    row.mtime_ns = file.info->mtime_ns;
+    row.samples = file.info->samples;
+    row.rate = file.info->sample_rate;
+    row.alignment = file.info->segment_alignment;
+  }
+  row.segments = file.last();
+  row.bytes = gather_.finished_bytes();
+  if (reason) row.code = static_cast<uint32_t>(*reason);
+  row.tail = !line_.empty();
+  row.error = row.tail ? line_ : crash_line(file.index);
+  crash_lines_.erase(file.index);
+  ended_.push_back(std::move(row));
+  return Ok();
 }
 
 Status Recorder::Write(std::string_view line) {

@@ -1,5 +1,5 @@
 // From what the dispatcher learns to lines in the results: format, put in order, write. Counts
-// what the summary tells.
+// what the summary tells, and keeps what a journal has yet to hear.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/gather/gather.h"
+#include "supervisor/journal/journal.h"
 #include "supervisor/output/jsonl.h"
 #include "supervisor/output/result_file.h"
 
@@ -19,6 +20,14 @@ class Recorder : public ResultSink {
   Recorder(const std::vector<std::string>& labels, ResultFile file, ScratchFile scratch);
   Recorder(const Recorder&) = delete;  // the gatherer holds its address
   Recorder& operator=(const Recorder&) = delete;
+
+  // Before anything else: what ends is kept for TakeEnded, and, with `lines`, lines that are not in
+  // the results for TakeAhead.
+  void KeepForJournal(bool lines);
+  // Before anything else: goes on where the journal says. Lines that ran ahead are here again.
+  Status Resume(Journal& journal, const ResumePoint& point);
+  // Before anything else: only the files in `rows` get results, all others have none.
+  Status OnlyThese(const std::vector<FileRow>& rows, uint64_t entries);
 
   Status SegmentDone(const OpenFile& file, const SegmentTags& tags) override;
   Status SegmentCrashed(const OpenFile& file, uint64_t segment,
@@ -32,8 +41,20 @@ class Recorder : public ResultSink {
   bool blocked() const { return blocked_; }
   // Nobody reads fast enough: take no more results for now.
   bool congested() const { return pending_.size() > kCongestedBytes; }
+  // The system begins to bring it to the disk.
+  void StartSync() { file_.StartSync(); }
   // What was flushed is on the disk.
   Status Sync() { return file_.Sync(); }
+
+  // All lines in order are with the system, but for pending ones: where the results stand.
+  const Gather& gather() const { return gather_; }
+  // What came since the last time. The rows' texts live until Taken.
+  const std::vector<FileRow>& ended() const { return ended_; }
+  std::vector<AheadRow> Ahead();
+  const std::string& crash_line(uint64_t file) const;
+  void Taken();
+  // So much waits for the journal that it should be written before its time.
+  bool journal_is_due();
 
   uint64_t bytes_written() const { return file_.bytes_written(); }
   void RemoveFile() { file_.Remove(); }
@@ -45,7 +66,15 @@ class Recorder : public ResultSink {
  private:
   static constexpr size_t kCongestedBytes = 4 * 1024 * 1024;
 
+  struct AheadLine {
+    uint64_t file;
+    uint64_t segment;
+    std::string text;
+  };
+
+  Status Add(uint64_t file, uint64_t segment);
   Status Write(std::string_view line);
+  void DropWritten();
 
   JsonlFormatter format_;
   ResultFile file_;
@@ -54,7 +83,14 @@ class Recorder : public ResultSink {
   std::string line_;
   std::map<ErrorCode, uint64_t> failed_;
   uint64_t files_failed_ = 0;
-  Gather gather_;  // last: it writes to the others
+  bool keep_ended_ = false;
+  bool keep_lines_ = false;
+  std::vector<FileRow> ended_;
+  std::vector<AheadLine> ahead_;
+  size_t ahead_bytes_ = 0;
+  std::string runs_;                             // texts of Ahead
+  std::map<uint64_t, std::string> crash_lines_;  // of open files, the last one each
+  Gather gather_;                                // last: it writes to the others
 };
 
 }  // namespace consort

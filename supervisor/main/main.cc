@@ -2,9 +2,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdio>
+
+#include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/doctor/doctor.h"
 #include "supervisor/job/job.h"
+#include "supervisor/journal/job_status.h"
 
 namespace {
 
@@ -22,6 +26,12 @@ int main(int argc, char** argv) {
   FillStandardStreams();
   const auto command = consort::ParseCommandLine(argc, argv);
   if (command.kind == consort::ParsedCommand::Kind::kExit) return command.exit_status;
+  if (command.kind == consort::ParsedCommand::Kind::kStatus) {
+    const auto shown = consort::ShowStatus(command.status.path, command.status.json);
+    if (shown) return consort::kDone;
+    std::fprintf(stderr, "consort: %s\n", shown.error().Sentence().c_str());
+    return consort::kFailed;
+  }
   if (command.kind == consort::ParsedCommand::Kind::kDoctor) {
     return consort::RunDoctor(command.doctor);
   }

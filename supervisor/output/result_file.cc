@@ -88,6 +88,51 @@ Result<ResultFile> ResultFile::Create(const std::string& path, bool restart) {
   return file;
 }
 
+Result<ResultFile> ResultFile::Resume(const std::string& path, uint64_t counted) {
+  const auto altered = [&path](const std::string& what) {
+    return Error{"\"" + path + "\" " + what, "put it back as it was, or begin anew with --restart"};
+  };
+  ResultFile file;
+  file.path_ = path;
+  file.fd_.Reset(OpenRetrying(path, 0));
+  if (!file.fd_ && errno == ENOENT && counted == 0) return Create(path, false);
+  if (!file.fd_ && errno == ENOENT) {
+    return altered("is gone, though " + std::to_string(counted) + " bytes of it count");
+  }
+  if (!file.fd_) return CannotCreate(path, errno);
+  struct stat status {};
+  if (::fstat(file.fd_.get(), &status) != 0) return SystemError("look at", path, errno);
+  if (!S_ISREG(status.st_mode)) return altered("was a file and is none now");
+  file.is_regular_ = file.can_sync_ = true;
+  const auto size = static_cast<uint64_t>(status.st_size);
+  if (size < counted) {
+    return altered("was altered: it has " + std::to_string(size) + " bytes, and " +
+                   std::to_string(counted) + " count");
+  }
+  if (size > counted) {
+    const auto cut = [&file, counted] {
+      return ::ftruncate(file.fd_.get(), static_cast<off_t>(counted)) != 0;
+    };
+    while (cut()) {
+      if (errno != EINTR) return SystemError("cut back", path, errno);
+    }
+    CONSORT_TRY(file.Sync());
+  }
+  if (::lseek(file.fd_.get(), static_cast<off_t>(counted), SEEK_SET) < 0) {
+    return SystemError("go to the end of", path, errno);
+  }
+  file.bytes_written_ = file.started_at_ = counted;
+  return file;
+}
+
+void ResultFile::StartSync() {
+  if (!can_sync_ || failed_ || bytes_written_ == started_at_) return;
+  // Best effort: errors come back from Sync.
+  ::sync_file_range(fd_.get(), static_cast<off_t>(started_at_),
+                    static_cast<off_t>(bytes_written_ - started_at_), SYNC_FILE_RANGE_WRITE);
+  started_at_ = bytes_written_;
+}
+
 Error ResultFile::Fail(const char* verb, int errno_value) {
   reader_gone_ = errno_value == EPIPE;
   failed_ = SystemError(verb, path_, errno_value);
@@ -144,7 +189,7 @@ Status ResultFile::Sync() {
   if (failed_) return *failed_;
   if (!can_sync_) return Ok();
   CONSORT_TRY(CutFirst());
-  if (::fsync(fd_.get()) != 0) return Fail("sync", errno);
+  if ((name_synced_ ? ::fdatasync(fd_.get()) : ::fsync(fd_.get())) != 0) return Fail("sync", errno);
   if (!name_synced_) {
     const std::string folder = FolderOf(path_);
     UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

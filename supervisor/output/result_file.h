@@ -24,6 +24,11 @@ class ResultFile {
   static Status CheckCreatable(const std::string& path, bool restart);
   static Result<ResultFile> Create(const std::string& path, bool restart);
 
+  // Goes on with a regular file of which `counted` bytes are good: what follows them is cut off, on
+  // the disk too, before this returns. One that is shorter is an error; one that is missing, too,
+  // unless nothing counts.
+  static Result<ResultFile> Resume(const std::string& path, uint64_t counted);
+
   Status Write(std::string_view bytes);
   // As much as goes without waiting for a reader: all of it for a regular file, what there is room
   // for in a pipe or a terminal. Returns how many bytes went.
@@ -39,7 +44,10 @@ class ResultFile {
   // A write failed because nobody reads any more (EPIPE): `consort run -o - … | head`. Not a
   // failure to complain about; end quietly.
   bool reader_gone() const { return reader_gone_; }
+  // The system begins to bring to the disk what was written; a later Sync has less to wait for.
+  void StartSync();
   uint64_t bytes_written() const { return bytes_written_; }
+  bool failed() const { return failed_.has_value(); }
   bool can_sync() const { return can_sync_; }
   const std::string& path() const { return path_; }
 
@@ -50,7 +58,8 @@ class ResultFile {
 
   UniqueFd fd_;
   std::string path_;
-  uint64_t bytes_written_ = 0;
+  uint64_t bytes_written_ = 0;  // of a resumed file, the counted ones included
+  uint64_t started_at_ = 0;     // bytes whose writing back the system was asked for
   bool can_sync_ = false;
   bool is_regular_ = false;
   bool made_ = false;       // by us: the name was free

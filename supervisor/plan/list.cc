@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "shared/record/task.h"
 
@@ -34,45 +35,83 @@ Result<bool> FileList::Fill(size_t bytes) {
   return true;
 }
 
-Result<bool> FileList::Next(ListEntry& entry) {
-  if (returned_ == size_) return false;
+std::unique_ptr<FileList> FileList::Open(UniqueFd spool) {
+  std::unique_ptr<FileList> list(new FileList);
+  list->spool_ = std::move(spool);
+  list->size_ = UINT64_MAX;
+  list->prefixes_.emplace_back();
+  return list;
+}
+
+void FileList::Rewind() {
+  returned_ = offset_ = 0;
+  begin_ = end_ = 0;
+  prefixes_.assign(1, {});
+}
+
+Result<bool> FileList::NextRecord(uint32_t& prefix, std::string_view& bytes) {
   const auto damaged = [] { return Error{"the spooled list is shorter than it was written"}; };
-  CONSORT_TRY(auto has_head, Fill(kHeadBytes));
+  CONSORT_TRY(const bool has_head, Fill(kHeadBytes));
+  if (!has_head && begin_ == end_ && size_ == UINT64_MAX) return false;
   if (!has_head) return damaged();
   uint32_t size = 0;
-  uint32_t prefix = 0;
   std::memcpy(&size, buffer_.data() + begin_, sizeof(size));
   std::memcpy(&prefix, buffer_.data() + begin_ + sizeof(size), sizeof(prefix));
-  CONSORT_TRY(auto has_name, Fill(kHeadBytes + size));
-  if (!has_name || prefix >= prefixes_.size()) return damaged();
-  entry.name.assign(buffer_.data() + begin_ + kHeadBytes, size);
+  CONSORT_TRY(const bool whole, Fill(kHeadBytes + size));
+  if (!whole) return damaged();
+  bytes = std::string_view(buffer_.data() + begin_ + kHeadBytes, size);
   begin_ += kHeadBytes + size;
-  entry.path = prefixes_[prefix];
-  entry.path += entry.name;
-  entry.too_long = entry.path.size() > kMaxPathBytes;
-  ++returned_;
   return true;
+}
+
+Result<bool> FileList::Next(ListEntry& entry) {
+  if (returned_ == size_) return false;
+  for (;;) {
+    uint32_t prefix = 0;
+    std::string_view bytes;
+    CONSORT_TRY(const bool any, NextRecord(prefix, bytes));
+    if (!any) return false;
+    if (prefix == kNewPrefix) {
+      prefixes_.emplace_back(bytes);
+    } else if (prefix == kCurrentFolder) {
+      current_folder_ = bytes;
+    } else if (prefix >= prefixes_.size()) {
+      return Error{"the spooled list is damaged"};
+    } else {
+      entry.name = bytes;
+      entry.path = prefixes_[prefix];
+      entry.path += entry.name;
+      entry.too_long = entry.path.size() > kMaxPathBytes;
+      ++returned_;
+      return true;
+    }
+  }
 }
 
 ListSpooler::ListSpooler(UniqueFd spool) : list_(new FileList) {
   list_->spool_ = std::move(spool);
   list_->prefixes_.emplace_back();
   pending_.reserve(kBufferBytes);
+  std::error_code unknown;
+  Put(std::filesystem::current_path(unknown).native(), FileList::kCurrentFolder);
 }
 
 uint32_t ListSpooler::AddPrefix(std::string folder) {
-  list_->prefixes_.push_back(std::move(folder));
-  return static_cast<uint32_t>(list_->prefixes_.size() - 1);
+  Put(folder, FileList::kNewPrefix);
+  return prefixes_++;
+}
+
+void ListSpooler::Put(std::string_view bytes, uint32_t prefix) {
+  const auto size = static_cast<uint32_t>(bytes.size());
+  const auto at = pending_.size();
+  pending_.resize(at + kHeadBytes + bytes.size());
+  std::memcpy(pending_.data() + at, &size, sizeof(size));
+  std::memcpy(pending_.data() + at + sizeof(size), &prefix, sizeof(prefix));
+  std::memcpy(pending_.data() + at + kHeadBytes, bytes.data(), bytes.size());
 }
 
 Status ListSpooler::Add(std::string_view name, uint32_t prefix) {
-  if (name.starts_with('/')) prefix = 0;
-  const auto size = static_cast<uint32_t>(name.size());
-  const auto at = pending_.size();
-  pending_.resize(at + kHeadBytes + name.size());
-  std::memcpy(pending_.data() + at, &size, sizeof(size));
-  std::memcpy(pending_.data() + at + sizeof(size), &prefix, sizeof(prefix));
-  std::memcpy(pending_.data() + at + kHeadBytes, name.data(), name.size());
+  Put(name, name.starts_with('/') ? 0 : prefix);
   ++list_->size_;
   return pending_.size() < kBufferBytes ? Ok() : Flush();
 }

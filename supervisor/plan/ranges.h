@@ -34,6 +34,33 @@ class RangeSet {
     return true;
   }
 
+  // All of [first, end); what is in already stays in.
+  void AddRange(uint64_t first, uint64_t end) {
+    if (first >= end) return;
+    auto at = ranges_.upper_bound(first);
+    if (at != ranges_.begin() && std::prev(at)->second >= first) {
+      --at;
+      first = at->first;
+    }
+    while (at != ranges_.end() && at->first <= end) {
+      end = at->second > end ? at->second : end;
+      at = ranges_.erase(at);
+    }
+    ranges_[first] = end;
+  }
+
+  bool Contains(uint64_t number) const {
+    const auto next = ranges_.upper_bound(number);
+    return next != ranges_.begin() && number < std::prev(next)->second;
+  }
+  uint64_t Count() const {
+    uint64_t count = 0;
+    for (const auto& [first, end] : ranges_) count += end - first;
+    return count;
+  }
+  // first -> one past the last, in order; apart from each other.
+  const std::map<uint64_t, uint64_t>& ranges() const { return ranges_; }
+
   // The first number, from 0, that is not in.
   uint64_t FirstMissing() const {
     return ranges_.empty() || ranges_.begin()->first != 0 ? 0 : ranges_.begin()->second;

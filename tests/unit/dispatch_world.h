@@ -121,6 +121,7 @@ class LineSink : public ResultSink {
   const std::string& text() const { return text_; }
   size_t segments() const { return segments_.size(); }
   size_t files() const { return done_.size(); }
+  const std::set<uint64_t>& done() const { return done_; }
   const Gather& gather() const { return gather_; }
 
  private:
@@ -235,16 +236,20 @@ class World {
         files_(std::move(files)),
         list_(MakeList(files_)),
         sink_(settings.gather_bytes),
-        dispatcher_({.attempts = settings.attempts,
-                     .segment_ns = kSegmentNs,
-                     .hop_ns = kSegmentNs,
-                     .labels = kLabels},
-                    *list_, sink_),
+        dispatcher_(MakeDispatcher()),
         random_(settings.seed) {}
+
+  // All processes are gone, the supervisor's too; what it had kept is what the next one has.
+  void GoOnElsewhere(const ResumePoint& point) {
+    workers_.clear();
+    list_ = MakeList(files_);
+    dispatcher_ = MakeDispatcher();
+    ASSERT_TRUE(dispatcher_->Resume(point));
+  }
 
   // To the end of the list or, drained, of what is in flight; `most` steps, if given.
   void Run(uint64_t most = UINT64_MAX) {
-    for (uint64_t steps = 0; steps < most && !(Finished() && dispatcher_.Idle()); ++steps) {
+    for (uint64_t steps = 0; steps < most && !(Finished() && dispatcher_->Idle()); ++steps) {
       ASSERT_LT(steps, 3'000'000U) << "the job does not end";
       while (workers_.size() < settings_.workers) AddWorker();
       OneStep();
@@ -253,7 +258,7 @@ class World {
   }
   void Drain() {
     drained_ = true;
-    dispatcher_.Drain();
+    dispatcher_->Drain();
   }
 
   // What one engine, one segment after another, would write.
@@ -290,7 +295,7 @@ class World {
   int kills() const { return kills_; }
   const std::vector<Task>& handed_out() const { return handed_out_; }
   const LineSink& sink() const { return sink_; }
-  const Dispatcher& dispatcher() const { return dispatcher_; }
+  const Dispatcher& dispatcher() const { return *dispatcher_; }
   const std::vector<WorldFile>& files() const { return files_; }
 
  private:
@@ -318,7 +323,14 @@ class World {
     return text;
   }
 
-  bool Finished() const { return drained_ || dispatcher_.AllDone(); }
+  std::unique_ptr<Dispatcher> MakeDispatcher() {
+    return std::make_unique<Dispatcher>(DispatchSettings{.attempts = settings_.attempts,
+                                                         .segment_ns = kSegmentNs,
+                                                         .hop_ns = kSegmentNs,
+                                                         .labels = kLabels},
+                                        *list_, sink_);
+  }
+  bool Finished() const { return drained_ || dispatcher_->AllDone(); }
   uint64_t Below(uint64_t end) { return random_() % end; }
   bool Chance(double chance) { return static_cast<double>(random_() % 1'000'000) < chance * 1e6; }
 
@@ -327,7 +339,7 @@ class World {
     workers_[id] = {std::vector<WorldEngine>(settings_.engines),
                     std::vector<std::deque<ResultRecord>>(settings_.engines),
                     std::vector<bool>(settings_.engines)};
-    dispatcher_.AddWorker(id, settings_.engines);
+    dispatcher_->AddWorker(id, settings_.engines);
   }
 
   void OneStep() {
@@ -360,7 +372,7 @@ class World {
   }
 
   void HandOut(uint64_t id, uint32_t engine) {
-    auto task = dispatcher_.NextTask(id, engine);
+    auto task = dispatcher_->NextTask(id, engine);
     ASSERT_TRUE(task);
     if (!task.value()) return;
     std::vector<uint8_t> bytes;
@@ -393,7 +405,7 @@ class World {
     auto& ring = worker.rings[engine];
     for (; most > 0 && !ring.empty(); --most) {
       bool honest = false;
-      ASSERT_TRUE(dispatcher_.OnRecord(id, engine, ring.front(), honest));
+      ASSERT_TRUE(dispatcher_->OnRecord(id, engine, ring.front(), honest));
       const auto* tags = std::get_if<SegmentTags>(&ring.front());
       const bool lie = tags != nullptr && !tags->tags.empty() && tags->tags[0].label >= kLabels;
       if (lie) worker.lied[engine] = true;
@@ -407,7 +419,7 @@ class World {
     Look(id, engine, UINT64_MAX);
     const ResultRecord lies[] = {TagsOf(UINT64_MAX, 0), TaskDone{0, {}}, FaultOf(0, UINT64_MAX)};
     bool honest = true;
-    ASSERT_TRUE(dispatcher_.OnRecord(id, engine, lies[Below(3)], honest));
+    ASSERT_TRUE(dispatcher_->OnRecord(id, engine, lies[Below(3)], honest));
     ASSERT_FALSE(honest);
     workers_.at(id).lied[engine] = true;
     ResultRecord record;
@@ -425,14 +437,14 @@ class World {
     workers_.erase(id);
     const std::vector<LastSeen> seen(settings_.engines, LastSeen{"forward"});
     ASSERT_TRUE(
-        dispatcher_.RemoveWorker(id, crashed, crashed ? kWords : "was ended by SIGKILL", seen));
+        dispatcher_->RemoveWorker(id, crashed, crashed ? kWords : "was ended by SIGKILL", seen));
   }
 
   WorldSettings settings_;
   std::vector<WorldFile> files_;
   std::unique_ptr<FileList> list_;
   LineSink sink_;
-  Dispatcher dispatcher_;
+  std::unique_ptr<Dispatcher> dispatcher_;
   std::mt19937_64 random_;
   std::map<uint64_t, WorldWorker> workers_;
   std::vector<Task> handed_out_;

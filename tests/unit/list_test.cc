@@ -302,10 +302,32 @@ TEST_F(Operand, SpoolThatWasCutIsAnErrorNotAShorterList) {
   const int fd = spool.get();
   auto list = SpoolOperands({"a.wav", "b.wav"}, std::move(spool));
   ASSERT_TRUE(list);
-  ASSERT_EQ(::ftruncate(fd, 20), 0);
+  ASSERT_EQ(::ftruncate(fd, ::lseek(fd, 0, SEEK_END) - 3), 0);
   ListEntry entry;
   ASSERT_TRUE(list.value()->Next(entry));
   EXPECT_FALSE(list.value()->Next(entry));
+}
+
+TEST_F(Operand, SpoolThatWasKeptIsTheSameList) {
+  UniqueFd spool(::memfd_create("spool", MFD_CLOEXEC));
+  UniqueFd kept(::dup(spool.get()));
+  const std::string list = root_ + "list";
+  std::ofstream(list) << "x.wav\n/y.wav\n";
+  ASSERT_TRUE(SpoolOperands({"a.wav", list, "b.wav"}, std::move(spool)));
+  const auto again = FileList::Open(std::move(kept));
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::string> paths;
+    ListEntry entry;
+    for (;;) {
+      const auto more = again->Next(entry);
+      ASSERT_TRUE(more);
+      if (!more.value()) break;
+      paths.push_back(entry.path);
+    }
+    EXPECT_EQ(paths, (std::vector<std::string>{"a.wav", root_ + "x.wav", "/y.wav", "b.wav"}));
+    EXPECT_EQ(again->current_folder(), std::filesystem::current_path().string());
+    again->Rewind();
+  }
 }
 
 }  // namespace

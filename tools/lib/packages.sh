@@ -21,11 +21,13 @@ libsndfile1-dev        | build | module:sndfile                                 
 libsoxr-dev            | build | module:soxr                                     | resampling
 nlohmann-json3-dev     | build | header:nlohmann/json.hpp                        | manifests
 libssl-dev             | build | module:libcrypto                                | SHA-256
+libsqlite3-dev         | build | module:sqlite3                                  | the job's journal
 libgtest-dev           | build | header:gtest/gtest.h                            | unit tests
 libbenchmark-dev       | build | header:benchmark/benchmark.h                    | benchmarks
 relacy-dev             | test  | header:relacy/relacy.hpp                        | checks every interleaving of the ring
 spin                   | test  | program:spin                                    | checks the model of the protocol
 gcc                    | test  | program:gcc                                     | compiles SPIN's checker
+strace                 | test  | program:strace                                  | system calls that fail, or are the last
 alsa-utils             | test demo | file:/usr/share/sounds/alsa/Front_Center.wav | spoken sounds
 sonic-pi-samples       | test demo | file:/usr/share/sonic-pi/samples/drum_cowbell.flac | instrument sounds
 TABLE

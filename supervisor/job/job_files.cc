@@ -1,0 +1,126 @@
+#include "supervisor/job/job_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "supervisor/job/replace_results.h"
+#include "supervisor/journal/file_system.h"
+#include "supervisor/journal/list_change.h"
+
+namespace consort {
+namespace {
+
+bool Exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+}  // namespace
+
+bool JobFiles::CanKeep(const std::string& output) {
+  struct stat status {};
+  return output != "-" && (::stat(output.c_str(), &status) != 0 || S_ISREG(status.st_mode));
+}
+
+std::string JobFiles::FolderFor(const RunOptions& options) {
+  return options.job.empty() ? options.output + ".job" : options.job;
+}
+
+Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle) {
+  const std::string path = FolderFor(options);
+  // Told before a folder is made: what is wrong with the results' own.
+  CONSORT_TRY(
+      ResultFile::CheckCreatable(options.output, options.restart || Exists(path + "/journal.db")));
+  CONSORT_TRY(auto folder, JobFolder::Open(path));
+  JobFiles files(std::move(folder), options);
+  CONSORT_TRY(files.OpenJournal(bundle));
+  if (!files.resumes_) {
+    CONSORT_TRY(ResultFile::CheckCreatable(options.output, files.anew()));
+  }
+  return files;
+}
+
+Status JobFiles::OpenJournal(const Bundle& bundle) {
+  identity_ = MakeIdentity({.bundle = bundle.folder,
+                            .bundle_sha256 = bundle.sha256,
+                            .torch_version = bundle.manifest.prepared.torch_version,
+                            .intra = options_->intra,
+                            .output = options_->output,
+                            .job = folder_.path()});
+  if (!folder_.has_journal()) return Ok();
+  auto journal = Journal::Open(folder_.journal());
+  if (!journal) {
+    if (!options_->restart) return journal.error();
+    return folder_.RemoveJournal();
+  }
+  journal_ = std::move(journal).value();
+  if (!journal_->begun() || options_->restart) return Ok();
+  CONSORT_TRY(const auto was, journal_->ReadIdentity());
+  CONSORT_TRY(CompareIdentity(was, identity_, folder_.path(), options_->mixed));
+  resumes_ = true;
+  return FinishReplacing(*journal_, options_->output);
+}
+
+Status JobFiles::CheckList(FileList& list) {
+  if (!resumes_) return Ok();
+  UniqueFd fd(::open(folder_.list().c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) {
+    Error error = SystemError("open the job's list", folder_.list(), errno);
+    error.hint = "put it back, or begin anew with --restart";
+    return error;
+  }
+  auto was = FileList::Open(std::move(fd));
+  CONSORT_TRY(const ListChange change, CompareLists(*was, list));
+  list.Rewind();
+  grown_ = change == ListChange::kGrown || journal_->totals().entries != list.size();
+  if (!finished()) return Ok();
+  // Its results are looked at, not opened for writing.
+  struct stat status {};
+  const uint64_t counted = journal_->totals().bytes;
+  if (::stat(options_->output.c_str(), &status) == 0 &&
+      static_cast<uint64_t>(status.st_size) == counted) {
+    return Ok();
+  }
+  return Error{"the job is done, but its results in \"" + options_->output +
+                   "\" are gone or were altered: " + std::to_string(counted) + " bytes count",
+               "put them back, or begin anew with --restart"};
+}
+
+uint64_t JobFiles::files_failed() {
+  const auto failed = journal_->ReadFailed();
+  uint64_t all = 0;
+  if (failed) {
+    for (const auto& [code, count] : failed.value()) all += count;
+  }
+  return all;
+}
+
+Status JobFiles::Begin(FileList& list) {
+  if (resumes_) {
+    if (grown_) CONSORT_TRY(folder_.ReplaceList(list.spool_fd()));
+    folder_.Keep();
+    return journal_->GoOn(identity_, list.size());
+  }
+  if (!journal_) {
+    CONSORT_TRY(journal_, Journal::Open(folder_.journal()));
+  }
+  // In between, nothing is begun here: whatever stops us, the same command may be given again.
+  CONSORT_TRY(journal_->Clear(anew()));
+  CONSORT_TRY(folder_.ReplaceList(list.spool_fd()));
+  CONSORT_TRY(journal_->Begin(identity_, list.size()));
+  folder_.Keep();
+  return Ok();
+}
+
+Result<ResultFile> JobFiles::OpenResults() {
+  if (!resumes_) return ResultFile::Create(options_->output, anew());
+  return ResultFile::Resume(options_->output, journal_->totals().bytes);
+}
+
+void JobFiles::Discard() {
+  if (resumes_) return;
+  journal_.reset();
+  folder_.Discard();
+}
+
+}  // namespace consort

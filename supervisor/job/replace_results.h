@@ -1,0 +1,26 @@
+// --retry-failed: the lines of some files are put in the places of their old ones.
+//
+//   new results written beside, synced ─▶ the journal promises (one transaction) ─▶ renamed over
+//   the old ones, folder synced ─▶ the journal has the new rows (one transaction)
+//
+// Killed before the promise: the old results stand, the new ones are litter. After it: whoever
+// opens the job next keeps the promise first.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "supervisor/journal/journal.h"
+
+namespace consort {
+
+// `rows`, in order of files, are what became of files that the journal has as failed; their lines,
+// one file after another, are the content of `lines_path`.
+Status ReplaceResults(Journal& journal, const std::string& output, const std::string& lines_path,
+                      const std::vector<FileRow>& rows, const JobTotals& totals);
+
+// Keeps a promise, or removes what was left without one.
+Status FinishReplacing(Journal& journal, const std::string& output);
+
+}  // namespace consort

@@ -1,0 +1,70 @@
+#include "supervisor/journal/identity.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "shared/bundle/built_for.h"
+
+namespace consort {
+namespace {
+
+// Relative to the job's folder, so that both may be moved together.
+std::string OutputFromJob(const std::string& output, const std::string& job) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path folder = fs::weakly_canonical(fs::absolute(job, error), error);
+  fs::path results = fs::absolute(output, error);
+  results = fs::weakly_canonical(results.parent_path(), error) / results.filename();
+  return results.lexically_relative(folder).string();
+}
+
+std::string Shown(const std::string& value) {
+  constexpr size_t kHashDigits = 64;
+  if (value.size() == kHashDigits) return value.substr(0, 12) + "…";
+  return value.empty() ? "unknown" : value;
+}
+
+// The CPU flags that kernels are chosen by; empty if unknown.
+std::string KernelFlags() {
+  const auto cpu = ReadCpuIdentity();
+  std::string flags;
+  if (!cpu) return flags;
+  for (const auto& flag : cpu.value().flags) flags += (flags.empty() ? "" : " ") + flag;
+  return flags;
+}
+
+}  // namespace
+
+Identity MakeIdentity(const IdentitySource& source) {
+  return {
+      {"results_version", std::to_string(kResultsVersion), "the version of the results' lines"},
+      {"bundle_sha256", source.bundle_sha256, "the model"},
+      {"output", OutputFromJob(source.output, source.job),
+       "the results' path, from the job's folder,"},
+      {"intra", std::to_string(source.intra), "--intra", true},
+      {"torch", source.torch_version, "LibTorch's version", true},
+      {"cpu", KernelFlags(), "the CPU's instruction set", true},
+  };
+}
+
+Status CompareIdentity(const std::vector<std::pair<std::string, std::string>>& was,
+                       const Identity& now, const std::string& job, bool mixed) {
+  for (const auto& part : now) {
+    const auto found =
+        std::ranges::find(was, part.key, &std::pair<std::string, std::string>::first);
+    const std::string before = found == was.end() ? "" : found->second;
+    if (before == part.value || (part.may_mix && mixed)) continue;
+    std::string what = "the job in \"" + job + "\" cannot go on: " + part.words + " was " +
+                       Shown(before) + " and is " + Shown(part.value) + " now";
+    std::string hint = "use what it was begun with, or begin anew with --restart";
+    if (part.may_mix) {
+      hint =
+          "use what it was begun with, go on all the same with --mixed (last digits of scores "
+          "may differ), or begin anew with --restart";
+    }
+    return Error{std::move(what), std::move(hint)};
+  }
+  return Ok();
+}
+
+}  // namespace consort

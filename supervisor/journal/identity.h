@@ -1,0 +1,41 @@
+// What decides a job's results, apart from its list. A job may only go on with the same.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+
+namespace consort {
+
+struct IdentityPart {
+  std::string key;    // in the journal
+  std::string value;  // compared
+  // For the sentence: `the model was VALUE and is VALUE now`.
+  std::string words;
+  // A difference may be gone on with by --mixed: it costs last bits of scores only.
+  bool may_mix = false;
+};
+
+using Identity = std::vector<IdentityPart>;
+
+// Raised when the lines of the same model and sounds become others.
+inline constexpr int kResultsVersion = 1;
+
+struct IdentitySource {
+  std::string bundle;         // its folder, for words
+  std::string bundle_sha256;  // of its manifest, through it of every file
+  std::string torch_version;  // of the bundle; empty without LibTorch
+  int intra = 1;
+  std::string output;  // path of the results
+  std::string job;     // path of the job's folder, which exists
+};
+
+Identity MakeIdentity(const IdentitySource& source);
+
+// Ok, or what it was, what it is now and what to do. `was` is from the journal: keys and values.
+Status CompareIdentity(const std::vector<std::pair<std::string, std::string>>& was,
+                       const Identity& now, const std::string& job, bool mixed);
+
+}  // namespace consort

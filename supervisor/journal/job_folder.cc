@@ -1,0 +1,166 @@
+#include "supervisor/journal/job_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+
+#include "shared/base/clock.h"
+#include "supervisor/journal/file_system.h"
+
+namespace consort {
+namespace {
+
+constexpr int kPollMs = 20;
+// Whatever else lies beside a journal of ours came from us or is nobody's harm.
+constexpr std::array<std::string_view, 9> kOurs = {
+    "journal.db", "journal.db-wal", "journal.db-shm", "journal.db-journal", "list",
+    "list.new",   "lock",           "status.json",    "retry.jsonl"};
+
+Status CheckContent(const std::string& path) {
+  std::error_code error;
+  std::filesystem::directory_iterator entries(path, error);
+  if (error) return SystemError("read the job's folder", path, error.value());
+  bool journal = false;
+  std::string foreign;
+  for (const auto& entry : entries) {
+    const std::string name = entry.path().filename();
+    journal = journal || name == kOurs[0];
+    bool ours = name.starts_with(".consort-");
+    for (const auto& known : kOurs) ours = ours || name == known;
+    if (!ours) foreign = name;
+  }
+  if (journal || foreign.empty()) return Ok();
+  return Error{'"' + path + "\" is not the folder of a job: it holds \"" + foreign + '"',
+               "name another one with --job"};
+}
+
+Result<bool> TryLock(int fd, const std::string& path) {
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return false;
+    if (errno != EINTR) return SystemError("lock", path, errno);
+  }
+  return true;
+}
+
+bool SameFile(int fd, const std::string& path) {
+  struct stat held {};
+  struct stat named {};
+  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
+std::string Holder(int fd) {
+  char text[32] = {};
+  const ssize_t size = ::pread(fd, text, sizeof(text) - 1, 0);
+  std::string pid(text, size > 0 ? static_cast<size_t>(size) : 0);
+  pid.erase(pid.find_last_not_of('\n') + 1);
+  return pid.empty() ? "another process" : "process " + pid;
+}
+
+Status WriteAll(int to, std::string_view bytes, const std::string& path) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(to, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return SystemError("write", path, errno);
+    bytes.remove_prefix(static_cast<size_t>(put));
+  }
+  return Ok();
+}
+
+Status CopyTo(int from, int to, const std::string& path) {
+  std::array<char, 64 * 1024> buffer{};
+  for (off_t at = 0;;) {
+    const ssize_t got = ::pread(from, buffer.data(), buffer.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError("read the spooled list", "", errno);
+    if (got == 0) return Ok();
+    CONSORT_TRY(WriteAll(to, {buffer.data(), static_cast<size_t>(got)}, path));
+    at += got;
+  }
+}
+
+}  // namespace
+
+Result<JobFolder> JobFolder::Open(const std::string& path, int patience_ms) {
+  JobFolder folder;
+  folder.path_ = path;
+  folder.made_ = ::mkdir(path.c_str(), 0755) == 0;
+  if (!folder.made_ && errno != EEXIST) {
+    Error error = SystemError("make the job's folder", path, errno);
+    error.hint = "name another one with --job";
+    return error;
+  }
+  folder.remove_ = folder.made_;
+  if (folder.made_) CONSORT_TRY(SyncFolder(FolderOf(path)));
+  CONSORT_TRY(CheckContent(path));
+  CONSORT_TRY(folder.Lock(patience_ms));
+  return folder;
+}
+
+JobFolder::~JobFolder() {
+  if (!remove_ || !lock_) return;
+  [[maybe_unused]] const Status removed = RemoveJournal();
+  ::unlink((path_ + "/list.new").c_str());
+  ::unlink(list().c_str());
+  ::unlink((path_ + "/status.json").c_str());
+  ::unlink((path_ + "/lock").c_str());
+  ::rmdir(path_.c_str());
+}
+
+Status JobFolder::Lock(int patience_ms) {
+  const std::string path = path_ + "/lock";
+  const int64_t until = MonotonicNs() + int64_t{patience_ms} * 1'000'000;
+  for (;;) {
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (!fd && errno == ENOENT && ::mkdir(path_.c_str(), 0755) == 0) continue;  // just removed
+    if (!fd) {
+      Error error = SystemError("open", path, errno);
+      error.hint = "name another folder with --job";
+      return error;
+    }
+    CONSORT_TRY(const bool locked, TryLock(fd.get(), path));
+    if (locked && SameFile(fd.get(), path)) {
+      lock_ = std::move(fd);
+      const std::string pid = std::to_string(::getpid()) + '\n';
+      // For people only: the lock itself is what counts.
+      if (::ftruncate(lock_.get(), 0) == 0) {
+        [[maybe_unused]] const ssize_t put = ::pwrite(lock_.get(), pid.data(), pid.size(), 0);
+      }
+      return Ok();
+    }
+    if (!locked && MonotonicNs() >= until) {
+      return Error{"the job in \"" + path_ + "\" is at work already, in " + Holder(fd.get()),
+                   "wait for it, or name another folder with --job"};
+    }
+    ::usleep(kPollMs * 1000);
+  }
+}
+
+bool JobFolder::has_journal() const { return ::access(journal().c_str(), F_OK) == 0; }
+
+Status JobFolder::ReplaceList(int fd) const {
+  const std::string path = path_ + "/list.new";
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file) return SystemError("create", path, errno);
+  CONSORT_TRY(CopyTo(fd, file.get(), path));
+  if (::fdatasync(file.get()) != 0) return SystemError("sync", path, errno);
+  if (::rename(path.c_str(), list().c_str()) != 0) return SystemError("rename", path, errno);
+  return SyncFolder(path_);
+}
+
+Status JobFolder::RemoveJournal() const {
+  // The database last: without it, nothing else counts.
+  for (const char* suffix : {"-shm", "-wal", "-journal", ""}) {
+    const std::string path = journal() + suffix;
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError("remove", path, errno);
+  }
+  return SyncFolder(path_);
+}
+
+}  // namespace consort

@@ -1,0 +1,214 @@
+#include "supervisor/journal/job_status.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "supervisor/journal/file_system.h"
+#include "supervisor/journal/schema.h"
+
+namespace consort {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kShownFailures = 10;
+constexpr size_t kStatusFileFailures = 1000;
+
+JobFailure FailureOf(std::string_view line) {
+  JobFailure failure;
+  const Json json = Json::parse(line, nullptr, false);
+  if (json.is_discarded() || !json.contains("error")) return failure;
+  const Json& error = json["error"];
+  failure.file = json.value("file", "");
+  failure.code = error.value("code", "");
+  failure.message = error.value("message", "");
+  if (error.contains("at")) failure.at = error["at"].get<double>();
+  return failure;
+}
+
+const char* StateOf(const JobStatus& status, pid_t pid) {
+  if (pid != 0) return "running";
+  if (!status.begun) return "not begun";
+  return status.totals.finished() ? "finished" : "stopped";
+}
+
+std::string ReadWhole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string FolderOfJob(const std::string& path) {
+  for (const std::string& folder : {path, path + ".job"}) {
+    if (::access((folder + "/journal.db").c_str(), F_OK) == 0) return folder;
+  }
+  return "";
+}
+
+}  // namespace
+
+uint64_t JobStatus::files_failed() const {
+  uint64_t all = 0;
+  for (const auto& [code, count] : failed) all += count;
+  return all;
+}
+
+Result<JobStatus> ReadStatus(Database& database, size_t most) {
+  JobStatus status;
+  // One transaction: while the job runs, all of it is of one moment.
+  CONSORT_TRY(database.Run("BEGIN"));
+  {
+    CONSORT_TRY(auto job, database.Prepare("SELECT begun, entries, bytes, files_done, segments, "
+                                           "audio_seconds, elapsed_ns, head FROM job"));
+    CONSORT_TRY(const bool any, job.Step());
+    if (any) {
+      status.begun = job.Int(0) != 0;
+      status.totals.entries = job.Unsigned(1);
+      status.totals.bytes = job.Unsigned(2);
+      status.totals.files_done = job.Unsigned(3);
+      status.totals.segments = job.Unsigned(4);
+      status.totals.audio_seconds = job.Real(5);
+      status.totals.elapsed_ns = job.Int(6);
+      status.totals.head = job.Unsigned(7);
+    }
+    CONSORT_TRY(auto failed, database.Prepare("SELECT code, COUNT(*) FROM files "
+                                              "WHERE code IS NOT NULL GROUP BY code"));
+    for (;;) {
+      CONSORT_TRY(const bool more, failed.Step());
+      if (!more) break;
+      const auto code = ToErrorCode(static_cast<uint32_t>(failed.Int(0)));
+      status.failed[code ? std::string(ErrorCodeName(*code)) : "unknown"] = failed.Unsigned(1);
+    }
+    CONSORT_TRY(auto lines, database.Prepare("SELECT error FROM files WHERE code IS NOT NULL "
+                                             "ORDER BY file LIMIT ?"));
+    lines.With(static_cast<uint64_t>(most));
+    for (;;) {
+      CONSORT_TRY(const bool more, lines.Step());
+      if (!more) break;
+      status.failures.push_back(FailureOf(lines.Text(0)));
+    }
+  }
+  CONSORT_TRY(database.Run("COMMIT"));
+  return status;
+}
+
+std::string StatusJson(const JobStatus& status, pid_t pid) {
+  Json json;
+  json["state"] = StateOf(status, pid);
+  if (pid != 0) json["pid"] = pid;
+  const uint64_t failed = status.files_failed();
+  json["files"] = {{"total", status.totals.entries},
+                   {"done", status.totals.files_done - std::min(status.totals.files_done, failed)},
+                   {"failed", failed}};
+  json["segments"] = status.totals.segments;
+  json["audio_seconds"] = status.totals.audio_seconds;
+  json["elapsed_seconds"] = static_cast<double>(status.totals.elapsed_ns) * 1e-9;
+  json["result_bytes"] = status.totals.bytes;
+  json["failed"] = status.failed.empty() ? Json::object() : Json(status.failed);
+  json["failures"] = Json::array();
+  for (const auto& it : status.failures) {
+    Json one = {{"file", it.file}, {"code", it.code}, {"message", it.message}};
+    if (it.at) one["at"] = *it.at;
+    json["failures"].push_back(std::move(one));
+  }
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string StatusText(const JobStatus& status, pid_t pid) {
+  const auto& totals = status.totals;
+  const uint64_t failed = status.files_failed();
+  std::ostringstream text;
+  text << "state       " << StateOf(status, pid);
+  if (pid != 0) text << ", process " << pid;
+  text << "\nfiles       " << totals.files_done - std::min(totals.files_done, failed) << " done, "
+       << failed << " failed, " << totals.entries - std::min(totals.entries, totals.files_done)
+       << " to do, of " << totals.entries;
+  char numbers[128];
+  std::snprintf(numbers, sizeof(numbers), "\naudio       %.2f hours in %.2f hours of work\n",
+                totals.audio_seconds / 3600, static_cast<double>(totals.elapsed_ns) * 1e-9 / 3600);
+  text << numbers << "segments    " << totals.segments << "\n";
+  for (const auto& [code, count] : status.failed)
+    text << "failed      " << count << " " << code << "\n";
+  for (const auto& it : status.failures) {
+    std::string line = it.file + ": " + it.code + ": " + it.message;
+    for (char& c : line) {
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    }
+    text << "  " << line << "\n";
+  }
+  if (failed > status.failures.size()) {
+    text << "  and " << failed - status.failures.size() << " more; --json tells all\n";
+  }
+  return text.str();
+}
+
+pid_t SupervisorOf(const std::string& folder) {
+  const std::string path = folder + "/lock";
+  struct stat lock {};
+  if (::stat(path.c_str(), &lock) != 0) return 0;
+  const auto pid = static_cast<pid_t>(std::strtol(ReadWhole(path).c_str(), nullptr, 10));
+  // 1: FLOCK  ADVISORY  WRITE 4711 08:01:123456 0 EOF
+  std::ifstream locks("/proc/locks");
+  const std::string inode = ":" + std::to_string(lock.st_ino);
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream words(line);
+    std::string number, kind, advisory, mode, holder, file;
+    words >> number >> kind >> advisory >> mode >> holder >> file;
+    if (kind == "FLOCK" && file.ends_with(inode) && holder == std::to_string(pid)) return pid;
+  }
+  return 0;
+}
+
+Status WriteStatusFile(Database& database, const std::string& folder) {
+  CONSORT_TRY(const auto status, ReadStatus(database, kStatusFileFailures));
+  const std::string text = StatusJson(status, ::getpid());
+  const std::string path = folder + "/status.json";
+  const std::string made = folder + "/.consort-status";
+  std::ofstream file(made, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  if (!file || ::rename(made.c_str(), path.c_str()) != 0) return SystemError("write", path, errno);
+  return Ok();
+}
+
+Status ShowStatus(const std::string& path, bool json) {
+  const std::string folder = FolderOfJob(path);
+  if (folder.empty()) {
+    return Error{"there is no job in \"" + path + '"',
+                 "name the job's folder, or the results that it belongs to"};
+  }
+  const pid_t pid = SupervisorOf(folder);
+  std::string text;
+  // A supervisor at work on a network file system has the journal for itself.
+  if (pid != 0 && IsNetworkFileSystem(folder)) {
+    text = ReadWhole(folder + "/status.json");
+    if (text.empty()) return Error{"the job has just begun", "ask again in a second"};
+    if (!json) {
+      const Json all = Json::parse(text, nullptr, false);
+      text.clear();
+      for (const auto& [key, value] : all.items()) text += key + "  " + value.dump() + "\n";
+    }
+  } else {
+    const std::string journal = folder + "/journal.db";
+    // Without shared memory a WAL is read by whoever may write, alone.
+    const bool network = IsNetworkFileSystem(folder);
+    CONSORT_TRY(auto database, Database::Open(journal, network ? Database::Mode::kReadWrite
+                                                               : Database::Mode::kReadOnly));
+    if (network) CONSORT_TRY(database.Run("PRAGMA locking_mode=EXCLUSIVE"));
+    CONSORT_TRY(CheckSchema(database, journal));
+    CONSORT_TRY(const auto status, ReadStatus(database, json ? SIZE_MAX >> 1 : kShownFailures));
+    text = json ? StatusJson(status, pid) : StatusText(status, pid);
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  if (std::fflush(stdout) != 0) return SystemError("write to standard output", "", errno);
+  return Ok();
+}
+
+}  // namespace consort

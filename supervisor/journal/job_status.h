@@ -1,0 +1,47 @@
+// What a job has done, for `consort status`: while it runs, and after.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "supervisor/journal/journal.h"
+
+namespace consort {
+
+struct JobFailure {
+  std::string file;  // as in the results, unescaped
+  std::string code;
+  std::string message;
+  std::optional<double> at;  // seconds
+};
+
+struct JobStatus {
+  bool begun = false;
+  JobTotals totals;
+  std::map<std::string, uint64_t> failed;  // files, by code
+  std::vector<JobFailure> failures;        // the first ones, in order of the list
+
+  uint64_t files_failed() const;
+};
+
+// At most `most` failures.
+Result<JobStatus> ReadStatus(Database& database, size_t most);
+
+// `pid` 0: nobody works on it.
+std::string StatusJson(const JobStatus& status, pid_t pid);
+std::string StatusText(const JobStatus& status, pid_t pid);
+
+// The supervisor at work on the job in `folder`, or 0. Takes no lock.
+pid_t SupervisorOf(const std::string& folder);
+
+// Replaces `folder`/status.json, for readers that a journal on a network file system shuts out.
+Status WriteStatusFile(Database& database, const std::string& folder);
+
+// `consort status PATH`: a job's folder, or its results. Prints to standard output.
+Status ShowStatus(const std::string& path, bool json);
+
+}  // namespace consort

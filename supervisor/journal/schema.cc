@@ -1,0 +1,65 @@
+#include "supervisor/journal/schema.h"
+
+namespace consort {
+namespace {
+
+constexpr int64_t kApplicationId = 0x434e5354;  // "CNST"
+
+constexpr const char* kTables = R"(
+BEGIN IMMEDIATE;
+PRAGMA application_id = 1129206612;
+PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS job (
+  id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER, switching INTEGER, entries INTEGER,
+  bytes INTEGER, head INTEGER, head_segment INTEGER, head_bytes INTEGER, files_done INTEGER,
+  segments INTEGER, audio_seconds REAL, elapsed_ns INTEGER, stage_ns BLOB,
+  workers_crashed INTEGER, workers_killed INTEGER, templates_crashed INTEGER,
+  templates_killed INTEGER, idle_starts INTEGER, anew INTEGER);
+CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT);
+CREATE TABLE IF NOT EXISTS files (
+  file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
+  alignment INTEGER, segments INTEGER, bytes INTEGER, code INTEGER, error TEXT, tail INTEGER);
+CREATE INDEX IF NOT EXISTS failed ON files (code) WHERE code IS NOT NULL;
+CREATE TABLE IF NOT EXISTS open_files (
+  file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
+  alignment INTEGER, crashed INTEGER, crash_line TEXT, fault_segment INTEGER,
+  fault_sample INTEGER, fault_code INTEGER, fault_message TEXT);
+CREATE TABLE IF NOT EXISTS ahead (
+  file INTEGER, first INTEGER, count INTEGER, text TEXT, PRIMARY KEY (file, first));
+CREATE TABLE IF NOT EXISTS suspects (file INTEGER, segment INTEGER, deaths INTEGER);
+CREATE TABLE IF NOT EXISTS in_hand (file INTEGER, segment INTEGER, deaths INTEGER);
+CREATE TABLE IF NOT EXISTS files_next (
+  file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
+  alignment INTEGER, segments INTEGER, bytes INTEGER, code INTEGER, error TEXT, tail INTEGER);
+CREATE TABLE IF NOT EXISTS totals_next (
+  bytes INTEGER, segments INTEGER, audio_seconds REAL, elapsed_ns INTEGER);
+COMMIT;
+)";
+static_assert(kApplicationId == 1129206612);
+
+}  // namespace
+
+Status CheckSchema(Database& database, const std::string& path) {
+  const auto refuse = [&path](const std::string& what) {
+    return Error{"\"" + path + "\" " + what,
+                 "name another folder with --job, or begin anew with --restart"};
+  };
+  const auto application = database.Number("PRAGMA application_id");
+  if (!application) return refuse("cannot be read as a journal (" + application.error().what + ")");
+  CONSORT_TRY(const int64_t version, database.Number("PRAGMA user_version"));
+  CONSORT_TRY(const int64_t tables, database.Number("SELECT COUNT(*) FROM sqlite_schema"));
+  if (application.value() == 0 && version == 0 && tables == 0) return Ok();
+  if (application.value() != kApplicationId) return refuse("is no journal of consort");
+  if (version != kJournalVersion) {
+    return refuse("is a journal of version " + std::to_string(version) +
+                  ", which this consort cannot read");
+  }
+  return Ok();
+}
+
+Status MakeSchema(Database& database) {
+  CONSORT_TRY(const int64_t version, database.Number("PRAGMA user_version"));
+  return version == kJournalVersion ? Ok() : database.Run(kTables);
+}
+
+}  // namespace consort

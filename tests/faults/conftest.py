@@ -1,0 +1,28 @@
+"""Fixtures of the fault tests: system calls that fail or are the last, power that goes.
+
+The oracle is always the same: the bytes of an undisturbed run. Here the short forms; tools/soak runs
+the long ones (CONSORT_LONG=1).
+"""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "end_to_end")]
+
+import faults  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory):
+    """A short job: faults.Job."""
+    return faults.Job(tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture(scope="session")
+def shim(tmp_path_factory):
+    """The library that stands between the supervisor and its files."""
+    return faults.build_shim(tmp_path_factory.mktemp("shim"))

@@ -1,0 +1,226 @@
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "supervisor/journal/journal.h"
+
+namespace consort {
+namespace {
+
+class JournalTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "consort_journal_XXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    root_ = pattern;
+    path_ = root_ + "/journal.db";
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  std::unique_ptr<Journal> Open() {
+    auto journal = Journal::Open(path_);
+    EXPECT_TRUE(journal) << (journal ? "" : journal.error().Sentence());
+    return journal ? std::move(journal).value() : nullptr;
+  }
+  // What ReadAhead tells, as one text.
+  static std::string Ahead(Journal& journal) {
+    std::string told;
+    const Status status = journal.ReadAhead(
+        [&told](const AheadRow& row) {
+          told += std::to_string(row.file) + ":" + std::to_string(row.first) + "+" +
+                  std::to_string(row.count) + "=" + std::string(row.text) + ";";
+          return Ok();
+        },
+        [&told](const FileRow& row) {
+          told += "end " + std::to_string(row.file) + ";";
+          return Ok();
+        });
+    EXPECT_TRUE(status);
+    return told;
+  }
+
+  std::string root_;
+  std::string path_;
+};
+
+FileRow Row(uint64_t file, uint64_t segments, uint64_t bytes) {
+  FileRow row;
+  row.file = file;
+  row.segments = segments;
+  row.bytes = bytes;
+  return row;
+}
+FileRow FailedRow(uint64_t file, uint64_t bytes) {
+  FileRow row = Row(file, 0, bytes);
+  row.code = static_cast<uint32_t>(ErrorCode::kNotFound);
+  row.error = "oops\n";
+  row.tail = true;
+  return row;
+}
+
+const Identity kIdentity = {{"model", "abc", "the model"}, {"intra", "1", "--intra", true}};
+
+TEST_F(JournalTest, OfANewFileHasBegunNothing) {
+  const auto journal = Open();
+  EXPECT_FALSE(journal->begun());
+  EXPECT_FALSE(journal->switching());
+}
+
+TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->Begin(kIdentity, 10));
+    JournalStep step;
+    step.totals = journal->totals();
+    step.totals.bytes = 123;
+    step.totals.head = 2;
+    step.totals.head_segment = 4;
+    step.totals.segments = 99;
+    step.totals.audio_seconds = 1.5;
+    step.totals.stage_ns[1] = 7;
+    step.totals.restarts = {1, 2, 3, 4};
+    step.files = {Row(0, 3, 40), FailedRow(5, 9)};
+    FileInfo info;
+    info.file = 2;
+    info.samples = 1000;
+    info.sample_rate = 10;
+    step.open = {{.info = info, .accounted = {}, .fault = {}, .crash_line = "c\n"}};
+    step.suspects = {{2, 8, 1}};
+    step.in_hand = {{3, 0, 0}};
+    step.ahead = {{2, 6, 2, "g\nh\n"}};
+    ASSERT_TRUE(journal->Commit(step));
+  }
+  const auto journal = Open();
+  EXPECT_TRUE(journal->begun());
+  EXPECT_EQ(journal->totals().entries, 10U);
+  EXPECT_EQ(journal->totals().bytes, 123U);
+  EXPECT_EQ(journal->totals().segments, 99U);
+  EXPECT_EQ(journal->totals().audio_seconds, 1.5);
+  EXPECT_EQ(journal->totals().stage_ns[1], 7);
+  EXPECT_EQ(journal->totals().restarts, (std::array<uint64_t, 4>{1, 2, 3, 4}));
+  EXPECT_FALSE(journal->totals().finished());
+  EXPECT_EQ(journal->ReadFailed().value(),
+            (std::map<ErrorCode, uint64_t>{{ErrorCode::kNotFound, 1}}));
+  EXPECT_EQ(Ahead(*journal), "2:6+2=g\nh\n;end 5;");
+  const auto point = journal->ReadResumePoint(false);
+  ASSERT_TRUE(point);
+  EXPECT_EQ(point.value().done.ranges(), (std::map<uint64_t, uint64_t>{{0, 2}, {5, 6}}));
+  ASSERT_EQ(point.value().open.size(), 1U);
+  EXPECT_EQ(point.value().open[0].accounted.ranges(),
+            (std::map<uint64_t, uint64_t>{{0, 4}, {6, 8}}));
+  EXPECT_EQ(point.value().open[0].crash_line, "c\n");
+  ASSERT_EQ(point.value().suspects.size(), 1U);
+  EXPECT_EQ(point.value().suspects[0].segment, 8U);
+  EXPECT_EQ(journal->ReadResumePoint(true).value().suspects.size(), 2U);
+}
+
+TEST_F(JournalTest, LeavesOutOfARunWhatHasBeenWrittenSince) {
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Begin(kIdentity, 10));
+  JournalStep step;
+  step.totals = journal->totals();
+  step.ahead = {{0, 5, 4, "a\nbb\nccc\nd\n"}, {0, 20, 1, "z\n"}, {1, 0, 1, "y\n"}};
+  ASSERT_TRUE(journal->Commit(step));
+  step.ahead.clear();
+  step.totals.head_segment = 7;
+  ASSERT_TRUE(journal->Commit(step));
+  EXPECT_EQ(Ahead(*journal), "0:7+2=ccc\nd\n;0:20+1=z\n;1:0+1=y\n;");
+  step.totals.head_segment = 9;
+  ASSERT_TRUE(journal->Commit(step));
+  EXPECT_EQ(Ahead(*journal), "0:20+1=z\n;1:0+1=y\n;");
+  step.totals.head = 1;
+  step.totals.head_segment = 1;
+  ASSERT_TRUE(journal->Commit(step));
+  EXPECT_EQ(Ahead(*journal), "");
+}
+
+TEST_F(JournalTest, ClearForgetsEverything) {
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Begin(kIdentity, 10));
+  JournalStep step;
+  step.totals = journal->totals();
+  step.totals.bytes = 5;
+  step.files = {FailedRow(0, 5)};
+  step.suspects = {{2, 8, 1}};
+  ASSERT_TRUE(journal->Commit(step));
+  ASSERT_TRUE(journal->Clear(true));
+  EXPECT_TRUE(Open()->anew());
+  EXPECT_FALSE(Open()->begun()) << "killed here, the next start is a first one";
+  ASSERT_TRUE(journal->Begin(kIdentity, 3));
+  EXPECT_EQ(journal->totals().bytes, 0U);
+  EXPECT_TRUE(journal->ReadFailed().value().empty());
+  EXPECT_TRUE(journal->ReadResumePoint(true).value().suspects.empty());
+}
+
+TEST_F(JournalTest, CountsStartsThatCameToNothing) {
+  for (uint64_t start = 1; start <= 3; ++start) {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->GoOn(kIdentity, 10));
+    EXPECT_EQ(journal->totals().idle_starts, start);
+  }
+}
+
+TEST_F(JournalTest, KeepsItsPromiseOfNewRowsAfterADeath) {
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->Begin(kIdentity, 2));
+    JournalStep step;
+    step.totals = journal->totals();
+    step.totals.bytes = 50;
+    step.files = {Row(0, 1, 30), FailedRow(1, 20)};
+    ASSERT_TRUE(journal->Commit(step));
+    JobTotals totals = journal->totals();
+    totals.bytes = 130;
+    ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, totals));
+    EXPECT_EQ(journal->totals().bytes, 50U) << "the old results stand";
+  }
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->switching());
+    ASSERT_TRUE(journal->EndSwitch());
+  }
+  const auto journal = Open();
+  EXPECT_FALSE(journal->switching());
+  EXPECT_EQ(journal->totals().bytes, 130U);
+  EXPECT_TRUE(journal->ReadFailed().value().empty());
+}
+
+TEST_F(JournalTest, OfSomethingElseIsRefused) {
+  std::ofstream(path_) << std::string(10'000, 'x');
+  auto journal = Journal::Open(path_);
+  ASSERT_FALSE(journal);
+  EXPECT_NE(journal.error().what.find("cannot be read as a journal"), std::string::npos);
+  std::filesystem::remove(path_);
+  ASSERT_TRUE(Database::Open(path_, Database::Mode::kReadWrite).value().Run("CREATE TABLE a (b)"));
+  journal = Journal::Open(path_);
+  ASSERT_FALSE(journal);
+  EXPECT_EQ(journal.error().what, "\"" + path_ + "\" is no journal of consort");
+  std::filesystem::remove(path_);
+  Open();
+  ASSERT_TRUE(
+      Database::Open(path_, Database::Mode::kReadWrite).value().Run("PRAGMA user_version = 2"));
+  journal = Journal::Open(path_);
+  ASSERT_FALSE(journal);
+  EXPECT_NE(journal.error().what.find("version 2"), std::string::npos);
+}
+
+TEST(IdentityTest, TellsWhatDiffersAndWhatToDo) {
+  const std::vector<std::pair<std::string, std::string>> was = {{"model", "abc"}, {"intra", "1"}};
+  EXPECT_TRUE(CompareIdentity(was, kIdentity, "job", false));
+  Identity now = kIdentity;
+  now[1].value = "2";
+  const Status refused = CompareIdentity(was, now, "job", false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().what, "the job in \"job\" cannot go on: --intra was 1 and is 2 now");
+  EXPECT_NE(refused.error().hint.find("--mixed"), std::string::npos);
+  EXPECT_TRUE(CompareIdentity(was, now, "job", true));
+  now[0].value = "abd";
+  const Status model = CompareIdentity(was, now, "job", true);
+  ASSERT_FALSE(model) << "no mix of two models";
+  EXPECT_EQ(model.error().hint.find("--mixed"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace consort
