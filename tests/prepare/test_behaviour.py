@@ -1,5 +1,7 @@
 """What the model does is held against what its manifest says."""
 
+import os
+
 import pytest
 import torch
 
@@ -68,6 +70,12 @@ def test_verify_prints_the_difference_over_every_segment(workshop):
     assert workshop.prepared()["drift"]["segments"] == 7
     again = workshop.prepare(*audio)
     assert "up to date" in again.out and "7 segments" in again.out
+    weights, before = os.path.join(workshop.bundle, "weights.bin"), workshop.prepared()
+    file = os.stat(weights).st_ino
+    other = workshop.prepare("--verify", workshop.folder / "b.flac")  # the bundle stays, and is verified again
+    assert other.status == 0 and "up to date" in other.out and "1 segments" in other.out, other.err
+    assert os.stat(weights).st_ino == file and workshop.prepared() == {**before, "drift": workshop.prepared()["drift"]}
+    assert workshop.prepared()["drift"]["segments"] == 1 and "up to date" in workshop.prepare().out and not workshop.left_beside()
 
 
 def test_verify_with_something_that_is_no_sound_is_one_sentence(workshop):

@@ -136,7 +136,7 @@ class _Search:
             try:
                 self._step(f"lowering, batch {batch}", "lower", batch)
                 wider.append(self._make(best.variant, batch))
-            except (ChildFailed, NotConvertible) as error:
+            except (ChildFailed, PrepareError) as error:  # NotConvertible, too
                 self._progress.say(f"no batch of {batch}: {error}")
         if not wider:
             return best

@@ -19,7 +19,7 @@ def check_audio(paths, option="--verify"):
 
 def verify(folder, model_path, manifest, written, paths, audio_sha256):
     """The bundle in `folder` against the model it was made from."""
-    opened = bundle.open(folder) if hasattr(bundle, "open") else bundle.open_bundle(folder, written)
+    opened = bundle.open_bundle(folder, written)
     return compare(programs.original(model_path), opened, manifest, paths, audio_sha256)
 
 
