@@ -6,7 +6,8 @@ namespace {
 constexpr int64_t kMiB = 1 << 20;
 constexpr int64_t kSupervisorBytes = 32 * kMiB;
 constexpr int64_t kTemplateBytes = 160 * kMiB;  // LibTorch's data, the model's code, a warm-up
-constexpr int64_t kEngineBytes = 48 * kMiB;     // activations and the allocator's reserve
+constexpr int64_t kEngineBytes = 48 * kMiB;     // a batch's activations, the allocator's reserve
+constexpr int64_t kMoreBytes = 32 * kMiB;       // of each further segment in a batch
 constexpr int64_t kNullBytes = 4 * kMiB;        // of a template, and of an engine
 
 }  // namespace
@@ -21,7 +22,7 @@ MemoryNeed EstimateMemory(const Bundle& bundle) {
     return need;
   }
   need.template_bytes = kTemplateBytes;
-  need.engine_bytes = kEngineBytes;
+  need.engine_bytes = kEngineBytes + (bundle.manifest.prepared.batch - 1) * kMoreBytes;
   if (backend == Prepared::Backend::kTorchScript) {
     // Each forward copies weights, one layer's at a time, into the layout that oneDNN wants.
     need.engine_bytes += bundle.weights.bytes / 2;
