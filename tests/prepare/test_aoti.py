@@ -375,3 +375,16 @@ def test_a_table_that_does_not_fit_its_constants_is_refused(tmp_path, change, wo
     (tmp_path / "wrapper.cpp").write_text(row(0, "a", [16], [1], 64, more=change.items()))
     with pytest.raises(RuntimeError, match=words):
         aoti.write_weights(aoti.read_table(str(tmp_path / "wrapper.cpp")), str(tmp_path / "blob"), str(tmp_path))
+
+
+def test_a_close_race_goes_to_the_earlier_variant():
+    from consort_prepare import variants
+
+    def winner(*ms):
+        made = [variants.Made(name, 1, "", 0, "", each) for name, each in zip(("packed", "unpacked", "unfrozen"), ms)]
+        return variants.fastest(made).variant
+
+    assert winner(8.0, 9.0, 12.0) == "packed"
+    assert winner(169, 70.8, 70.3) == "unpacked"
+    assert winner(10.2, 10.1, 10.0) == "packed"
+    assert winner(20, 15, 10) == "unfrozen"

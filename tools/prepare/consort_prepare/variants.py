@@ -15,6 +15,7 @@ from .program import NotConvertible
 from .workbench import Compiler, Runner
 
 BATCHES = (4, 8)  # that --batch auto tries
+WORTH_A_CHANGE = 1.03  # times as fast: less is noise, and the same model is to give the same bundle
 WORTH_A_BATCH = 1.10  # times as fast: less is not worth that segments wait for each other
 SECONDS = float(os.environ.get("CONSORT_PREPARE_SECONDS", "3"))  # of timing for each variant
 
@@ -50,6 +51,12 @@ class Found:
     def to_json(self):
         return [{"name": each.name, "batch": each.batch, "ms_per_segment": float(f"{each.ms:.4g}"), "packed": each.packed,
                  "chosen": each is self.best} for each in self.all]
+
+
+def fastest(made):
+    """Of variants in the order of preference: a later one must be clearly faster than the first."""
+    least = min(each.ms for each in made)
+    return next(each for each in made if each.ms <= least * WORTH_A_CHANGE)
 
 
 def find(model_path, manifest, options, scratch, progress):
@@ -88,7 +95,7 @@ class _Search:
         for variant, reason in problems:
             self._progress.say(f"the variant {variant} is left out, it does not compile: {reason}")
         self._time(made)
-        best = min(made, key=lambda each: each.ms)
+        best = fastest(made)
         self._progress.say(_words(made, best))
         if best.variant == "packed" and best.packed < packable:
             self._progress.say(f"warning: {best.packed} of {packable} weights are packed; the others are put in order again for every segment")
