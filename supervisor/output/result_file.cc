@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <climits>
+#include <string_view>
 
 namespace consort {
 namespace {
@@ -33,6 +34,16 @@ int OpenRetrying(const std::string& path, int flags) {
   }
 }
 
+// Or cannot be read, which is told when it is opened.
+bool LooksLikeResults(const std::string& path) {
+  constexpr std::string_view kBegin = "{\"file\":";
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return true;
+  char text[kBegin.size()];
+  const ssize_t got = ::pread(fd.get(), text, sizeof(text), 0);
+  return got >= 0 && kBegin.starts_with(std::string_view(text, static_cast<size_t>(got)));
+}
+
 // What stands at `path` already is in the way.
 Status CheckExisting(const std::string& path, bool restart) {
   struct stat status {};
@@ -40,7 +51,13 @@ Status CheckExisting(const std::string& path, bool restart) {
   if (S_ISDIR(status.st_mode)) {
     return Error{"could not create \"" + path + "\": it is a folder", "name a file in it with -o"};
   }
-  if (S_ISREG(status.st_mode) && !restart) {
+  if (!S_ISREG(status.st_mode)) return Ok();
+  // Never a recording, a list or a text of somebody's that the path was mistyped for.
+  if (status.st_size > 0 && !LooksLikeResults(path)) {
+    return Error{'"' + path + "\" exists, and does not look like results",
+                 "name another file with -o"};
+  }
+  if (!restart) {
     return Error{'"' + path + "\" exists",
                  "add --restart to begin anew, or name another file with -o"};
   }

@@ -76,12 +76,12 @@ def test_output_that_is_a_folder(run_consort, null_bundle, sound, tmp_path):
 
 def test_output_that_is_not_ours_is_kept_unless_told(run_consort, null_bundle, sound, tmp_path):
     output = tmp_path / "out.jsonl"
-    output.write_text("precious\n")
+    output.write_text("{\"file\":\"precious\"}\n")
     run = run_consort("run", "-m", null_bundle(), "-o", output, "--quiet", sound)
     assert run.exit == program.FAILED
     [line] = run.stderr_lines()
     assert "out.jsonl" in line and "--restart" in line
-    assert output.read_text() == "precious\n"
+    assert output.read_text() == "{\"file\":\"precious\"}\n"
 
     run = run_consort("run", "-m", null_bundle(), "-o", output, "--restart", sound)
     assert run.exit == program.DONE, run.stderr
@@ -127,22 +127,37 @@ def test_a_job_that_never_began_leaves_no_file_that_refuses_the_next_try(run_con
     assert run_consort("run", "-m", null_bundle(), "-o", out, sounds.flacs[0]).exit == 0
 
 
+OLD = '{"file":"old"}\n'
+
+
 def test_restart_with_a_typo_keeps_the_old_results(run_consort, tmp_path, null_bundle, sounds):
     out = tmp_path / "out.jsonl"
-    out.write_text("old\n")
+    out.write_text(OLD)
     assert run_consort("run", "-m", null_bundle(), "-o", out, "--restart", tmp_path / "no-list").exit == 1
-    assert out.read_text() == "old\n"
+    assert out.read_text() == OLD
 
 
 def test_restart_keeps_the_old_results_when_the_job_cannot_start(run_consort, tmp_path, null_bundle, sounds):
     out = tmp_path / "out.jsonl"
-    out.write_text("old\n")
+    out.write_text(OLD)
     run = run_consort("run", "-m", null_bundle(), "-o", out, "--restart", sounds.flacs[0],
                       env={"CONSORT_WORKER": "/bin/false"})
     assert run.exit == 1
-    assert out.read_text() == "old\n"
+    assert out.read_text() == OLD
     assert run_consort("run", "-m", null_bundle(), "-o", out, "--restart", sounds.flacs[0]).exit == 0
     assert "old" not in out.read_text() and out.read_text().startswith('{"file":')
+
+
+def test_a_recording_in_a_folder_is_never_written_over(run_consort, tmp_path, null_bundle, sounds):
+    folder = tmp_path / "rec"
+    folder.mkdir()
+    sound = folder / "a.wav"
+    before = open(sounds.wavs[0], "rb").read()
+    sound.write_bytes(before)
+    for options in ((), ("--restart",)):
+        run = run_consort("run", "-m", null_bundle(), "-o", sound, *options, folder)
+        assert run.exit == 1 and "does not look like results" in run.stderr and "--restart" not in run.stderr
+        assert sound.read_bytes() == before
 
 
 def test_the_output_is_never_an_operand(run_consort, tmp_path, null_bundle, sounds):

@@ -63,14 +63,26 @@ TEST_F(ResultFileTest, HoldsWhatWasWritten) {
 }
 
 TEST_F(ResultFileTest, ThatExistsIsRefusedAndLeftAsItIs) {
-  std::ofstream(root_ + "r") << "precious";
+  std::ofstream(root_ + "r") << "{\"file\":precious";
   EXPECT_EQ(ErrorOf(root_ + "r"),
             '"' + root_ + "r\" exists; add --restart to begin anew, or name another file with -o");
-  EXPECT_EQ(Content(root_ + "r"), "precious");
+  EXPECT_EQ(Content(root_ + "r"), "{\"file\":precious");
+}
+
+TEST_F(ResultFileTest, ThatIsSomethingElseIsNeverWrittenOver) {
+  std::ofstream(root_ + "r") << "RIFF of a recording";
+  for (const bool restart : {false, true}) {
+    EXPECT_EQ(
+        ErrorOf(root_ + "r", restart),
+        '"' + root_ + "r\" exists, and does not look like results; name another file with -o");
+  }
+  EXPECT_EQ(Content(root_ + "r"), "RIFF of a recording");
+  std::ofstream(root_ + "empty") << "";
+  EXPECT_TRUE(ResultFile::Create(root_ + "empty", true));
 }
 
 TEST_F(ResultFileTest, ThatExistsIsBegunAnewWithRestart) {
-  std::ofstream(root_ + "r") << "old and long";
+  std::ofstream(root_ + "r") << "{\"file\":old and long";
   auto file = ResultFile::Create(root_ + "r", true);
   ASSERT_TRUE(file && file.value().Write("new"));
   EXPECT_EQ(Content(root_ + "r"), "new");
