@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "shared/bundle/labels.h"
@@ -31,6 +32,16 @@ Result<std::string> ReadText(const std::string& path) {
   text << in.rdbuf();
   if (in.bad() || (text.fail() && in.gcount() != 0)) return SystemError("read", path, errno);
   return text.str();
+}
+
+// `text` is a manifest that was parsed without an error.
+std::string WhatResultsDependOn(const std::string& text) {
+  auto model = nlohmann::json::parse(text);
+  model.erase("name");
+  for (const char* key : {"asked", "cpu", "drift", "reason", "source", "torch", "variants"}) {
+    model["prepared"].erase(key);
+  }
+  return model.dump();
 }
 
 class Loader {
@@ -70,8 +81,11 @@ class Loader {
     CONSORT_TRY(const std::string text, ReadText(In(kManifestName)));
     CONSORT_TRY(bundle_.manifest, ParseManifest(text, In(kManifestName)));
     bundle_.sha256 = Sha256OfText(text);
-    if (bundle_.manifest.has_prepared) return Ok();
-    return Wrong("\"model.json\" has no \"prepared\"", "make the bundle with consort-prepare");
+    if (!bundle_.manifest.has_prepared) {
+      return Wrong("\"model.json\" has no \"prepared\"", "make the bundle with consort-prepare");
+    }
+    bundle_.model_sha256 = Sha256OfText(WhatResultsDependOn(text));
+    return Ok();
   }
 
   Status CheckFile(const Prepared::File& file) const {

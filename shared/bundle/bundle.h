@@ -36,6 +36,9 @@ struct Bundle {
   std::vector<std::string> labels;
   WeightTable weights;  // empty for the null backend
   std::string sha256;   // of model.json: through it, of every file
+  // Of what results depend on: all of model.json but names, times, drifts, and what it was made
+  // of, with and on. Equal when a bundle is made again from the same model.
+  std::string model_sha256;
 };
 
 // Reads and checks manifest, labels and table; checks presence and size of every listed file, and

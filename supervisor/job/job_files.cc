@@ -42,7 +42,7 @@ Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle)
 
 Status JobFiles::OpenJournal(const Bundle& bundle) {
   identity_ = MakeIdentity({.bundle = bundle.folder,
-                            .bundle_sha256 = bundle.sha256,
+                            .model_sha256 = bundle.model_sha256,
                             .torch_version = bundle.manifest.prepared.torch_version,
                             .intra = options_->intra,
                             .output = options_->output,

@@ -38,7 +38,7 @@ std::string KernelFlags() {
 Identity MakeIdentity(const IdentitySource& source) {
   return {
       {"results_version", std::to_string(kResultsVersion), "the version of the results' lines"},
-      {"bundle_sha256", source.bundle_sha256, "the model"},
+      {"model_sha256", source.model_sha256, "the model"},
       {"output", OutputFromJob(source.output, source.job),
        "the results' path, from the job's folder,"},
       {"intra", std::to_string(source.intra), "--intra", true},

@@ -25,7 +25,7 @@ inline constexpr int kResultsVersion = 1;
 
 struct IdentitySource {
   std::string bundle;         // its folder, for words
-  std::string bundle_sha256;  // of its manifest, through it of every file
+  std::string model_sha256;   // of what its results depend on
   std::string torch_version;  // of the bundle; empty without LibTorch
   int intra = 1;
   std::string output;  // path of the results

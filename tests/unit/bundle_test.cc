@@ -105,6 +105,27 @@ TEST_F(BundleTest, RefusesAnotherNumberOfLabelsThanScores) {
       "bundle \"B\": the model gives 3 scores for a segment, but \"labels.txt\" has 2 labels");
 }
 
+TEST_F(BundleTest, IsTheSameModelWhateverWasMeasuredOfIt) {
+  const auto model = [this](const std::function<void(nlohmann::json&)>& change) {
+    auto manifest = nlohmann::json::parse(std::ifstream(folder_.File("model.json")));
+    change(manifest);
+    BundleFolder other;
+    other.WriteAll();
+    other.Write("model.json", manifest.dump());
+    return LoadBundle(other.path()).value().model_sha256;
+  };
+  const auto as_it_is = model([](auto&) {});
+  EXPECT_EQ(model([](auto& manifest) {
+              manifest["name"] = "other";
+              manifest["prepared"]["drift"] = {{"worst_difference", 0.1}};
+              manifest["prepared"]["variants"] = {{{"ms_per_segment", 8.0}}};
+            }),
+            as_it_is);
+  EXPECT_NE(model([](auto& manifest) { manifest["output"]["top_k"] = 1; }), as_it_is);
+  EXPECT_NE(model([](auto& manifest) { manifest["prepared"]["written_buffers"] = {"w"}; }),
+            as_it_is);
+}
+
 TEST_F(BundleTest, TakesABundleOfTheNullWorkerWithoutFiles) {
   BundleFolder null;
   auto manifest = GoodManifest();
