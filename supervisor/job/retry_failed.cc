@@ -49,7 +49,9 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
     return Ok();
   }));
   if (!options.quiet) {
-    progress.Message("once more: the " + std::to_string(failed.size()) + " files that failed");
+    progress.Message(failed.size() == 1 ? std::string("once more: the file that failed")
+                                        : "once more: the " + std::to_string(failed.size()) +
+                                              " files that failed");
   }
   const RemovedAtTheEnd lines(files.folder() + "/retry.jsonl");
   CONSORT_TRY(auto results, ResultFile::Create(lines.path(), false));

@@ -13,6 +13,7 @@
 
 #include "supervisor/journal/file_system.h"
 #include "supervisor/journal/schema.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {
@@ -130,10 +131,9 @@ std::string StatusText(const JobStatus& status, pid_t pid) {
   text << "\nfiles       " << totals.files_done - std::min(totals.files_done, failed) << " done, "
        << failed << " failed, " << totals.entries - std::min(totals.entries, totals.files_done)
        << " to do, of " << totals.entries;
-  char numbers[128];
-  std::snprintf(numbers, sizeof(numbers), "\naudio       %.2f hours in %.2f hours of work\n",
-                totals.audio_seconds / 3600, static_cast<double>(totals.elapsed_ns) * 1e-9 / 3600);
-  text << numbers << "segments    " << totals.segments << "\n";
+  text << "\naudio       " << HoursMinutes(totals.audio_seconds) << " in "
+       << HoursMinutes(static_cast<double>(totals.elapsed_ns) * 1e-9) << " of work\nsegments    "
+       << totals.segments << "\n";
   for (const auto& [code, count] : status.failed)
     text << "failed      " << count << " " << code << "\n";
   for (const auto& it : status.failures) {

@@ -12,9 +12,10 @@ std::string Resolved(const FileList& list, const ListEntry& entry) {
 }
 
 Error Changed(const std::string& what) {
-  return Error{"the list is another one: " + what,
-               "give the list that the job was begun with (it may be longer), or begin anew with "
-               "--restart"};
+  return Error{"the files are other ones: " + what,
+               "give the files that the job was begun with, in their order; new ones may follow "
+               "(for a folder that grows, keep a list of its files and append to it); or begin "
+               "anew with --restart"};
 }
 
 Result<uint64_t> CountRest(FileList& list) {

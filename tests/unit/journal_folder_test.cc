@@ -112,9 +112,9 @@ TEST(ListChangeTest, IsToldInWords) {
   EXPECT_EQ(Difference({}, {"a"}), "grown");
   EXPECT_EQ(Difference({"a", "b"}, {"a", "b", "c", "d"}), "grown");
   EXPECT_EQ(Difference({"a", "b", "c", "d"}, {"a", "b"}),
-            "the list is another one: it had 4 entries and has 2 now");
+            "the files are other ones: it had 4 entries and has 2 now");
   EXPECT_EQ(Difference({"a", "b"}, {"a", "c", "d"}),
-            "the list is another one: entry 2 was \"b\" and is \"c\" now");
+            "the files are other ones: entry 2 was \"b\" and is \"c\" now");
 }
 
 }  // namespace
