@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "shared/base/folder.h"
 #include "shared/base/unique_fd.h"
 #include "supervisor/journal/file_system.h"
 

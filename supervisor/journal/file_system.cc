@@ -1,17 +1,14 @@
 #include "supervisor/journal/file_system.h"
 
-#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/vfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 
-#include "shared/base/unique_fd.h"
+#include "shared/base/folder.h"
 
 namespace consort {
 
@@ -30,17 +27,8 @@ bool IsNetworkFileSystem(const std::string& folder) {
 }
 
 Status SyncFolder(const std::string& folder) {
-  UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd && ::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) {
-    return SystemError("sync the folder", folder, errno);
-  }
-  return Ok();
-}
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+  const int trouble = SyncFolderEntries(folder);
+  return trouble == 0 ? Ok() : Status(SystemError("sync the folder", folder, trouble));
 }
 
 }  // namespace consort

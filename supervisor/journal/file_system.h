@@ -11,11 +11,7 @@ namespace consort {
 // Lustre, …): a shared WAL index does not work there. An unknown one counts as local.
 bool IsNetworkFileSystem(const std::string& folder);
 
-// What was made, renamed or removed in the folder is on the disk. Folders that cannot be opened or
-// file systems that cannot sync one are no error.
+// SyncFolderEntries, its trouble in words.
 Status SyncFolder(const std::string& folder);
-
-// "." for a name without one.
-std::string FolderOf(const std::string& path);
 
 }  // namespace consort

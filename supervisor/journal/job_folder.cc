@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "shared/base/clock.h"
+#include "shared/base/folder.h"
 #include "supervisor/journal/file_system.h"
 
 namespace consort {

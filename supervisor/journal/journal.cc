@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "shared/base/folder.h"
 #include "supervisor/journal/file_system.h"
 #include "supervisor/journal/job_status.h"
 #include "supervisor/journal/schema.h"
@@ -12,17 +13,6 @@ namespace consort {
 namespace {
 
 constexpr size_t kStagesText = sizeof(JobTotals::stage_ns);
-
-FileInfo InfoOf(const FileRow& row) {
-  FileInfo info;
-  info.file = row.file;
-  info.samples = row.samples;
-  info.sample_rate = row.rate;
-  info.segment_alignment = row.alignment;
-  info.size_bytes = row.size;
-  info.mtime_ns = row.mtime_ns;
-  return info;
-}
 
 }  // namespace
 
@@ -197,22 +187,21 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
     CONSORT_TRY(const bool any, open.Step());
     if (!any) break;
     ResumeFile file;
-    FileRow row;
-    row.file = open.Unsigned(0);
-    row.size = open.Int(1);
-    row.mtime_ns = open.Int(2);
-    row.samples = open.Int(3);
-    row.rate = static_cast<int32_t>(open.Int(4));
-    row.alignment = static_cast<uint32_t>(open.Int(5));
-    file.info = InfoOf(row);
+    const uint64_t index = open.Unsigned(0);
+    file.info.file = index;
+    file.info.size_bytes = open.Int(1);
+    file.info.mtime_ns = open.Int(2);
+    file.info.samples = open.Int(3);
+    file.info.sample_rate = static_cast<int32_t>(open.Int(4));
+    file.info.segment_alignment = static_cast<uint32_t>(open.Int(5));
     file.crashed_segments = static_cast<uint32_t>(open.Int(6));
     file.crash_line = open.Text(7);
     if (!open.IsNull(8)) {
-      file.fault = FileFault{row.file, open.Unsigned(8), open.Int(9),
+      file.fault = FileFault{index, open.Unsigned(8), open.Int(9),
                              static_cast<uint32_t>(open.Int(10)), std::string(open.Text(11))};
     }
-    if (row.file == totals_.head) file.accounted.AddRange(0, totals_.head_segment);
-    ranges.With(row.file);
+    if (index == totals_.head) file.accounted.AddRange(0, totals_.head_segment);
+    ranges.With(index);
     for (;;) {
       CONSORT_TRY(const bool more, ranges.Step());
       if (!more) break;

@@ -9,16 +9,12 @@
 #include <climits>
 #include <string_view>
 
+#include "shared/base/folder.h"
+
 namespace consort {
 namespace {
 
 constexpr mode_t kFileMode = 0666;  // less the umask
-
-std::string FolderOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 Error CannotCreate(const std::string& path, int errno_value) {
   Error error = SystemError("create", path, errno_value);
@@ -208,12 +204,8 @@ Status ResultFile::Sync() {
   CONSORT_TRY(CutFirst());
   if ((name_synced_ ? ::fdatasync(fd_.get()) : ::fsync(fd_.get())) != 0) return Fail("sync", errno);
   if (!name_synced_) {
-    const std::string folder = FolderOf(path_);
-    UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    // A folder that may be written but not read cannot be opened, hence not synced; some file
-    // systems cannot sync a folder at all. The content is safe either way.
-    if (fd && ::fsync(fd.get()) != 0 && errno != EINVAL && errno != EROFS) {
-      return Fail("sync the folder of", errno);
+    if (const int trouble = SyncFolderEntries(FolderOf(path_))) {
+      return Fail("sync the folder of", trouble);
     }
     name_synced_ = true;
   }

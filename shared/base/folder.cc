@@ -1,0 +1,24 @@
+#include "shared/base/folder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "shared/base/unique_fd.h"
+
+namespace consort {
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+int SyncFolderEntries(const std::string& folder) {
+  const UniqueFd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::fsync(fd.get()) == 0 || errno == EINVAL || errno == EROFS) return 0;
+  return errno;
+}
+
+}  // namespace consort
