@@ -137,20 +137,12 @@ RunOptions ParseRun(std::span<const std::string> words) {
   return run;
 }
 
+// Throws UsageError and CLI::CallForHelp.
 StatusOptions ParseStatus(std::span<const std::string> words) {
   StatusOptions status;
   CLI::App app;
   app.add_flag("--json", status.json);
-  app.allow_extras();
-  std::vector<std::string> backwards(words.rbegin(), words.rend());
-  try {
-    app.parse(std::move(backwards));
-  } catch (const CLI::CallForHelp&) {
-    throw;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError{Explain(error)};
-  }
-  const auto operands = TakeOperands(app.remaining());
+  const auto operands = ParseOptions(app, words);
   if (operands.size() != 1) throw UsageError{"name one job: its folder, or its results"};
   status.path = operands.front();
   return status;

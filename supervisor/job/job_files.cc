@@ -41,8 +41,7 @@ Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle)
 }
 
 Status JobFiles::OpenJournal(const Bundle& bundle) {
-  identity_ = MakeIdentity({.bundle = bundle.folder,
-                            .model_sha256 = bundle.model_sha256,
+  identity_ = MakeIdentity({.model_sha256 = bundle.model_sha256,
                             .torch_version = bundle.manifest.prepared.torch_version,
                             .intra = options_->intra,
                             .output = options_->output,

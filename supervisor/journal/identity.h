@@ -24,7 +24,6 @@ using Identity = std::vector<IdentityPart>;
 inline constexpr int kResultsVersion = 1;
 
 struct IdentitySource {
-  std::string bundle;         // its folder, for words
   std::string model_sha256;   // of what its results depend on
   std::string torch_version;  // of the bundle; empty without LibTorch
   int intra = 1;

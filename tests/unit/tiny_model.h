@@ -67,6 +67,19 @@ inline std::vector<float> ScoresOf(Runner& runner, std::span<const float> input)
   return scores;
 }
 
+// Shifted by up to six floats.
+inline void ExpectTheSameBitsWhereverTheInputLies(const TinyModel& tiny) {
+  const auto model = tiny.Load();
+  const auto runner = model->NewRunner().value();
+  std::vector<float> shifted(tiny.input.size() + 7);
+  for (size_t shift = 0; shift < 7; ++shift) {
+    std::copy(tiny.input.begin(), tiny.input.end(),
+              shifted.begin() + static_cast<std::ptrdiff_t>(shift));
+    EXPECT_EQ(ScoresOf(*runner, std::span(shifted).subspan(shift, tiny.input.size())),
+              tiny.expected);
+  }
+}
+
 // What a worker does after the fork: all its engines start at the same moment. True if each gives
 // the expected scores.
 inline bool EnginesAgree(const TinyModel& tiny, Model& model, size_t count) {
