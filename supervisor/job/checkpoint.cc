@@ -18,7 +18,8 @@ int64_t IntervalNs() {
 
 bool Same(const std::vector<ResumeSuspect>& a, const std::vector<ResumeSuspect>& b) {
   return std::ranges::equal(a, b, [](const ResumeSuspect& x, const ResumeSuspect& y) {
-    return x.file == y.file && x.segment == y.segment && x.deaths == y.deaths;
+    return x.file == y.file && x.segment == y.segment && x.deaths == y.deaths &&
+           x.together == y.together;
   });
 }
 

@@ -33,7 +33,8 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
       dispatcher_({.attempts = options.attempts,
                    .segment_ns = bundle.manifest.audio.segment_ns,
                    .hop_ns = bundle.manifest.audio.hop_ns,
-                   .labels = bundle.labels.size()},
+                   .labels = bundle.labels.size(),
+                   .batch = static_cast<uint64_t>(bundle.manifest.prepared.batch)},
                   list, recorder_),
       trace_(options.verbose > 1 ? [this](const std::string& line) { progress_.Message(line); }
                                  : SlotTrace::Say()),

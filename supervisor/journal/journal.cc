@@ -209,17 +209,20 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
     }
     point.open.push_back(std::move(file));
   }
+  // What engines were at is tried one by one: what ends a supervisor may end it with any company.
   CONSORT_TRY(
       auto suspects,
-      database_.Prepare(suspect_in_hand
-                            ? "SELECT file, segment, MAX(deaths) FROM (SELECT * FROM suspects "
-                              "UNION ALL SELECT * FROM in_hand) GROUP BY file, segment"
-                            : "SELECT file, segment, deaths FROM suspects ORDER BY rowid"));
+      database_.Prepare(
+          suspect_in_hand ? "SELECT file, segment, MAX(deaths), MAX(together) FROM (SELECT * FROM "
+                            "suspects UNION ALL SELECT file, segment, 0, -rowid FROM in_hand) "
+                            "GROUP BY file, segment"
+                          : "SELECT file, segment, deaths, together FROM suspects "
+                            "ORDER BY rowid"));
   for (;;) {
     CONSORT_TRY(const bool any, suspects.Step());
     if (!any) return point;
-    point.suspects.push_back(
-        {suspects.Unsigned(0), suspects.Unsigned(1), static_cast<int>(suspects.Int(2))});
+    point.suspects.push_back({suspects.Unsigned(0), suspects.Unsigned(1),
+                              static_cast<int>(suspects.Int(2)), suspects.Int(3)});
   }
 }
 
@@ -306,13 +309,13 @@ Status Journal::WriteOpen(const JournalStep& step) {
                           sample, code, message)
                     .Run());
   }
-  CONSORT_TRY(auto suspect, database_.Prepare("INSERT INTO suspects VALUES (?, ?, ?)"));
+  CONSORT_TRY(auto suspect, database_.Prepare("INSERT INTO suspects VALUES (?, ?, ?, ?)"));
   for (const auto& it : step.suspects) {
-    CONSORT_TRY(suspect.With(it.file, it.segment, it.deaths).Run());
+    CONSORT_TRY(suspect.With(it.file, it.segment, it.deaths, it.together).Run());
   }
-  CONSORT_TRY(auto in_hand, database_.Prepare("INSERT INTO in_hand VALUES (?, ?, ?)"));
+  CONSORT_TRY(auto in_hand, database_.Prepare("INSERT INTO in_hand VALUES (?, ?)"));
   for (const auto& it : step.in_hand) {
-    CONSORT_TRY(in_hand.With(it.file, it.segment, it.deaths).Run());
+    CONSORT_TRY(in_hand.With(it.file, it.segment).Run());
   }
   return Ok();
 }

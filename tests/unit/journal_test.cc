@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "supervisor/journal/journal.h"
 
@@ -87,8 +88,8 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
     info.samples = 1000;
     info.sample_rate = 10;
     step.open = {{.info = info, .accounted = {}, .fault = {}, .crash_line = "c\n"}};
-    step.suspects = {{2, 8, 1}};
-    step.in_hand = {{3, 0, 0}};
+    step.suspects = {{2, 8, 1, 1}, {2, 9, 0, 2}, {4, 1, 0, 2}};
+    step.in_hand = {{3, 0}, {3, 1}, {2, 9}};
     step.ahead = {{2, 6, 2, "g\nh\n"}};
     ASSERT_TRUE(journal->Commit(step));
   }
@@ -111,9 +112,17 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(point.value().open[0].accounted.ranges(),
             (std::map<uint64_t, uint64_t>{{0, 4}, {6, 8}}));
   EXPECT_EQ(point.value().open[0].crash_line, "c\n");
-  ASSERT_EQ(point.value().suspects.size(), 1U);
-  EXPECT_EQ(point.value().suspects[0].segment, 8U);
-  EXPECT_EQ(journal->ReadResumePoint(true).value().suspects.size(), 2U);
+  const auto& suspects = point.value().suspects;
+  ASSERT_EQ(suspects.size(), 3U);
+  EXPECT_EQ(suspects[0].segment, 8U);
+  EXPECT_EQ(suspects[0].deaths, 1);
+  EXPECT_NE(suspects[0].together, suspects[1].together);
+  EXPECT_EQ(suspects[1].together, suspects[2].together);
+  std::set<int64_t> groups;
+  const auto doubtful = journal->ReadResumePoint(true).value().suspects;
+  for (const auto& it : doubtful) groups.insert(it.together);
+  EXPECT_EQ(doubtful.size(), 5U);
+  EXPECT_EQ(groups.size(), 4U) << "what was in hand is apart from each other";
 }
 
 TEST_F(JournalTest, LeavesOutOfARunWhatHasBeenWrittenSince) {
@@ -200,10 +209,10 @@ TEST_F(JournalTest, OfSomethingElseIsRefused) {
   std::filesystem::remove(path_);
   Open();
   ASSERT_TRUE(
-      Database::Open(path_, Database::Mode::kReadWrite).value().Run("PRAGMA user_version = 2"));
+      Database::Open(path_, Database::Mode::kReadWrite).value().Run("PRAGMA user_version = 99"));
   journal = Journal::Open(path_);
   ASSERT_FALSE(journal);
-  EXPECT_NE(journal.error().what.find("version 2"), std::string::npos);
+  EXPECT_NE(journal.error().what.find("version 99"), std::string::npos);
 }
 
 TEST(IdentityTest, TellsWhatDiffersAndWhatToDo) {
