@@ -94,22 +94,27 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string
   size_t at_fault = 0;  // the engine of the last one of them
   for (size_t engine = 0; engine < held.engines.size(); ++engine) {
     auto& tasks = held.engines[engine];
+    const bool blamed = crashed && (engine >= engines.size() || engines[engine].blamed);
     in_flight_ -= tasks.size();
     // From the back, so that the front one is done again first.
     for (size_t i = tasks.size(); i-- > 0;) {
       const auto& task = tasks[i];
-      const uint64_t count = i == 0 && (crashed || held.trial) ? InFlight(task) : 0;
-      for (uint64_t k = 0; k < count; ++k) {
-        in_flight.push_back({task.task.items[task.item].file, task.next + k});
-        at_fault = engine;
-      }
-      if (!held.trial) {
-        PutBack(task, count);
+      if (held.trial) {
+        const uint64_t count = i == 0 && (blamed || !crashed) ? InFlight(task) : 0;
+        auto left = NotBegun(task);
+        if (count > 0) {
+          in_flight.push_back(left.front());
+          left.erase(left.begin());
+          at_fault = engine;
+        }
+        for (const auto& member : left) held.trial->Wait(member);
         continue;
       }
-      auto left = NotBegun(task);
-      if (count > 0) left.erase(left.begin());
-      for (const auto& member : left) held.trial->Wait(member);
+      const uint64_t count = i == 0 && blamed ? InFlight(task) : 0;
+      for (uint64_t k = 0; k < count; ++k) {
+        in_flight.push_back({task.task.items[task.item].file, task.next + k});
+      }
+      PutBack(task, count);
     }
   }
   if (held.kept_free) --kept_free_;

@@ -63,6 +63,7 @@ struct DispatchSettings {
 // How one engine was when its worker ended.
 struct LastSeen {
   std::string stage;
+  bool blamed = true;  // false: known not to be at fault, if its worker crashed
 };
 
 class Dispatcher {
