@@ -176,6 +176,7 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
     }
   }
   loop.KeepJournal(journal);
+  loop.KeepLog(files.folder());
   if (ground.list->size() == 0) {
     CONSORT_TRY(recorder.Sync());
     return static_cast<int>(kDone);

@@ -30,6 +30,7 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
       list_(list),
       recorder_(recorder),
       progress_(progress),
+      words_(progress),
       dispatcher_({.attempts = options.attempts,
                    .segment_ns = bundle.manifest.audio.segment_ns,
                    .hop_ns = bundle.manifest.audio.hop_ns,
@@ -55,6 +56,7 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   pids_changed_ = true;
   auto ended = Loop();
   fleet_->End();
+  words_.End();
   peak_pss_bytes_ = sampler_->peak_bytes();
   sampler_->Stop();
   return ended;
@@ -112,6 +114,7 @@ Result<int> JobLoop::Loop() {
     int wait_ms = static_cast<int>((wait_ns + 999'999) / 1'000'000);
     if (!hot_.empty() || recorder_.blocked()) wait_ms = std::min(wait_ms, kHotMs);
     CONSORT_TRY([[maybe_unused]] const bool any, loop_->Wait(wait_ms));
+    words_.Flush(MonotonicNs());
     if (recorder_.blocked()) Check(recorder_.Flush());
     if (!recorder_.congested()) ServeHot();
     if (checkpoint_ && !failure_) Check(checkpoint_->MaybeWrite(MonotonicNs()));
@@ -238,10 +241,15 @@ void JobLoop::WorkerReady(Worker& worker) {
 
 void JobLoop::WorkerWoke(Worker& worker) { hot_.insert(worker.id()); }
 
+void JobLoop::WorkerSaid(Worker& worker, std::string_view line) {
+  words_.Said(worker.pid(), worker.slot(), line);
+}
+
 void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   hot_.erase(worker.id());
   pids_changed_ = true;
   hand_out_ = true;
+  words_.Flush(MonotonicNs());  // before anything is recorded that they may explain
   size_t taken = 0;
   // All that it had published counts; what is damaged was never published.
   [[maybe_unused]] const bool whole = DrainRings(worker, SIZE_MAX, taken);

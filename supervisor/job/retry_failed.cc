@@ -59,6 +59,7 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   recorder.KeepForJournal(false);
   CONSORT_TRY(recorder.OnlyThese(failed, list.size()));
   JobLoop loop(options, bundle, list, recorder, progress);
+  loop.KeepLog(files.folder());
   CONSORT_TRY(loop.Resume(AllBut(failed, list.size())));
   CONSORT_TRY(const int status, loop.Run(std::move(fleet)));
   progress.Finish(loop.View());
