@@ -122,11 +122,11 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string
     suspects_.Halve(std::move(in_flight));
     return Ok();
   }
-  const bool last = crashed && held.trial->group().alone() && in_flight.size() == 1 &&
-                    held.trial->group().deaths + 1 >= settings_.attempts;
-  if (last) {
+  const int deaths = held.trial->group().deaths + 1;
+  if (crashed && held.trial->group().alone() && in_flight.size() == 1 &&
+      deaths >= settings_.attempts) {
     const std::string stage = at_fault < engines.size() ? engines[at_fault].stage : "";
-    return GiveUp(in_flight.front(), words, stage);
+    return GiveUp(in_flight.front(), words, {stage, deaths, ""});
   }
   EndOfTrial(held, std::move(in_flight), crashed);
   return Ok();
@@ -150,19 +150,20 @@ void Dispatcher::EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, 
   }
 }
 
-Status Dispatcher::GiveUp(const SegmentId& guilty, const std::string& words,
-                          const std::string& stage) {
+Status Dispatcher::GiveUp(const SegmentId& guilty, const std::string& words, Verdict verdict) {
   if (!Wanted(guilty)) return Ok();
   auto* file = Find(guilty.file);
-  const std::string message = "the worker " + words + (stage.empty() ? "" : " in stage " + stage) +
-                              ", " + std::to_string(settings_.attempts) +
-                              " times while this segment was alone in it";
+  verdict.message = "the worker " + words +
+                    (verdict.stage.empty() ? "" : " in stage " + verdict.stage) + ", " +
+                    std::to_string(verdict.deaths) + " times while this segment was alone in it";
+  sink_.Quarantined(*file, guilty.segment, verdict);
   if (!file->info) {  // it could not even be opened: nothing of it is known
-    return Fault(*file, {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
+    return Fault(*file,
+                 {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), verdict.message});
   }
   file->accounted.Add(guilty.segment);
   ++file->crashed_segments;
-  CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, message));
+  CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, verdict.message));
   return CloseIfComplete(*file);
 }
 

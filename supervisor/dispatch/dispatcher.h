@@ -37,11 +37,20 @@
 
 namespace consort {
 
+// Why a segment, or a file that cannot be opened, is given up.
+struct Verdict {
+  std::string stage;    // that the last of its workers was in; empty: unknown
+  int deaths = 0;       // of workers in which it was alone
+  std::string message;  // that of its line
+};
+
 // Where results go. Called in any order of files; segments of a file at most once.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
   virtual Status SegmentDone(const OpenFile& file, const SegmentTags& tags) = 0;
+  // It is guilty. Its line comes next: SegmentCrashed, or, if the file was never opened, FileDone.
+  virtual void Quarantined(const OpenFile& /*file*/, uint64_t /*segment*/, const Verdict&) {}
   // This one segment has no result; the file goes on.
   virtual Status SegmentCrashed(const OpenFile& file, uint64_t segment,
                                 const std::string& message) = 0;
@@ -160,7 +169,7 @@ class Dispatcher {
   void PutBack(const HeldTask& held, uint64_t without);
   void EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed);
   Status Fault(OpenFile& file, const FileFault& fault);
-  Status GiveUp(const SegmentId& guilty, const std::string& words, const std::string& stage);
+  Status GiveUp(const SegmentId& guilty, const std::string& words, Verdict verdict);
   Status CloseIfComplete(OpenFile& file);
 
   DispatchSettings settings_;

@@ -78,6 +78,7 @@ Status Checkpoint::Write(int64_t now_ns) {
   });
   step.in_hand = dispatcher_.InHand();
   step.files = recorder_.ended();
+  step.quarantined = recorder_.quarantined();
   step.ahead = recorder_.Ahead();
   CONSORT_TRY(journal_.Commit(step));
   recorder_.Taken();

@@ -264,6 +264,8 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
   if (checkpoint_) checkpoint_->AddRestart(false, crashed);
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
+  recorder_.SeeDeath(
+      {death.signal != 0 ? SignalName(death.signal) : "", death.exit_code, worker.output().Tail()});
   Check(dispatcher_.RemoveWorker(worker.id(), crashed, death.Words(), engines));
   if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }

@@ -73,7 +73,8 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   totals.segments += summary.segments;
   totals.audio_seconds += summary.audio_seconds;
   totals.elapsed_ns += static_cast<int64_t>(summary.elapsed_s * 1e9);
-  CONSORT_TRY(ReplaceResults(journal, options.output, lines.path(), rows, totals));
+  CONSORT_TRY(
+      ReplaceResults(journal, options.output, lines.path(), rows, recorder.quarantined(), totals));
   if (!options.quiet) {
     const std::string text = FormatSummary(summary);
     std::fwrite(text.data(), 1, text.size(), stderr);

@@ -29,6 +29,10 @@ CREATE TABLE IF NOT EXISTS ahead (
 CREATE TABLE IF NOT EXISTS suspects (
   file INTEGER, segment INTEGER, deaths INTEGER, together INTEGER);
 CREATE TABLE IF NOT EXISTS in_hand (file INTEGER, segment INTEGER);
+CREATE TABLE IF NOT EXISTS quarantine (
+  file INTEGER, segment INTEGER, line TEXT, PRIMARY KEY (file, segment));
+CREATE TABLE IF NOT EXISTS quarantine_next (
+  file INTEGER, segment INTEGER, line TEXT, PRIMARY KEY (file, segment));
 CREATE TABLE IF NOT EXISTS files_next (
   file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
   alignment INTEGER, segments INTEGER, bytes INTEGER, code INTEGER, error TEXT, tail INTEGER);

@@ -182,7 +182,7 @@ TEST_F(JournalTest, KeepsItsPromiseOfNewRowsAfterADeath) {
     ASSERT_TRUE(journal->Commit(step));
     JobTotals totals = journal->totals();
     totals.bytes = 130;
-    ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, totals));
+    ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, {}, totals));
     EXPECT_EQ(journal->totals().bytes, 50U) << "the old results stand";
   }
   {
@@ -194,6 +194,40 @@ TEST_F(JournalTest, KeepsItsPromiseOfNewRowsAfterADeath) {
   EXPECT_FALSE(journal->switching());
   EXPECT_EQ(journal->totals().bytes, 130U);
   EXPECT_TRUE(journal->ReadFailed().value().empty());
+}
+
+TEST_F(JournalTest, WhatIsQuarantinedIsAFileThatFollowsTheJournal) {
+  const std::string file = root_ + "/quarantine.jsonl";
+  const auto content = [&file] {
+    std::ifstream stream(file);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->Begin(kIdentity, 3));
+    JournalStep step;
+    step.totals = journal->totals();
+    step.files = {FailedRow(2, 20), FailedRow(1, 20)};
+    step.quarantined = {{2, 5, "b\n"}};
+    ASSERT_TRUE(journal->Commit(step));
+    step.quarantined = {{1, 7, "a\n"}, {1, 3, "c\n"}};
+    ASSERT_TRUE(journal->Commit(step));
+    EXPECT_EQ(content(), "b\na\nc\n");
+  }
+  std::ofstream(file) << "b\na";  // killed, or the power failed
+  Open();
+  EXPECT_EQ(content(), "c\na\nb\n");
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, {{1, 9, "d\n"}}, journal->totals()));
+    EXPECT_EQ(content(), "c\na\nb\n") << "the old results stand";
+  }
+  const auto journal = Open();
+  ASSERT_TRUE(journal->EndSwitch());
+  EXPECT_EQ(content(), "d\nb\n") << "what was done again has its new lines alone";
+  ASSERT_TRUE(journal->Clear(true));
+  ASSERT_TRUE(journal->Begin(kIdentity, 3));
+  EXPECT_FALSE(std::filesystem::exists(file));
 }
 
 TEST_F(JournalTest, OfSomethingElseIsRefused) {
