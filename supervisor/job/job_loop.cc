@@ -107,6 +107,8 @@ Result<int> JobLoop::Loop() {
       if (recorder_.flushed() && !failure_) return Finish();
       if (failure_) break;
     }
+    CheckFailures();
+    if (failure_) break;
     int64_t wait_ns = std::max<int64_t>(0, next_tick_ns_ - MonotonicNs());
     if (const auto start = fleet_->NextTickNs()) {
       wait_ns = std::clamp<int64_t>(*start - MonotonicNs(), 0, wait_ns);
@@ -285,6 +287,19 @@ void JobLoop::FleetFailed(const Error& error) {
 
 void JobLoop::Check(const Status& status) {
   if (!status && !failure_) failure_ = status.error();
+}
+
+void JobLoop::CheckFailures() {
+  const auto& most = options_.max_failures;
+  const uint64_t failed = recorder_.files_failed();
+  const uint64_t ended = dispatcher_.files_done();
+  if (!most || stop_signal_ != 0 || dispatcher_.AllDone() || !most->Passed(failed, ended)) return;
+  const std::string how = checkpoint_ ? "\"consort status\" tells which and why; the same command "
+                                        "goes on with a higher limit or without one"
+                                      : "run it again with a higher limit or without one";
+  failure_ = Error{std::to_string(failed) + " of the " + std::to_string(ended) +
+                       " files so far failed, more than --max-failures " + most->text + " allows",
+                   how};
 }
 
 // ---- now and then ----

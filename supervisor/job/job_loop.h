@@ -68,6 +68,7 @@ class JobLoop : public FleetEvents {
   void DispatchAll();
   void Dispatch(Worker& worker);
   void Tick();
+  void CheckFailures();
   void Check(const Status& status);
   void Verbose(const std::string& line);
 
