@@ -1,7 +1,8 @@
 // What the supervisor and a template say to each other: one SOCK_SEQPACKET socket, one fixed
 // message a packet, descriptors attached to it.
 //
-//   supervisor -> template   kFork    worker              fds: channel, wake eventfd
+//   supervisor -> template   kFork    worker              fds: channel, wake eventfd,
+//                                                        standard output and error
 //   template -> supervisor   kReady                        loaded and warmed up; may fork
 //                            kForked  worker, pid          fd: pidfd of the worker
 //                            kExited  worker, pid, status  reaped: nothing more comes from it
@@ -21,7 +22,7 @@
 
 namespace consort {
 
-inline constexpr uint32_t kTemplateLinkVersion = 1;
+inline constexpr uint32_t kTemplateLinkVersion = 2;
 
 struct TemplateMessage {
   enum class Type : uint32_t { kFork = 1, kReady, kForked, kExited, kFailed, kNotForked };

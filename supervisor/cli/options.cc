@@ -37,6 +37,24 @@ std::optional<int> ParseCountOrAuto(const std::string& option, const std::string
   return ParseCount(option, text, " or \"auto\"");
 }
 
+MaxFailures ParseMaxFailures(const std::string& text) {
+  MaxFailures most;
+  most.text = text;
+  most.percent = text.ends_with('%');
+  const char* end = text.data() + text.size() - (most.percent ? 1 : 0);
+  // Files are counted in whole numbers; their share need not be one.
+  uint64_t files = 0;
+  const auto [at, error] = most.percent ? std::from_chars(text.data(), end, most.limit)
+                                        : std::from_chars(text.data(), end, files);
+  if (!most.percent) most.limit = static_cast<double>(files);
+  if (error != std::errc() || at != end || !(most.limit >= 0) ||
+      (most.percent && most.limit > 100)) {
+    throw UsageError{"--max-failures takes a number of files or a share like 5%, not \"" + text +
+                     '"'};
+  }
+  return most;
+}
+
 RunOptions::Progress ParseProgress(const std::string& text) {
   static const std::map<std::string, RunOptions::Progress> kStyles = {
       {"auto", RunOptions::Progress::kAuto},
@@ -100,6 +118,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   std::string engines = "auto";
   std::string intra = "1";
   std::string attempts = "3";
+  std::string max_failures;
   std::string progress = "auto";
   CLI::App app;
   app.option_defaults()->take_last();
@@ -113,6 +132,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_option("-t,--threads", engines);
   app.add_option("--intra", intra);
   app.add_option("--attempts", attempts);
+  const auto* limits = app.add_option("--max-failures", max_failures);
   app.add_flag("--no-template", run.no_template);
   app.add_option("--progress", progress);
   app.add_flag("--quiet", run.quiet);
@@ -122,6 +142,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.engines = ParseCountOrAuto("-t", engines);
   run.intra = ParseCount("--intra", intra, "");
   run.attempts = ParseCount("--attempts", attempts, "");
+  if (limits->count() > 0) run.max_failures = ParseMaxFailures(max_failures);
   run.progress = ParseProgress(progress);
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
   if (run.restart && run.retry_failed) {

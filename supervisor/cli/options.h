@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "supervisor/cli/max_failures.h"
+
 namespace consort {
 
 struct RunOptions {
@@ -19,6 +21,7 @@ struct RunOptions {
   std::optional<int> engines;            // -t, at least 1; nullopt: auto
   int intra = 1;                         // LibTorch threads an engine
   int attempts = 3;
+  std::optional<MaxFailures> max_failures;  // nullopt: any number
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
   bool mixed = false;         // go on with another CPU, LibTorch or --intra

@@ -7,9 +7,6 @@
 namespace consort {
 namespace {
 
-// Short files in one task; the record's size bounds it, too.
-constexpr size_t kMostItems = 256;
-
 const size_t kLargestItem = EncodedSize(TaskItem{}) + kMaxPathBytes;
 
 // A file's segments beyond this are a lie (3 s segments: 100,000 years).
@@ -41,15 +38,14 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   const auto found = workers_.find(worker);
   if (draining_ || found == workers_.end()) return std::optional<Task>();
   auto& held = found->second;
-  if (held.alone || held.engines[engine].size() >= settings_.tasks_ahead ||
+  if (held.engines[engine].size() >= settings_.tasks_ahead ||
       std::find(held.lied.begin(), held.lied.end(), true) != held.lied.end()) {
     return std::optional<Task>();
   }
   std::optional<Task> task;
-  if (!suspects_.empty() && (trial_worker_ == 0 || trial_worker_ == worker)) {
-    trial_worker_ = worker;  // takes nothing more until it is empty
-    task = SuspectTask(held);
-    if (!task && trial_worker_ == worker) return std::optional<Task>();
+  if (TakesSuspects(held)) {
+    task = SuspectTask(held, engine);
+    if (!task && held.kept_free) return std::optional<Task>();
   }
   if (!task) {
     task.emplace();
@@ -66,24 +62,6 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   return task;
 }
 
-std::optional<Task> Dispatcher::SuspectTask(HeldWorker& held) {
-  if (!held.empty()) return std::nullopt;
-  while (!suspects_.empty()) {
-    const Suspect suspect = suspects_.front();
-    suspects_.pop_front();
-    const auto* file = Find(suspect.file);
-    if (file == nullptr || suspect.segment >= file->last()) continue;
-    Task task;
-    size_t bytes = 0;
-    AddItem(task, *file, suspect.segment, 1, bytes);
-    trial_ = suspect;
-    held.alone = true;
-    return task;
-  }
-  trial_worker_ = 0;
-  return std::nullopt;
-}
-
 bool Dispatcher::AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count,
                          size_t& bytes) {
   TaskItem item{file.index, first, count, file.path};
@@ -97,7 +75,7 @@ bool Dispatcher::AddItem(Task& task, const OpenFile& file, uint64_t first, uint6
 // What is to be done again, then the rest of files that are open, oldest first, then new files.
 Status Dispatcher::FillTask(Task& task, uint64_t budget) {
   size_t bytes = 0;
-  while (budget > 0 && !again_.empty() && task.items.size() < kMostItems) {
+  while (budget > 0 && !again_.empty() && task.items.size() < TaskSize::kMostItems) {
     Range& range = again_.front();
     auto* file = Find(range.file);
     if (file == nullptr || range.first >= file->last()) {
@@ -118,7 +96,7 @@ Status Dispatcher::FillTask(Task& task, uint64_t budget) {
     if (range.count == 0 || range.first >= file->last()) again_.pop_front();
   }
   for (auto& [index, file] : files_) {
-    if (budget == 0 || task.items.size() >= kMostItems) return Ok();
+    if (budget == 0 || task.items.size() >= TaskSize::kMostItems) return Ok();
     const uint64_t rest = file.unassigned();
     if (rest == 0) continue;
     uint64_t count = std::min(budget, rest);
@@ -131,7 +109,7 @@ Status Dispatcher::FillTask(Task& task, uint64_t budget) {
     budget -= count;
   }
   double left = static_cast<double>(budget);
-  while (left > 0 && !list_ended_ && task.items.size() < kMostItems) {
+  while (left > 0 && !list_ended_ && task.items.size() < TaskSize::kMostItems) {
     // Once it is taken from the list it must fit.
     if (bytes + kLargestItem > kMaxTaskBytes / 2 && !task.items.empty()) return Ok();
     OpenFile* file = nullptr;
@@ -213,6 +191,8 @@ Status Dispatcher::Judge(HeldWorker& worker, uint32_t engine, const ResultRecord
   OnDone(worker, held, done);
   worker.engines[engine].pop_front();
   --in_flight_;
+  // All of the group that were wanted lived: innocent.
+  if (worker.trial && worker.trial->waiting().empty() && worker.empty()) EndTrial(worker);
   return Ok();
 }
 
@@ -293,89 +273,37 @@ void Dispatcher::OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done
     stage_ns_[stage] += ns;
     if (stage != static_cast<size_t>(Stage::kWaiting)) busy_ns += ns;
   }
-  size_.TaskEnded(busy_ns, held.segments);
-  if (worker.alone) {
-    worker.alone = false;  // it lived: innocent
-    trial_.reset();
-    trial_worker_ = 0;
+  if (worker.trial) {
+    for (const auto& member : NotBegun(held)) worker.trial->Wait(member);
+    return;
   }
-  PutBack(held, std::nullopt);
+  size_.TaskEnded(busy_ns, held.segments);
+  PutBack(held, 0);
 }
 
-// ---- deaths ----
+// ---- what is done again, what has ended ----
 
-// What the task has not done goes to the front of what is to be done again.
-void Dispatcher::PutBack(const HeldTask& held, std::optional<uint64_t> without_segment) {
+// What the task has not done goes to the front of what is to be done again, but for the first
+// `without` segments of the item in hand.
+void Dispatcher::PutBack(const HeldTask& held, uint64_t without) {
   for (size_t i = held.task.items.size(); i-- > held.item;) {
     const auto& item = held.task.items[i];
     Range range{item.file, item.first_segment, item.segment_count};
+    const uint64_t left_out = i == held.item ? without : 0;
     if (i == held.item) {
-      range.count -= held.next - range.first;
-      range.first = held.next;
-      if (without_segment && range.count > 0) {
-        ++range.first;
-        --range.count;
-      }
+      const uint64_t past = std::min(range.count, held.next - range.first + left_out);
+      range.first += past;
+      range.count -= past;
     }
     auto* file = Find(range.file);
     if (file == nullptr || range.first >= file->last()) continue;
-    if (without_segment && i == held.item && !file->info) {
+    if (left_out > 0 && !file->info) {
       file->next_unassigned = range.first;  // the suspect opens it alone, or nobody does
       continue;
     }
     range.count = std::min(range.count, file->last() - range.first);
     if (range.count > 0) again_.push_front(range);
   }
-}
-
-Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string& words,
-                                const std::vector<LastSeen>& engines) {
-  const auto found = workers_.find(worker);
-  if (found == workers_.end()) return Ok();
-  HeldWorker held = std::move(found->second);
-  workers_.erase(found);
-  engines_ -= held.engines.size();
-  if (trial_worker_ == worker) trial_worker_ = 0;
-  for (size_t engine = 0; engine < held.engines.size(); ++engine) {
-    auto& tasks = held.engines[engine];
-    in_flight_ -= tasks.size();
-    // From the back, so that the front one is done again first.
-    for (size_t i = tasks.size(); i-- > 0;) {
-      const auto& task = tasks[i];
-      const bool in_hand = i == 0 && task.item < task.task.items.size();
-      if (!in_hand || (!crashed && !held.alone)) {
-        PutBack(task, std::nullopt);
-        continue;
-      }
-      Suspect suspect{task.task.items[task.item].file, task.next, 0};
-      if (held.alone && trial_) suspect.deaths = trial_->deaths + (crashed ? 1 : 0);
-      PutBack(task, suspect.segment);
-      if (suspect.deaths < settings_.attempts) {
-        suspects_.push_back(suspect);
-      } else {
-        const std::string stage = engine < engines.size() ? engines[engine].stage : "";
-        CONSORT_TRY(GiveUp(suspect, words, stage));
-      }
-    }
-  }
-  if (held.alone) trial_.reset();
-  return Ok();
-}
-
-Status Dispatcher::GiveUp(const Suspect& suspect, const std::string& words,
-                          const std::string& stage) {
-  auto* file = Find(suspect.file);
-  if (file == nullptr || suspect.segment >= file->last()) return Ok();
-  const std::string message = "the worker " + words + (stage.empty() ? "" : " in stage " + stage) +
-                              ", " + std::to_string(suspect.deaths) +
-                              " times while this segment was alone in it";
-  if (!file->info) {  // it could not even be opened: nothing of it is known
-    return Fault(*file, {suspect.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
-  }
-  file->accounted.Add(suspect.segment);
-  ++file->crashed_segments;
-  CONSORT_TRY(sink_.SegmentCrashed(*file, suspect.segment, message));
-  return CloseIfComplete(*file);
 }
 
 Status Dispatcher::Fault(OpenFile& file, const FileFault& fault) {

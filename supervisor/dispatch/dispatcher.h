@@ -6,11 +6,12 @@
 // engine's queue is a lie, and the caller kills the liar. Whatever the engine says after its first
 // lie is a lie too: were its TaskDone believed, the segment that makes it lie would never be found.
 //
-// Suspects. A segment in flight when its worker crashed is run again alone: in a worker that holds
-// nothing else. It is guilty after `attempts` crashes while alone. A SIGKILL that we did not send
-// is nobody's fault and makes no suspect. So a guilty segment costs at most attempts + 1 deaths,
-// and a file that cannot even be opened no more: until one worker has opened it, no other is given
-// any of it.
+// Suspects. Segments in flight when their worker crashed are run again in a worker that holds
+// nothing else: in groups, each half of the one before, until a segment is alone in it
+// (suspects.h). That one is guilty after `attempts` crashes. A SIGKILL that we did not send is
+// nobody's fault and makes no suspect. So of n in flight a guilty segment costs at most
+// attempts + max(1, ceil(log2 n)) deaths, and a file that cannot even be opened no more: until one
+// worker has opened it, no other is given any of it. Meanwhile other workers go on with other work.
 #pragma once
 
 #include <array>
@@ -30,16 +31,26 @@
 #include "shared/record/task.h"
 #include "supervisor/dispatch/file_table.h"
 #include "supervisor/dispatch/resume_point.h"
+#include "supervisor/dispatch/suspects.h"
 #include "supervisor/plan/list.h"
 #include "supervisor/plan/task_size.h"
 
 namespace consort {
+
+// Why a segment, or a file that cannot be opened, is given up.
+struct Verdict {
+  std::string stage;    // that the last of its workers was in; empty: unknown
+  int deaths = 0;       // of workers in which it was alone
+  std::string message;  // that of its line
+};
 
 // Where results go. Called in any order of files; segments of a file at most once.
 class ResultSink {
  public:
   virtual ~ResultSink() = default;
   virtual Status SegmentDone(const OpenFile& file, const SegmentTags& tags) = 0;
+  // It is guilty. Its line comes next: SegmentCrashed, or, if the file was never opened, FileDone.
+  virtual void Quarantined(const OpenFile& /*file*/, uint64_t /*segment*/, const Verdict&) {}
   // This one segment has no result; the file goes on.
   virtual Status SegmentCrashed(const OpenFile& file, uint64_t segment,
                                 const std::string& message) = 0;
@@ -52,6 +63,8 @@ struct DispatchSettings {
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
   size_t labels = 0;
+  // Segments in one forward: all of them are in flight at once.
+  uint64_t batch = 1;
   // Tasks an engine holds: one in hand, one to go on with at once.
   size_t tasks_ahead = 2;
 };
@@ -59,6 +72,7 @@ struct DispatchSettings {
 // How one engine was when its worker ended.
 struct LastSeen {
   std::string stage;
+  bool blamed = true;  // false: known not to be at fault, if its worker crashed
 };
 
 class Dispatcher {
@@ -114,8 +128,9 @@ class Dispatcher {
   };
   struct HeldWorker {
     std::vector<std::deque<HeldTask>> engines;
-    std::vector<bool> lied;  // by engine
-    bool alone = false;      // runs a suspect
+    std::vector<bool> lied;      // by engine
+    bool kept_free = false;      // takes suspects alone
+    std::optional<Trial> trial;  // those that it runs
     bool empty() const {
       for (const auto& held : engines) {
         if (!held.empty()) return false;
@@ -128,14 +143,15 @@ class Dispatcher {
     uint64_t first;
     uint64_t count;
   };
-  struct Suspect {
-    uint64_t file;
-    uint64_t segment;
-    int deaths = 0;  // while alone
-  };
 
   OpenFile* Find(uint64_t file);
-  std::optional<Task> SuspectTask(HeldWorker& held);
+  bool TakesSuspects(const HeldWorker& held) const;
+  std::optional<Task> SuspectTask(HeldWorker& held, uint32_t engine);
+  std::optional<Task> TrialTask(HeldWorker& held, uint32_t engine);
+  void EndTrial(HeldWorker& held);
+  bool Wanted(const SegmentId& segment);
+  static std::vector<SegmentId> NotBegun(const HeldTask& held);
+  uint64_t InFlight(const HeldTask& held) const;
   Status FillTask(Task& task, uint64_t budget);
   bool AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count, size_t& bytes);
   Status OpenNext(OpenFile*& opened);
@@ -150,9 +166,10 @@ class Dispatcher {
   Status OnFault(HeldTask& held, const FileFault& fault, bool& honest);
   void OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done);
   void NextItem(HeldTask& held);
-  void PutBack(const HeldTask& held, std::optional<uint64_t> without_segment);
+  void PutBack(const HeldTask& held, uint64_t without);
+  void EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed);
   Status Fault(OpenFile& file, const FileFault& fault);
-  Status GiveUp(const Suspect& suspect, const std::string& words, const std::string& stage);
+  Status GiveUp(const SegmentId& guilty, const std::string& words, Verdict verdict);
   Status CloseIfComplete(OpenFile& file);
 
   DispatchSettings settings_;
@@ -162,9 +179,8 @@ class Dispatcher {
   std::unordered_map<uint64_t, HeldWorker> workers_;
   std::map<uint64_t, OpenFile> files_;  // by index
   std::deque<Range> again_;             // to be handed out again, first
-  std::deque<Suspect> suspects_;        // to be run alone
-  std::optional<Suspect> trial_;        // the one that is
-  uint64_t trial_worker_ = 0;           // the worker kept free for suspects; 0: none
+  SuspectQueue suspects_;               // to be run apart from all else
+  size_t kept_free_ = 0;                // workers that run them, or are to
   uint64_t next_task_ = 1;
   uint64_t engines_ = 0;
   uint64_t in_flight_ = 0;

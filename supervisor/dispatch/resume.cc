@@ -52,12 +52,13 @@ void Dispatcher::ResumeOpen(const ResumeFile& from) {
 }
 
 void Dispatcher::ResumeSuspects(const std::vector<ResumeSuspect>& suspects) {
+  std::vector<ResumeSuspect> wanted;
   for (const auto& from : suspects) {
     if (from.file >= list_.size() || passed_over_.Contains(from.file)) continue;
     auto& file = files_[from.file];
     file.index = from.file;
     if (file.accounted.Contains(from.segment) || from.segment >= file.last()) continue;
-    suspects_.push_back({from.file, from.segment, from.deaths});
+    wanted.push_back(from);
     if (!file.info) {
       // Whoever opens it does so alone; the rest is planned once it is known how much there is.
       file.next_unassigned = from.segment + 1;
@@ -81,6 +82,7 @@ void Dispatcher::ResumeSuspects(const std::vector<ResumeSuspect>& suspects) {
     }
   }
   std::erase_if(again_, [](const Range& range) { return range.count == 0; });
+  for (auto& group : GroupSuspects(wanted)) suspects_.PutLast(std::move(group));
 }
 
 // Names and paths are in the list alone, and it is read from its beginning.
@@ -108,8 +110,10 @@ void Dispatcher::ForEachOpen(const std::function<void(const OpenFile&)>& each) c
 
 std::vector<ResumeSuspect> Dispatcher::Suspects() const {
   std::vector<ResumeSuspect> found;
-  if (trial_) found.push_back({trial_->file, trial_->segment, trial_->deaths});
-  for (const auto& it : suspects_) found.push_back({it.file, it.segment, it.deaths});
+  for (const auto& [id, worker] : workers_) {
+    if (worker.trial) AppendSuspects(worker.trial->group(), found);
+  }
+  for (const auto& group : suspects_.groups()) AppendSuspects(group, found);
   return found;
 }
 
@@ -117,9 +121,12 @@ std::vector<ResumeSuspect> Dispatcher::InHand() const {
   std::vector<ResumeSuspect> found;
   for (const auto& [id, worker] : workers_) {
     for (const auto& engine : worker.engines) {
-      if (engine.empty() || engine.front().item >= engine.front().task.items.size()) continue;
+      if (engine.empty()) continue;
       const auto& held = engine.front();
-      found.push_back({held.task.items[held.item].file, held.next, 0});
+      const uint64_t count = InFlight(held);
+      for (uint64_t k = 0; k < count; ++k) {
+        found.push_back({held.task.items[held.item].file, held.next + k});
+      }
     }
   }
   return found;

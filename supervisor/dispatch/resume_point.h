@@ -25,7 +25,8 @@ struct ResumeFile {
 struct ResumeSuspect {
   uint64_t file = 0;
   uint64_t segment = 0;
-  int deaths = 0;  // while alone
+  int deaths = 0;        // while alone
+  int64_t together = 0;  // suspects of the same number are one group
 };
 
 struct ResumePoint {

@@ -11,6 +11,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/pidfd.h"
+#include "supervisor/fleet/descriptor_limit.h"
 
 namespace consort {
 namespace {
@@ -26,6 +27,10 @@ constexpr int kMostAsked = 8;
 // How long End waits for processes that were sent SIGKILL.
 constexpr int64_t kEndNs = 2'000'000'000;
 constexpr int64_t kStraysNs = 20'000'000;
+// Descriptors: eventfd, pidfd and pipe of a worker, socket and pidfd of its template, and one to be
+// sure; files, arenas and the loop beside them.
+constexpr size_t kDescriptorsAWorker = 6;
+constexpr size_t kOtherDescriptors = 256;
 
 bool IsDead(int pidfd) {
   pollfd state{pidfd, POLLIN, 0};
@@ -46,12 +51,14 @@ int TryReap(int pidfd, int& status) {
 
 }  // namespace
 
-Worker::Worker(uint64_t id, size_t slot, uint64_t template_id, Channel channel, UniqueFd wake)
+Worker::Worker(uint64_t id, size_t slot, uint64_t template_id, Channel channel, UniqueFd wake,
+               WorkerOutput output)
     : id_(id),
       slot_(slot),
       template_id_(template_id),
       channel_(std::move(channel)),
-      wake_(std::move(wake)) {
+      wake_(std::move(wake)),
+      output_(std::move(output)) {
   for (uint32_t i = 0; i < channel_.engine_count(); ++i) {
     tasks_.emplace_back(channel_.task_ring(i), channel_.task_cells(i), kTaskRingWords);
     results_.emplace_back(channel_.result_ring(i), channel_.result_cells(i), kResultRingWords);
@@ -70,6 +77,9 @@ Fleet::~Fleet() { End(); }
 Status Fleet::Start() {
   // Workers are grandchildren: if their template dies they become ours to reap.
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  const size_t descriptors =
+      RaiseDescriptorLimit(kDescriptorsAWorker * plan_.slots.size() + kOtherDescriptors);
+  for (auto& node : plan_.nodes) node.command.descriptors = descriptors;
   for (size_t node = 0; node < plan_.nodes.size(); ++node) StartTemplate(node);
   return Ok();
 }
@@ -120,15 +130,21 @@ void Fleet::FillSlots() {
 bool Fleet::RequestWorker(size_t slot, Template& from) {
   auto channel = Channel::Create(plan_.slots[slot].cpus);
   UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!channel || !wake) {
+  UniqueFd writing;
+  auto output = WorkerOutput::Make(writing);
+  if (!channel || !wake || !output) {
     failed_ = true;
-    events_.FleetFailed(channel ? SystemError("make an eventfd", "", errno) : channel.error());
+    events_.FleetFailed(!channel  ? channel.error()
+                        : !output ? output.error()
+                                  : SystemError("make an eventfd", "", errno));
     return false;
   }
   const uint64_t id = next_id_++;
-  std::unique_ptr<Worker> worker(
-      new Worker(id, slot, from.id, std::move(channel).value(), std::move(wake)));
-  if (!from.process.RequestFork(id, worker->channel_.fd(), worker->wake_.get())) return false;
+  std::unique_ptr<Worker> worker(new Worker(id, slot, from.id, std::move(channel).value(),
+                                            std::move(wake), std::move(output).value()));
+  if (!from.process.RequestFork(id, worker->channel_.fd(), worker->wake_.get(), writing.get())) {
+    return false;
+  }
   worker->channel_.CloseFd();
   worker->requested_ns_ = MonotonicNs();
   if (from.asked++ == 0) from.asked_ns = worker->requested_ns_;
@@ -199,6 +215,9 @@ void Fleet::Forked(Template& from, ReceivedMessage& received) {
     if (auto* dying = FindWorker(id)) Step(*dying, WorkerEvent::kPidfd);
   });
   if (!watched) return events_.FleetFailed(watched.error());
+  // From here on it has a name to be read under.
+  const Status heard = loop_.Add(worker->output_.fd(), [this, id] { ReadOutput(id); });
+  if (!heard) return events_.FleetFailed(heard.error());
   Step(*worker, WorkerEvent::kForked);
   WakeFired(id);  // it may have been ready before we knew of it
   FillSlots();
@@ -226,6 +245,20 @@ void Fleet::WakeFired(uint64_t worker_id) {
     Step(*worker, WorkerEvent::kReady);
   }
   if (worker->running()) events_.WorkerWoke(*worker);
+}
+
+void Fleet::ReadOutput(uint64_t worker_id) {
+  auto* worker = FindWorker(worker_id);
+  if (worker == nullptr) return;
+  const bool more = worker->output_.Read(
+      [this, worker](std::string_view line) { events_.WorkerSaid(*worker, line); });
+  if (!more) loop_.Remove(worker->output_.fd());  // it has closed both, or is about to be buried
+}
+
+void Fleet::ReadRestOfOutput(Worker& worker) {
+  loop_.Remove(worker.output_.fd());
+  worker.output_.ReadRest(
+      [this, &worker](std::string_view line) { events_.WorkerSaid(worker, line); });
 }
 
 void Fleet::Step(Worker& worker, WorkerEvent event, const Death& death) {
@@ -271,6 +304,7 @@ void Fleet::FindStatus(Worker& worker) {
 void Fleet::Bury(Worker& worker, const Death& death) {
   loop_.Remove(worker.wake_.get());
   if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
+  ReadRestOfOutput(worker);
   const bool was_ready = worker.was_ready_;
   const bool was_process = worker.pid_ > 0;
   // One whose template is gone died of that, or found no parent left to tie itself to.
@@ -434,6 +468,8 @@ void Fleet::End() {
     if (spent_ns > kStraysNs && AllDead()) break;
     usleep(500);
   }
+  // What they still had to say may be why the job ends.
+  for (auto& [id, worker] : workers_) ReadRestOfOutput(*worker);
   workers_.clear();
   templates_.clear();
 }

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shared/channel/channel.h"
@@ -20,6 +21,7 @@
 #include "supervisor/fleet/start_limit.h"
 #include "supervisor/fleet/template_process.h"
 #include "supervisor/fleet/worker_life.h"
+#include "supervisor/fleet/worker_output.h"
 #include "supervisor/loop/event_loop.h"
 
 namespace consort {
@@ -47,6 +49,9 @@ class FleetEvents {
   virtual ~FleetEvents() = default;
   virtual void WorkerReady(Worker& worker) = 0;
   virtual void WorkerWoke(Worker& worker) = 0;  // its result rings may hold something
+  // A line that it, or its model, wrote to standard output or error. All of them come before
+  // WorkerGone.
+  virtual void WorkerSaid(Worker& worker, std::string_view line) = 0;
   // Reaped: it writes no more. Its channel is there until this returns.
   virtual void WorkerGone(Worker& worker, const Death& death) = 0;
   virtual void TemplateGone(const Death& death) = 0;
@@ -64,10 +69,12 @@ class Worker {
   Producer& tasks(uint32_t engine) { return tasks_[engine]; }
   Consumer& results(uint32_t engine) { return results_[engine]; }
   uint32_t engines() const { return channel_.engine_count(); }
+  const WorkerOutput& output() const { return output_; }
 
  private:
   friend class Fleet;
-  Worker(uint64_t id, size_t slot, uint64_t template_id, Channel channel, UniqueFd wake);
+  Worker(uint64_t id, size_t slot, uint64_t template_id, Channel channel, UniqueFd wake,
+         WorkerOutput output);
 
   uint64_t id_;
   size_t slot_;
@@ -75,6 +82,7 @@ class Worker {
   WorkerState state_ = WorkerState::kRequested;
   Channel channel_;
   UniqueFd wake_;
+  WorkerOutput output_;
   UniqueFd pidfd_;
   pid_t pid_ = -1;
   bool killed_by_us_ = false;
@@ -134,6 +142,8 @@ class Fleet {
   void FindStatus(Worker& worker);
   void Bury(Worker& worker, const Death& death);
   void WakeFired(uint64_t worker_id);
+  void ReadOutput(uint64_t worker_id);
+  void ReadRestOfOutput(Worker& worker);
   void NotForked(Template& from, const ReceivedMessage& received);
   // `what` is the beginning of a sentence: "a worker was ended by SIGSEGV".
   void EndedUnready(const Death& death, const std::string& what);

@@ -18,6 +18,7 @@
 #include <cerrno>
 
 #include "shared/base/pidfd.h"
+#include "supervisor/fleet/descriptor_limit.h"
 
 namespace consort {
 namespace {
@@ -33,6 +34,7 @@ struct ChildSetup {
   int control;
   int arena;
   const cpu_set_t* cpus;
+  size_t descriptors;
 
   void operator()() const {
     setpgid(0, 0);  // Ctrl-C in the terminal reaches the supervisor alone
@@ -44,6 +46,7 @@ struct ChildSetup {
     // What a model prints is no result.
     dup2(STDERR_FILENO, STDOUT_FILENO);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    SetDescriptorLimit(descriptors);
     if (cpus != nullptr) sched_setaffinity(0, sizeof(*cpus), cpus);
     // Both were moved above these numbers before, so neither dup2 overwrites the other's source.
     dup2(control, kControlFd);
@@ -117,7 +120,8 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
     bp::child child(
         bp::exe = command.program, bp::args = arguments, environment, bp::std_in < bp::null,
         bp::extend::on_exec_setup = [&](auto&) {
-          ChildSetup{control.get(), arena.get(), command.cpus.empty() ? nullptr : &cpus}();
+          ChildSetup{control.get(), arena.get(), command.cpus.empty() ? nullptr : &cpus,
+                     command.descriptors}();
         });
     process.pid_ = child.id();
     child.detach();  // we reap it ourselves
@@ -130,11 +134,11 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
   return process;
 }
 
-Status TemplateProcess::RequestFork(uint64_t worker, int channel_fd, int wake_fd) {
+Status TemplateProcess::RequestFork(uint64_t worker, int channel_fd, int wake_fd, int output_fd) {
   TemplateMessage request;
   request.type = TemplateMessage::Type::kFork;
   request.worker = worker;
-  return SendMessage(socket_.get(), request, {channel_fd, wake_fd}, false);
+  return SendMessage(socket_.get(), request, {channel_fd, wake_fd, output_fd}, false);
 }
 
 Result<std::optional<ReceivedMessage>> TemplateProcess::Receive(bool& closed) {

@@ -20,9 +20,10 @@ struct TemplateCommand {
   std::string bundle_sha256;  // what it must still be when a template starts
   int arena_fd = -1;          // inherited; -1: none
   int intra = 1;
-  int engines = 1;        // of each of its workers
-  bool become = false;    // the process becomes the one worker (--no-template)
-  std::vector<int> cpus;  // the node's; empty: leave the affinity alone
+  int engines = 1;         // of each of its workers
+  bool become = false;     // the process becomes the one worker (--no-template)
+  std::vector<int> cpus;   // the node's; empty: leave the affinity alone
+  size_t descriptors = 0;  // its soft limit of open ones; 0: as ours
 };
 
 class TemplateProcess {
@@ -34,7 +35,8 @@ class TemplateProcess {
   int socket() const { return socket_.get(); }
 
   // Never waits: fails when the template has not read what it was sent before.
-  Status RequestFork(uint64_t worker, int channel_fd, int wake_fd);
+  // `output_fd`: what is to become its standard output and error.
+  Status RequestFork(uint64_t worker, int channel_fd, int wake_fd, int output_fd);
   // The next message, if there is one.
   Result<std::optional<ReceivedMessage>> Receive(bool& closed);
   void Kill();

@@ -18,7 +18,8 @@ int64_t IntervalNs() {
 
 bool Same(const std::vector<ResumeSuspect>& a, const std::vector<ResumeSuspect>& b) {
   return std::ranges::equal(a, b, [](const ResumeSuspect& x, const ResumeSuspect& y) {
-    return x.file == y.file && x.segment == y.segment && x.deaths == y.deaths;
+    return x.file == y.file && x.segment == y.segment && x.deaths == y.deaths &&
+           x.together == y.together;
   });
 }
 
@@ -77,6 +78,7 @@ Status Checkpoint::Write(int64_t now_ns) {
   });
   step.in_hand = dispatcher_.InHand();
   step.files = recorder_.ended();
+  step.quarantined = recorder_.quarantined();
   step.ahead = recorder_.Ahead();
   CONSORT_TRY(journal_.Commit(step));
   recorder_.Taken();

@@ -176,6 +176,7 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
     }
   }
   loop.KeepJournal(journal);
+  loop.KeepLog(files.folder());
   if (ground.list->size() == 0) {
     CONSORT_TRY(recorder.Sync());
     return static_cast<int>(kDone);
@@ -183,7 +184,8 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
   const Result<int> ended = loop.Run(std::move(fleet));
   ground.progress->Finish(loop.View());
   // A job that never began leaves nothing that the next try would be refused for.
-  if (!ended && recorder.bytes_written() == 0 && !files.resumes()) {
+  if (!ended && recorder.bytes_written() == 0 && journal.totals().files_done == 0 &&
+      !files.resumes()) {
     recorder.RemoveFile();
     files.Discard();
   }

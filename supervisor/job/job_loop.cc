@@ -30,10 +30,12 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
       list_(list),
       recorder_(recorder),
       progress_(progress),
+      words_(progress),
       dispatcher_({.attempts = options.attempts,
                    .segment_ns = bundle.manifest.audio.segment_ns,
                    .hop_ns = bundle.manifest.audio.hop_ns,
-                   .labels = bundle.labels.size()},
+                   .labels = bundle.labels.size(),
+                   .batch = static_cast<uint64_t>(bundle.manifest.prepared.batch)},
                   list, recorder_),
       trace_(options.verbose > 1 ? [this](const std::string& line) { progress_.Message(line); }
                                  : SlotTrace::Say()),
@@ -54,6 +56,7 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   pids_changed_ = true;
   auto ended = Loop();
   fleet_->End();
+  words_.End();
   peak_pss_bytes_ = sampler_->peak_bytes();
   sampler_->Stop();
   return ended;
@@ -104,6 +107,8 @@ Result<int> JobLoop::Loop() {
       if (recorder_.flushed() && !failure_) return Finish();
       if (failure_) break;
     }
+    CheckFailures();
+    if (failure_) break;
     int64_t wait_ns = std::max<int64_t>(0, next_tick_ns_ - MonotonicNs());
     if (const auto start = fleet_->NextTickNs()) {
       wait_ns = std::clamp<int64_t>(*start - MonotonicNs(), 0, wait_ns);
@@ -111,6 +116,7 @@ Result<int> JobLoop::Loop() {
     int wait_ms = static_cast<int>((wait_ns + 999'999) / 1'000'000);
     if (!hot_.empty() || recorder_.blocked()) wait_ms = std::min(wait_ms, kHotMs);
     CONSORT_TRY([[maybe_unused]] const bool any, loop_->Wait(wait_ms));
+    words_.Flush(MonotonicNs());
     if (recorder_.blocked()) Check(recorder_.Flush());
     if (!recorder_.congested()) ServeHot();
     if (checkpoint_ && !failure_) Check(checkpoint_->MaybeWrite(MonotonicNs()));
@@ -237,10 +243,15 @@ void JobLoop::WorkerReady(Worker& worker) {
 
 void JobLoop::WorkerWoke(Worker& worker) { hot_.insert(worker.id()); }
 
+void JobLoop::WorkerSaid(Worker& worker, std::string_view line) {
+  words_.Said(worker.pid(), worker.slot(), line);
+}
+
 void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   hot_.erase(worker.id());
   pids_changed_ = true;
   hand_out_ = true;
+  words_.Flush(MonotonicNs());  // before anything is recorded that they may explain
   size_t taken = 0;
   // All that it had published counts; what is damaged was never published.
   [[maybe_unused]] const bool whole = DrainRings(worker, SIZE_MAX, taken);
@@ -255,6 +266,8 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
   if (checkpoint_) checkpoint_->AddRestart(false, crashed);
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
+  recorder_.SeeDeath(
+      {death.signal != 0 ? SignalName(death.signal) : "", death.exit_code, worker.output().Tail()});
   Check(dispatcher_.RemoveWorker(worker.id(), crashed, death.Words(), engines));
   if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }
@@ -274,6 +287,19 @@ void JobLoop::FleetFailed(const Error& error) {
 
 void JobLoop::Check(const Status& status) {
   if (!status && !failure_) failure_ = status.error();
+}
+
+void JobLoop::CheckFailures() {
+  const auto& most = options_.max_failures;
+  const uint64_t failed = recorder_.files_failed();
+  const uint64_t ended = dispatcher_.files_done();
+  if (!most || stop_signal_ != 0 || dispatcher_.AllDone() || !most->Passed(failed, ended)) return;
+  const std::string how = checkpoint_ ? "\"consort status\" tells which and why; the same command "
+                                        "goes on with a higher limit or without one"
+                                      : "run it again with a higher limit or without one";
+  failure_ = Error{std::to_string(failed) + " of the " + std::to_string(ended) +
+                       " files so far failed, more than --max-failures " + most->text + " allows",
+                   how};
 }
 
 // ---- now and then ----

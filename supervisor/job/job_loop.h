@@ -19,6 +19,7 @@
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
 #include "supervisor/job/slot_trace.h"
+#include "supervisor/job/worker_words.h"
 #include "supervisor/loop/event_loop.h"
 #include "supervisor/view/pss_sampler.h"
 #include "supervisor/view/status_line.h"
@@ -39,6 +40,9 @@ class JobLoop : public FleetEvents {
     checkpoint_ = std::make_unique<Checkpoint>(journal, recorder_, dispatcher_);
   }
 
+  // Before Run. The words of workers go to `folder`/log, too.
+  void KeepLog(const std::string& folder) { words_.KeepLog(folder); }
+
   // The exit status, or why the job could not be done. No process is left afterwards.
   Result<int> Run(JobFleet fleet);
 
@@ -48,6 +52,7 @@ class JobLoop : public FleetEvents {
  private:
   void WorkerReady(Worker& worker) override;
   void WorkerWoke(Worker& worker) override;
+  void WorkerSaid(Worker& worker, std::string_view line) override;
   void WorkerGone(Worker& worker, const Death& death) override;
   void TemplateGone(const Death& death) override;
   void FleetFailed(const Error& error) override;
@@ -63,6 +68,7 @@ class JobLoop : public FleetEvents {
   void DispatchAll();
   void Dispatch(Worker& worker);
   void Tick();
+  void CheckFailures();
   void Check(const Status& status);
   void Verbose(const std::string& line);
 
@@ -71,6 +77,7 @@ class JobLoop : public FleetEvents {
   FileList& list_;
   Recorder& recorder_;
   Progress& progress_;
+  WorkerWords words_;
   Dispatcher dispatcher_;
   std::unique_ptr<Checkpoint> checkpoint_;  // none: nobody keeps a journal
   std::unique_ptr<EventLoop> loop_;

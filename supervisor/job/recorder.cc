@@ -4,6 +4,9 @@
 #include <optional>
 #include <utility>
 
+#include "supervisor/output/quarantine_line.h"
+#include "supervisor/view/wall_clock.h"
+
 namespace consort {
 namespace {
 
@@ -119,6 +122,7 @@ const std::string& Recorder::crash_line(uint64_t file) const {
 
 void Recorder::Taken() {
   ended_.clear();
+  quarantined_.clear();
   ahead_.clear();
   ahead_bytes_ = 0;
   if (runs_.capacity() > kMostAheadBytes) std::string().swap(runs_);
@@ -130,6 +134,24 @@ Status Recorder::SegmentDone(const OpenFile& file, const SegmentTags& tags) {
   format_.AppendTags(line_, file.name, file.grid->StartMs(k),
                      file.grid->EndMs(k, file.info->samples), tags.tags);
   return Add(file.index, tags.segment);
+}
+
+void Recorder::Quarantined(const OpenFile& file, uint64_t segment, const Verdict& verdict) {
+  if (!keep_ended_) return;
+  QuarantineEntry entry;
+  entry.file = file.name;
+  if (file.info) {
+    const auto k = static_cast<int64_t>(segment);
+    entry.place = {segment, file.grid->StartMs(k), file.grid->Start(k)};
+  }
+  entry.stage = verdict.stage;
+  entry.signal = last_death_.signal;
+  entry.exit_code = last_death_.exit_code;
+  entry.deaths = verdict.deaths;
+  entry.message = verdict.message;
+  entry.log = last_death_.log;
+  entry.time = UtcNow();
+  quarantined_.push_back({file.index, segment, QuarantineLine(entry)});
 }
 
 Status Recorder::SegmentCrashed(const OpenFile& file, uint64_t segment,

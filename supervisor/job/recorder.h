@@ -29,7 +29,16 @@ class Recorder : public ResultSink {
   // Before anything else: only the files in `rows` get results, all others have none.
   Status OnlyThese(const std::vector<FileRow>& rows, uint64_t entries);
 
+  // How the worker ended that is removed from the dispatcher next, for what is quarantined then.
+  struct LastDeath {
+    std::string signal;  // empty: it exited
+    int exit_code = 0;
+    std::vector<std::string> log;  // its last lines
+  };
+  void SeeDeath(LastDeath death) { last_death_ = std::move(death); }
+
   Status SegmentDone(const OpenFile& file, const SegmentTags& tags) override;
+  void Quarantined(const OpenFile& file, uint64_t segment, const Verdict& verdict) override;
   Status SegmentCrashed(const OpenFile& file, uint64_t segment,
                         const std::string& message) override;
   Status FileDone(const OpenFile& file) override;
@@ -50,6 +59,7 @@ class Recorder : public ResultSink {
   const Gather& gather() const { return gather_; }
   // What came since the last time. The rows' texts live until Taken.
   const std::vector<FileRow>& ended() const { return ended_; }
+  const std::vector<QuarantineRow>& quarantined() const { return quarantined_; }
   std::vector<AheadRow> Ahead();
   const std::string& crash_line(uint64_t file) const;
   void Taken();
@@ -86,6 +96,8 @@ class Recorder : public ResultSink {
   bool keep_ended_ = false;
   bool keep_lines_ = false;
   std::vector<FileRow> ended_;
+  LastDeath last_death_;
+  std::vector<QuarantineRow> quarantined_;
   std::vector<AheadLine> ahead_;
   size_t ahead_bytes_ = 0;
   std::string runs_;                             // texts of Ahead

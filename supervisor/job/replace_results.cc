@@ -91,7 +91,8 @@ Status Rename(const std::string& from, const std::string& to) {
 }  // namespace
 
 Status ReplaceResults(Journal& journal, const std::string& output, const std::string& lines_path,
-                      const std::vector<FileRow>& rows, const JobTotals& totals) {
+                      const std::vector<FileRow>& rows,
+                      const std::vector<QuarantineRow>& quarantined, const JobTotals& totals) {
   const std::string real = RealPath(output);
   Splicer splicer;
   CONSORT_TRY(splicer.Open(real, lines_path, NewName(real)));
@@ -118,7 +119,7 @@ Status ReplaceResults(Journal& journal, const std::string& output, const std::st
   CONSORT_TRY(splicer.Sync());
   JobTotals next_totals = totals;
   next_totals.bytes = splicer.written();
-  CONSORT_TRY(journal.BeginSwitch(rows, next_totals));
+  CONSORT_TRY(journal.BeginSwitch(rows, quarantined, next_totals));
   CONSORT_TRY(Rename(NewName(real), real));
   return journal.EndSwitch();
 }

@@ -16,9 +16,10 @@
 namespace consort {
 
 // `rows`, in order of files, are what became of files that the journal has as failed; their lines,
-// one file after another, are the content of `lines_path`.
+// one file after another, are the content of `lines_path`. `quarantined` is what of them was.
 Status ReplaceResults(Journal& journal, const std::string& output, const std::string& lines_path,
-                      const std::vector<FileRow>& rows, const JobTotals& totals);
+                      const std::vector<FileRow>& rows,
+                      const std::vector<QuarantineRow>& quarantined, const JobTotals& totals);
 
 // Keeps a promise, or removes what was left without one.
 Status FinishReplacing(Journal& journal, const std::string& output);

@@ -59,6 +59,7 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   recorder.KeepForJournal(false);
   CONSORT_TRY(recorder.OnlyThese(failed, list.size()));
   JobLoop loop(options, bundle, list, recorder, progress);
+  loop.KeepLog(files.folder());
   CONSORT_TRY(loop.Resume(AllBut(failed, list.size())));
   CONSORT_TRY(const int status, loop.Run(std::move(fleet)));
   progress.Finish(loop.View());
@@ -72,7 +73,8 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   totals.segments += summary.segments;
   totals.audio_seconds += summary.audio_seconds;
   totals.elapsed_ns += static_cast<int64_t>(summary.elapsed_s * 1e9);
-  CONSORT_TRY(ReplaceResults(journal, options.output, lines.path(), rows, totals));
+  CONSORT_TRY(
+      ReplaceResults(journal, options.output, lines.path(), rows, recorder.quarantined(), totals));
   if (!options.quiet) {
     const std::string text = FormatSummary(summary);
     std::fwrite(text.data(), 1, text.size(), stderr);

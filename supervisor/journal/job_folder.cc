@@ -19,9 +19,12 @@ namespace {
 
 constexpr int kPollMs = 20;
 // Whatever else lies beside a journal of ours came from us or is nobody's harm.
-constexpr std::array<std::string_view, 9> kOurs = {
-    "journal.db", "journal.db-wal", "journal.db-shm", "journal.db-journal", "list",
-    "list.new",   "lock",           "status.json",    "retry.jsonl"};
+constexpr std::array<std::string_view, 12> kOurs = {"journal.db",     "journal.db-wal",
+                                                    "journal.db-shm", "journal.db-journal",
+                                                    "list",           "list.new",
+                                                    "lock",           "status.json",
+                                                    "retry.jsonl",    "log",
+                                                    "log.1",          "quarantine.jsonl"};
 
 Status CheckContent(const std::string& path) {
   std::error_code error;
@@ -109,8 +112,9 @@ JobFolder::~JobFolder() {
   [[maybe_unused]] const Status removed = RemoveJournal();
   ::unlink((path_ + "/list.new").c_str());
   ::unlink(list().c_str());
-  ::unlink((path_ + "/status.json").c_str());
-  ::unlink((path_ + "/lock").c_str());
+  for (const char* name : {"/status.json", "/log", "/log.1", "/quarantine.jsonl", "/lock"}) {
+    ::unlink((path_ + name).c_str());
+  }
   ::rmdir(path_.c_str());
 }
 

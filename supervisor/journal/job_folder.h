@@ -3,6 +3,8 @@
 //   journal.db (-wal, -shm)   what the job has done, see journal.h
 //   list                      the files of the job, see plan/list.h
 //   lock                      held (flock) by the supervisor at work; its pid, for people
+//   log, log.1                what workers wrote, see job/job_log.h
+//   quarantine.jsonl          what ended workers, see quarantine_file.h
 //   status.json               on network file systems only, see job_status.h
 //
 // The lock dies with the supervisor: its descriptor is closed at every exec, and no child is made

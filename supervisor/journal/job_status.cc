@@ -35,6 +35,27 @@ JobFailure FailureOf(std::string_view line) {
   return failure;
 }
 
+// "a.wav, segment 3 at 9.000 s: SIGSEGV in stage forward"
+std::string GuiltyOf(std::string_view line) {
+  const Json json = Json::parse(line, nullptr, false);
+  if (json.is_discarded()) return std::string(line);
+  std::string text = json.value("file", "");
+  if (json.contains("segment")) {
+    text += ", segment " + json["segment"].dump() + " at " + json["start"].dump() + " s";
+  }
+  text += ": " + (json.contains("signal") ? json.value("signal", "")
+                                          : "exit " + std::to_string(json.value("exit", 0)));
+  const std::string stage = json.value("stage", "");
+  return stage.empty() ? text : text + " in stage " + stage;
+}
+
+std::string Printable(std::string line) {
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return line;
+}
+
 const char* StateOf(const JobStatus& status, pid_t pid) {
   if (pid != 0) return "running";
   if (!status.begun) return "not begun";
@@ -95,6 +116,16 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
       if (!more) break;
       status.failures.push_back(FailureOf(lines.Text(0)));
     }
+    CONSORT_TRY(const int64_t quarantined, database.Number("SELECT COUNT(*) FROM quarantine"));
+    status.quarantined = static_cast<uint64_t>(quarantined);
+    CONSORT_TRY(auto guilty, database.Prepare("SELECT line FROM quarantine "
+                                              "ORDER BY file, segment LIMIT ?"));
+    guilty.With(static_cast<uint64_t>(most));
+    for (;;) {
+      CONSORT_TRY(const bool more, guilty.Step());
+      if (!more) break;
+      status.quarantine.emplace_back(guilty.Text(0));
+    }
   }
   CONSORT_TRY(database.Run("COMMIT"));
   return status;
@@ -119,7 +150,16 @@ std::string StatusJson(const JobStatus& status, pid_t pid) {
     if (it.at) one["at"] = *it.at;
     json["failures"].push_back(std::move(one));
   }
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  json["quarantined"] = status.quarantined;
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  text.back() =
+      ',';  // the lines are JSON already, and names in them may be what the library refuses
+  text += "\"quarantine\":[";
+  for (const auto& line : status.quarantine) {
+    if (&line != &status.quarantine.front()) text += ',';
+    text.append(line, 0, line.find('\n'));
+  }
+  return text + "]}\n";
 }
 
 std::string StatusText(const JobStatus& status, pid_t pid) {
@@ -137,14 +177,17 @@ std::string StatusText(const JobStatus& status, pid_t pid) {
   for (const auto& [code, count] : status.failed)
     text << "failed      " << count << " " << code << "\n";
   for (const auto& it : status.failures) {
-    std::string line = it.file + ": " + it.code + ": " + it.message;
-    for (char& c : line) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    }
-    text << "  " << line << "\n";
+    text << "  " << Printable(it.file + ": " + it.code + ": " + it.message) << "\n";
   }
   if (failed > status.failures.size()) {
     text << "  and " << failed - status.failures.size() << " more; --json tells all\n";
+  }
+  if (status.quarantined > 0) {
+    text << "quarantined " << status.quarantined << ", what is known of them in quarantine.jsonl\n";
+  }
+  for (const auto& line : status.quarantine) text << "  " << Printable(GuiltyOf(line)) << "\n";
+  if (status.quarantined > status.quarantine.size()) {
+    text << "  and " << status.quarantined - status.quarantine.size() << " more\n";
   }
   return text.str();
 }

@@ -24,11 +24,13 @@ struct JobStatus {
   JobTotals totals;
   std::map<std::string, uint64_t> failed;  // files, by code
   std::vector<JobFailure> failures;        // the first ones, in order of the list
+  uint64_t quarantined = 0;                // segments, and files that cannot be opened
+  std::vector<std::string> quarantine;     // the first ones' lines, in order of the list
 
   uint64_t files_failed() const;
 };
 
-// At most `most` failures.
+// At most `most` failures, and as many of what is quarantined.
 Result<JobStatus> ReadStatus(Database& database, size_t most);
 
 // `pid` 0: nobody works on it.

@@ -58,7 +58,8 @@ Status Journal::Prepare(const std::string& path) {
                     "PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY"));
   CONSORT_TRY(MakeSchema(database_));
   CONSORT_TRY(SyncFolder(folder_));
-  return ReadTotals();
+  CONSORT_TRY(ReadTotals());
+  return begun_ ? RewriteQuarantine(database_, folder_) : Ok();
 }
 
 Status Journal::ReadTotals() {
@@ -209,17 +210,20 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
     }
     point.open.push_back(std::move(file));
   }
+  // What engines were at is tried one by one: what ends a supervisor may end it with any company.
   CONSORT_TRY(
       auto suspects,
-      database_.Prepare(suspect_in_hand
-                            ? "SELECT file, segment, MAX(deaths) FROM (SELECT * FROM suspects "
-                              "UNION ALL SELECT * FROM in_hand) GROUP BY file, segment"
-                            : "SELECT file, segment, deaths FROM suspects ORDER BY rowid"));
+      database_.Prepare(
+          suspect_in_hand ? "SELECT file, segment, MAX(deaths), MAX(together) FROM (SELECT * FROM "
+                            "suspects UNION ALL SELECT file, segment, 0, -rowid FROM in_hand) "
+                            "GROUP BY file, segment"
+                          : "SELECT file, segment, deaths, together FROM suspects "
+                            "ORDER BY rowid"));
   for (;;) {
     CONSORT_TRY(const bool any, suspects.Step());
     if (!any) return point;
-    point.suspects.push_back(
-        {suspects.Unsigned(0), suspects.Unsigned(1), static_cast<int>(suspects.Int(2))});
+    point.suspects.push_back({suspects.Unsigned(0), suspects.Unsigned(1),
+                              static_cast<int>(suspects.Int(2)), suspects.Int(3)});
   }
 }
 
@@ -231,13 +235,14 @@ Status Journal::Clear(bool anew) {
     CONSORT_TRY(database_.Run(
         "DELETE FROM job; DELETE FROM identity; DELETE FROM files; DELETE FROM open_files;"
         "DELETE FROM ahead; DELETE FROM suspects; DELETE FROM in_hand; DELETE FROM files_next;"
-        "DELETE FROM totals_next"));
+        "DELETE FROM totals_next; DELETE FROM quarantine; DELETE FROM quarantine_next"));
     return WriteTotals(totals_);
   });
 }
 
 Status Journal::Begin(const Identity& identity, uint64_t entries) {
   totals_ = {};
+  CONSORT_TRY(RewriteQuarantine(database_, folder_));
   return GoOn(identity, entries);
 }
 
@@ -285,6 +290,13 @@ Status Journal::WriteFiles(const char* table, const std::vector<FileRow>& rows) 
   return Ok();
 }
 
+Status Journal::WriteQuarantine(const char* table, const std::vector<QuarantineRow>& rows) {
+  const std::string sql = std::string("INSERT OR REPLACE INTO ") + table + " VALUES (?, ?, ?)";
+  CONSORT_TRY(auto insert, database_.Prepare(sql.c_str()));
+  for (const auto& row : rows) CONSORT_TRY(insert.With(row.file, row.segment, row.line).Run());
+  return Ok();
+}
+
 Status Journal::WriteOpen(const JournalStep& step) {
   CONSORT_TRY(database_.Run("DELETE FROM open_files; DELETE FROM suspects; DELETE FROM in_hand"));
   CONSORT_TRY(auto open, database_.Prepare("INSERT INTO open_files VALUES "
@@ -306,13 +318,13 @@ Status Journal::WriteOpen(const JournalStep& step) {
                           sample, code, message)
                     .Run());
   }
-  CONSORT_TRY(auto suspect, database_.Prepare("INSERT INTO suspects VALUES (?, ?, ?)"));
+  CONSORT_TRY(auto suspect, database_.Prepare("INSERT INTO suspects VALUES (?, ?, ?, ?)"));
   for (const auto& it : step.suspects) {
-    CONSORT_TRY(suspect.With(it.file, it.segment, it.deaths).Run());
+    CONSORT_TRY(suspect.With(it.file, it.segment, it.deaths, it.together).Run());
   }
-  CONSORT_TRY(auto in_hand, database_.Prepare("INSERT INTO in_hand VALUES (?, ?, ?)"));
+  CONSORT_TRY(auto in_hand, database_.Prepare("INSERT INTO in_hand VALUES (?, ?)"));
   for (const auto& it : step.in_hand) {
-    CONSORT_TRY(in_hand.With(it.file, it.segment, it.deaths).Run());
+    CONSORT_TRY(in_hand.With(it.file, it.segment).Run());
   }
   return Ok();
 }
@@ -320,6 +332,7 @@ Status Journal::WriteOpen(const JournalStep& step) {
 Status Journal::Commit(const JournalStep& step) {
   const Status written = Transaction([&]() -> Status {
     CONSORT_TRY(WriteFiles("files", step.files));
+    CONSORT_TRY(WriteQuarantine("quarantine", step.quarantined));
     CONSORT_TRY(auto insert, database_.Prepare("INSERT OR REPLACE INTO ahead VALUES (?, ?, ?, ?)"));
     for (const auto& row : step.ahead) {
       CONSORT_TRY(insert.With(row.file, row.first, row.count, row.text).Run());
@@ -332,13 +345,22 @@ Status Journal::Commit(const JournalStep& step) {
   });
   if (!written) return written;
   totals_ = step.totals;
+  if (const Status told = AppendToQuarantine(step.quarantined, folder_); !told) {
+    failed_ = told.error();
+    return *failed_;
+  }
   return network_ ? WriteStatusFile(database_, folder_) : Ok();
 }
 
-Status Journal::BeginSwitch(const std::vector<FileRow>& rows, const JobTotals& totals) {
+Status Journal::BeginSwitch(const std::vector<FileRow>& rows,
+                            const std::vector<QuarantineRow>& quarantined,
+                            const JobTotals& totals) {
   return Transaction([&]() -> Status {
-    CONSORT_TRY(database_.Run("DELETE FROM files_next; DELETE FROM totals_next"));
+    CONSORT_TRY(
+        database_.Run("DELETE FROM files_next; DELETE FROM totals_next;"
+                      "DELETE FROM quarantine_next"));
     CONSORT_TRY(WriteFiles("files_next", rows));
+    CONSORT_TRY(WriteQuarantine("quarantine_next", quarantined));
     CONSORT_TRY(auto next, database_.Prepare("INSERT INTO totals_next VALUES (?, ?, ?, ?)"));
     CONSORT_TRY(
         next.With(totals.bytes, totals.segments, totals.audio_seconds, totals.elapsed_ns).Run());
@@ -348,9 +370,12 @@ Status Journal::BeginSwitch(const std::vector<FileRow>& rows, const JobTotals& t
 }
 
 Status Journal::EndSwitch() {
-  return Transaction([&]() -> Status {
+  const Status switched = Transaction([&]() -> Status {
     CONSORT_TRY(
-        database_.Run("INSERT OR REPLACE INTO files SELECT * FROM files_next;"
+        database_.Run("DELETE FROM quarantine WHERE file IN (SELECT file FROM files_next);"
+                      "INSERT OR REPLACE INTO quarantine SELECT * FROM quarantine_next;"
+                      "DELETE FROM quarantine_next;"
+                      "INSERT OR REPLACE INTO files SELECT * FROM files_next;"
                       "DELETE FROM files_next"));
     {
       CONSORT_TRY(auto next, database_.Prepare("SELECT bytes, segments, audio_seconds, elapsed_ns "
@@ -367,6 +392,7 @@ Status Journal::EndSwitch() {
     switching_ = false;
     return WriteTotals(totals_);
   });
+  return switched ? RewriteQuarantine(database_, folder_) : switched;
 }
 
 }  // namespace consort

@@ -23,6 +23,7 @@
 #include "shared/record/error_code.h"
 #include "supervisor/dispatch/resume_point.h"
 #include "supervisor/journal/identity.h"
+#include "supervisor/journal/quarantine_file.h"
 #include "supervisor/journal/sqlite.h"
 
 namespace consort {
@@ -71,11 +72,12 @@ struct AheadRow {
 // What one transaction adds.
 struct JournalStep {
   JobTotals totals;
-  std::vector<FileRow> files;           // ended since the last
-  std::vector<AheadRow> ahead;          // since the last; not what is in the output by now
-  std::vector<ResumeFile> open;         // all that are partly done
-  std::vector<ResumeSuspect> suspects;  // all
-  std::vector<ResumeSuspect> in_hand;   // all that engines are at
+  std::vector<FileRow> files;              // ended since the last
+  std::vector<AheadRow> ahead;             // since the last; not what is in the output by now
+  std::vector<ResumeFile> open;            // all that are partly done
+  std::vector<ResumeSuspect> suspects;     // all
+  std::vector<ResumeSuspect> in_hand;      // all that engines are at
+  std::vector<QuarantineRow> quarantined;  // since the last
 };
 
 class Journal {
@@ -110,8 +112,10 @@ class Journal {
   Status Commit(const JournalStep& step);
 
   // The files of `rows` were done again: their rows in place of the old ones, once the new results
-  // have their name. Begin* is the promise, End* keeps it.
-  Status BeginSwitch(const std::vector<FileRow>& rows, const JobTotals& totals);
+  // have their name. So for what of these files was quarantined: `quarantined` instead of what is
+  // there. Begin* is the promise, End* keeps it.
+  Status BeginSwitch(const std::vector<FileRow>& rows,
+                     const std::vector<QuarantineRow>& quarantined, const JobTotals& totals);
   Status EndSwitch();
   bool switching() const { return switching_; }
 
@@ -125,6 +129,7 @@ class Journal {
   Status WriteTotals(const JobTotals& totals);
   Status WriteIdentity(const Identity& identity);
   Status WriteFiles(const char* table, const std::vector<FileRow>& rows);
+  Status WriteQuarantine(const char* table, const std::vector<QuarantineRow>& rows);
   Status WriteOpen(const JournalStep& step);
 
   Database database_;

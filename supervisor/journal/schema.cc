@@ -8,7 +8,7 @@ constexpr int64_t kApplicationId = 0x434e5354;  // "CNST"
 constexpr const char* kTables = R"(
 BEGIN IMMEDIATE;
 PRAGMA application_id = 1129206612;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE IF NOT EXISTS job (
   id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER, switching INTEGER, entries INTEGER,
   bytes INTEGER, head INTEGER, head_segment INTEGER, head_bytes INTEGER, files_done INTEGER,
@@ -26,8 +26,13 @@ CREATE TABLE IF NOT EXISTS open_files (
   fault_sample INTEGER, fault_code INTEGER, fault_message TEXT);
 CREATE TABLE IF NOT EXISTS ahead (
   file INTEGER, first INTEGER, count INTEGER, text TEXT, PRIMARY KEY (file, first));
-CREATE TABLE IF NOT EXISTS suspects (file INTEGER, segment INTEGER, deaths INTEGER);
-CREATE TABLE IF NOT EXISTS in_hand (file INTEGER, segment INTEGER, deaths INTEGER);
+CREATE TABLE IF NOT EXISTS suspects (
+  file INTEGER, segment INTEGER, deaths INTEGER, together INTEGER);
+CREATE TABLE IF NOT EXISTS in_hand (file INTEGER, segment INTEGER);
+CREATE TABLE IF NOT EXISTS quarantine (
+  file INTEGER, segment INTEGER, line TEXT, PRIMARY KEY (file, segment));
+CREATE TABLE IF NOT EXISTS quarantine_next (
+  file INTEGER, segment INTEGER, line TEXT, PRIMARY KEY (file, segment));
 CREATE TABLE IF NOT EXISTS files_next (
   file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
   alignment INTEGER, segments INTEGER, bytes INTEGER, code INTEGER, error TEXT, tail INTEGER);

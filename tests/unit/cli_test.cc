@@ -44,6 +44,27 @@ TEST(CommandLine, GivesDefaultsToWhatIsNotSaid) {
   EXPECT_EQ(run.operands, std::vector<std::string>{"list.txt"});
 }
 
+TEST(CommandLine, TakesANumberOrAShareOfFailures) {
+  const auto most = [](const char* text) {
+    return *ParseGood({"run", "-m", "b", "--max-failures", text, "l"}).max_failures;
+  };
+  EXPECT_FALSE(ParseGood({"run", "-m", "b", "l"}).max_failures);
+  EXPECT_FALSE(most("2").Passed(2, 5));
+  EXPECT_TRUE(most("2").Passed(3, 5));
+  EXPECT_TRUE(most("0").Passed(1, 1));
+  EXPECT_FALSE(most("5%").Passed(99, 99)) << "too few to tell";
+  EXPECT_FALSE(most("5%").Passed(5, 100));
+  EXPECT_TRUE(most("5%").Passed(6, 100));
+  EXPECT_TRUE(most("0.5%").Passed(6, 1000));
+  EXPECT_FALSE(most("0.5%").Passed(5, 1000));
+  for (const char* bad : {"", "x", "-1", "5.5", "101%", "%", "nan%", "3 "}) {
+    EXPECT_EQ(
+        Parse({"run", "-m", "b", std::string("--max-failures=") + bad, "l"}).command.exit_status,
+        kUsage)
+        << bad;
+  }
+}
+
 TEST(CommandLine, TakesEveryOption) {
   const RunOptions run = ParseGood(
       {"run",   "a.wav",     "--model=m", "--output",      "-", "--job",        "j",

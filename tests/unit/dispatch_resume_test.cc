@@ -44,7 +44,8 @@ TEST(DispatchResume, GoesOnFromAnyMomentAndGivesSerialResults) {
     WorldSettings settings;
     settings.seed = seed;
     settings.workers = static_cast<uint32_t>(1 + random() % 4);
-    settings.engines = static_cast<uint32_t>(1 + random() % 3);
+    settings.engines = static_cast<uint32_t>(1 + random() % 12);
+    settings.batch = 1 + random() % 4;
     settings.segment_ns = random() % 2 == 0 ? 1'000'000 : 700'000'000;
     World world(std::move(files), settings);
     for (int stops = 0; stops < 6; ++stops) {

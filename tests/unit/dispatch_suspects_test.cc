@@ -16,7 +16,9 @@ TEST(DispatchSuspects, InnocentsNextToAGuiltySegmentLoseNothing) {
       world.Run();
       EXPECT_EQ(world.sink().text(), world.Expected());
       EXPECT_EQ(world.dispatcher().segments_done(), 30U * 4 - 1);
-      EXPECT_EQ(world.crashes(), 4U) << "once among others, three times alone";
+      const uint64_t halvings = engines == 4 ? 1 : 0;
+      EXPECT_GE(world.crashes(), 4U) << "once among others, three times alone";
+      EXPECT_LE(world.crashes(), 4U + halvings);
     }
   }
 }
@@ -199,6 +201,113 @@ TEST_F(DispatchTrial, ASuspectWhoseResultWasPublishedBeforeTheCrashIsInnocent) {
   EXPECT_NE(std::make_pair(task->items[0].file, task->items[0].first_segment),
             std::make_pair(uint64_t{0}, uint64_t{0}));
   EXPECT_TRUE(Next(3)) << "nobody is suspected any more";
+}
+
+TEST_F(DispatchTrial, ManySuspectsAreTriedInGroupsThatAreHalvedAtEachCrash) {
+  for (const uint64_t worker : {1, 2}) dispatcher_.AddWorker(worker, 4);
+  for (uint32_t engine = 0; engine < 4; ++engine) {
+    ASSERT_TRUE(Next(1, engine));  // files 0 to 3, perhaps with others behind them
+  }
+  std::vector<uint64_t> in_flight;
+  for (const auto& it : dispatcher_.InHand()) in_flight.push_back(it.file);
+  Die(1, true);
+  // One half, one suspect an engine.
+  std::vector<uint64_t> tried;
+  for (uint32_t engine = 0; engine < 4; ++engine) {
+    const auto task = Next(2, engine);
+    if (!task) continue;
+    ASSERT_EQ(task->items.size(), 1U);
+    EXPECT_EQ(task->items[0].segment_count, 1U);
+    tried.push_back(task->items[0].file);
+  }
+  ASSERT_EQ(tried.size(), 2U);
+  Die(2, true);
+  // Each of them alone, then the other half, which lives.
+  for (const uint64_t worker : {3, 4}) {
+    dispatcher_.AddWorker(worker, 4);
+    const auto alone = Next(worker, 1);
+    ASSERT_TRUE(alone);
+    EXPECT_TRUE(std::ranges::count(tried, alone->items[0].file));
+    EXPECT_FALSE(Next(worker, 0));
+    Tell(worker, FaultOf(alone->items[0].file, 0), 1);
+    Tell(worker, TaskDone{alone->id, {}}, 1);
+    EXPECT_TRUE(Next(worker, 2)) << "free again";
+    Die(worker, false);
+  }
+  EXPECT_EQ(sink_.text().find("crashed"), std::string::npos);
+}
+
+TEST_F(DispatchTrial, MoreSuspectsThanEnginesShareTheirTasks) {
+  ResumePoint point;
+  for (uint64_t file = 0; file < 10; ++file) point.suspects.push_back({file, 0, 0, 1});
+  ASSERT_TRUE(dispatcher_.Resume(point));
+  dispatcher_.AddWorker(1, 4);
+  size_t given = 0;
+  for (uint32_t engine = 0; engine < 4; ++engine) {
+    const auto task = Next(1, engine);
+    ASSERT_TRUE(task);
+    EXPECT_LE(task->items.size(), 3U);
+    given += task->items.size();
+    EXPECT_FALSE(Next(1, engine)) << "nothing beside it";
+  }
+  EXPECT_EQ(given, 10U);
+  EXPECT_EQ(dispatcher_.Suspects().size(), 10U) << "kept while they are being tried";
+}
+
+TEST_F(DispatchTrial, OfAGroupThatCrashesWhatWasNotBegunStaysAGroup) {
+  ResumePoint point;
+  for (uint64_t file = 0; file < 6; ++file) point.suspects.push_back({file, 0, 0, 1});
+  ASSERT_TRUE(dispatcher_.Resume(point));
+  dispatcher_.AddWorker(1, 1);
+  ASSERT_TRUE(Next(1));
+  Tell(1, InfoOf(files_[0], 0));
+  Tell(1, TagsOf(0, 0));
+  Die(1, true);
+  const auto left = dispatcher_.Suspects();
+  ASSERT_EQ(left.size(), 5U) << "the first one has lived";
+  EXPECT_EQ(left[0].file, 1U) << "in flight: alone";
+  EXPECT_NE(left[0].together, left[1].together);
+  for (size_t i = 2; i < 5; ++i) EXPECT_EQ(left[i].together, left[1].together);
+}
+
+TEST_F(DispatchTrial, SegmentsOfOneForwardAreAllInFlight) {
+  LineSink sink;
+  const auto list = MakeList(files_);
+  Dispatcher dispatcher(
+      {.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels, .batch = 8}, *list, sink);
+  ResumePoint point;
+  ResumeFile open;
+  files_[0].segments = 100;
+  open.info = InfoOf(files_[0], 0);
+  open.accounted.AddRange(0, 18);
+  point.open.push_back(open);
+  ASSERT_TRUE(dispatcher.Resume(point));
+  dispatcher.AddWorker(1, 1);
+  ASSERT_TRUE(dispatcher.NextTask(1, 0).value());
+  bool honest = false;
+  ASSERT_TRUE(dispatcher.OnRecord(1, 0, InfoOf(files_[0], 0), honest));
+  ASSERT_TRUE(dispatcher.RemoveWorker(1, true, "was ended by SIGBUS", {}));
+  std::vector<uint64_t> segments;
+  for (const auto& it : dispatcher.Suspects()) segments.push_back(it.segment);
+  // A task of four segments (nothing is known of what they cost) out of the forward that ends
+  // at 24.
+  EXPECT_EQ(segments, (std::vector<uint64_t>{18, 19, 20, 21}));
+}
+
+TEST_F(DispatchTrial, SeveralWorkersTryGroupsAtTheSameTimeWhereThereAreMany) {
+  ResumePoint point;
+  for (uint64_t file = 0; file < 8; ++file) {
+    point.suspects.push_back({file, 0, 0, static_cast<int64_t>(file)});
+  }
+  ASSERT_TRUE(dispatcher_.Resume(point));
+  for (uint64_t worker = 1; worker <= 12; ++worker) dispatcher_.AddWorker(worker, 1);
+  size_t trials = 0;
+  for (uint64_t worker = 1; worker <= 12; ++worker) {
+    const auto task = Next(worker);
+    ASSERT_TRUE(task);
+    trials += task->items[0].file < 8;
+  }
+  EXPECT_EQ(trials, 3U) << "a quarter of the workers; the others do ordinary work";
 }
 
 TEST_F(DispatchTrial, TheVerdictNamesTheSignalTheStageAndTheNumberOfDeaths) {

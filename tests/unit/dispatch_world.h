@@ -149,8 +149,13 @@ class WorldEngine {
   void Give(Task task) { tasks_.push_back(std::move(task)); }
   bool busy() const { return !tasks_.empty(); }
   const std::deque<Task>& tasks() const { return tasks_; }
+  // What was guilty of the crash: what the engine did after a lie, it did not do for the
+  // dispatcher.
+  std::pair<uint64_t, uint64_t> crashed_at() const { return lied_at_.value_or(crashed_at_); }
 
-  Step Advance(const std::vector<WorldFile>& files, int64_t segment_ns, ResultRecord& out) {
+  // `batch`: segments of one forward, which crashes before any of them is published.
+  Step Advance(const std::vector<WorldFile>& files, int64_t segment_ns, uint64_t batch,
+               ResultRecord& out) {
     if (tasks_.empty()) return Step::kIdle;
     const Task& task = tasks_.front();
     if (item_ == task.items.size() || over_) {
@@ -167,7 +172,12 @@ class WorldEngine {
     const auto& file = files[item.file];
     EXPECT_EQ(item.path, file.path);
     if (!opened_) return Open(task, item, file, out);
-    if (file.guilty.contains(next_)) return Step::kCrashed;
+    const uint64_t group_end = std::min(end_, next_ - next_ % batch + batch);
+    for (uint64_t k = next_; k < group_end; ++k) {
+      if (!file.guilty.contains(k)) continue;
+      crashed_at_ = {item.file, k};
+      return Step::kCrashed;
+    }
     spent_ns_ += segment_ns;
     if (file.fault_at == static_cast<int64_t>(next_)) {
       out = FaultOf(item.file, next_);
@@ -175,7 +185,10 @@ class WorldEngine {
       return Step::kPublished;
     }
     SegmentTags tags = TagsOf(item.file, next_);
-    if (file.lying.contains(next_)) tags.tags = {{UINT32_MAX, 1.0F}};
+    if (file.lying.contains(next_)) {
+      tags.tags = {{UINT32_MAX, 1.0F}};
+      if (!lied_at_) lied_at_ = {item.file, next_};
+    }
     out = std::move(tags);
     ++next_;
     if (next_ == end_) {
@@ -188,6 +201,7 @@ class WorldEngine {
 
  private:
   Step Open(const Task& task, const TaskItem& item, const WorldFile& file, ResultRecord& out) {
+    crashed_at_ = {item.file, kOpening};
     if (file.guilty_open) return Step::kCrashed;
     if (file.fault_at == WorldFile::kAtOpening) {
       out = FaultOf(item.file, item.first_segment);
@@ -201,6 +215,8 @@ class WorldEngine {
     if (next_ >= end_) EndItem(task);
     return Step::kPublished;
   }
+  static constexpr uint64_t kOpening = UINT64_MAX;
+
   void EndItem(const Task& task) {
     ++item_;
     opened_ = false;
@@ -214,6 +230,8 @@ class WorldEngine {
   uint64_t next_ = 0;
   uint64_t end_ = 0;
   int64_t spent_ns_ = 0;
+  std::pair<uint64_t, uint64_t> crashed_at_;
+  std::optional<std::pair<uint64_t, uint64_t>> lied_at_;
 };
 
 struct WorldSettings {
@@ -221,6 +239,7 @@ struct WorldSettings {
   int attempts = 3;
   uint32_t workers = 2;
   uint32_t engines = 2;
+  uint64_t batch = 1;
   int64_t segment_ns = 100'000'000;
   size_t gather_bytes = Gather::kMemoryBytes;
   double kill_chance = 0;  // a step is a SIGKILL from outside
@@ -291,6 +310,10 @@ class World {
     return count;
   }
   uint64_t crashes() const { return crashes_; }  // by the guilty
+  // Of each guilty segment, or opening: how many workers it has ended.
+  const std::map<std::pair<uint64_t, uint64_t>, uint64_t>& crashes_by() const {
+    return crashes_by_;
+  }
   int random_crashes() const { return random_crashes_; }
   int kills() const { return kills_; }
   const std::vector<Task>& handed_out() const { return handed_out_; }
@@ -327,7 +350,8 @@ class World {
     return std::make_unique<Dispatcher>(DispatchSettings{.attempts = settings_.attempts,
                                                          .segment_ns = kSegmentNs,
                                                          .hop_ns = kSegmentNs,
-                                                         .labels = kLabels},
+                                                         .labels = kLabels,
+                                                         .batch = settings_.batch},
                                         *list_, sink_);
   }
   bool Finished() const { return drained_ || dispatcher_->AllDone(); }
@@ -388,13 +412,14 @@ class World {
   void Publish(uint64_t id, uint32_t engine) {
     auto& worker = workers_.at(id);
     ResultRecord record;
-    switch (worker.engines[engine].Advance(files_, settings_.segment_ns, record)) {
+    switch (worker.engines[engine].Advance(files_, settings_.segment_ns, settings_.batch, record)) {
       case WorldEngine::Step::kIdle:
         return;
       case WorldEngine::Step::kPublished:
         return worker.rings[engine].push_back(std::move(record));
       case WorldEngine::Step::kCrashed:
         ++crashes_;
+        ++crashes_by_[worker.engines[engine].crashed_at()];
         return Die(id, true);
     }
   }
@@ -424,8 +449,8 @@ class World {
     workers_.at(id).lied[engine] = true;
     ResultRecord record;
     while (Below(4) != 0 &&
-           workers_.at(id).engines[engine].Advance(files_, settings_.segment_ns, record) ==
-               WorldEngine::Step::kPublished) {
+           workers_.at(id).engines[engine].Advance(files_, settings_.segment_ns, settings_.batch,
+                                                   record) == WorldEngine::Step::kPublished) {
       ring.push_back(record);
     }
     Die(id, true);
@@ -450,6 +475,7 @@ class World {
   std::vector<Task> handed_out_;
   uint64_t next_worker_ = 1;
   uint64_t crashes_ = 0;
+  std::map<std::pair<uint64_t, uint64_t>, uint64_t> crashes_by_;
   int random_crashes_ = 0;
   int kills_ = 0;
   bool drained_ = false;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "supervisor/journal/journal.h"
 
@@ -87,8 +88,8 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
     info.samples = 1000;
     info.sample_rate = 10;
     step.open = {{.info = info, .accounted = {}, .fault = {}, .crash_line = "c\n"}};
-    step.suspects = {{2, 8, 1}};
-    step.in_hand = {{3, 0, 0}};
+    step.suspects = {{2, 8, 1, 1}, {2, 9, 0, 2}, {4, 1, 0, 2}};
+    step.in_hand = {{3, 0}, {3, 1}, {2, 9}};
     step.ahead = {{2, 6, 2, "g\nh\n"}};
     ASSERT_TRUE(journal->Commit(step));
   }
@@ -111,9 +112,17 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(point.value().open[0].accounted.ranges(),
             (std::map<uint64_t, uint64_t>{{0, 4}, {6, 8}}));
   EXPECT_EQ(point.value().open[0].crash_line, "c\n");
-  ASSERT_EQ(point.value().suspects.size(), 1U);
-  EXPECT_EQ(point.value().suspects[0].segment, 8U);
-  EXPECT_EQ(journal->ReadResumePoint(true).value().suspects.size(), 2U);
+  const auto& suspects = point.value().suspects;
+  ASSERT_EQ(suspects.size(), 3U);
+  EXPECT_EQ(suspects[0].segment, 8U);
+  EXPECT_EQ(suspects[0].deaths, 1);
+  EXPECT_NE(suspects[0].together, suspects[1].together);
+  EXPECT_EQ(suspects[1].together, suspects[2].together);
+  std::set<int64_t> groups;
+  const auto doubtful = journal->ReadResumePoint(true).value().suspects;
+  for (const auto& it : doubtful) groups.insert(it.together);
+  EXPECT_EQ(doubtful.size(), 5U);
+  EXPECT_EQ(groups.size(), 4U) << "what was in hand is apart from each other";
 }
 
 TEST_F(JournalTest, LeavesOutOfARunWhatHasBeenWrittenSince) {
@@ -173,7 +182,7 @@ TEST_F(JournalTest, KeepsItsPromiseOfNewRowsAfterADeath) {
     ASSERT_TRUE(journal->Commit(step));
     JobTotals totals = journal->totals();
     totals.bytes = 130;
-    ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, totals));
+    ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, {}, totals));
     EXPECT_EQ(journal->totals().bytes, 50U) << "the old results stand";
   }
   {
@@ -185,6 +194,40 @@ TEST_F(JournalTest, KeepsItsPromiseOfNewRowsAfterADeath) {
   EXPECT_FALSE(journal->switching());
   EXPECT_EQ(journal->totals().bytes, 130U);
   EXPECT_TRUE(journal->ReadFailed().value().empty());
+}
+
+TEST_F(JournalTest, WhatIsQuarantinedIsAFileThatFollowsTheJournal) {
+  const std::string file = root_ + "/quarantine.jsonl";
+  const auto content = [&file] {
+    std::ifstream stream(file);
+    return std::string(std::istreambuf_iterator<char>(stream), {});
+  };
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->Begin(kIdentity, 3));
+    JournalStep step;
+    step.totals = journal->totals();
+    step.files = {FailedRow(2, 20), FailedRow(1, 20)};
+    step.quarantined = {{2, 5, "b\n"}};
+    ASSERT_TRUE(journal->Commit(step));
+    step.quarantined = {{1, 7, "a\n"}, {1, 3, "c\n"}};
+    ASSERT_TRUE(journal->Commit(step));
+    EXPECT_EQ(content(), "b\na\nc\n");
+  }
+  std::ofstream(file) << "b\na";  // killed, or the power failed
+  Open();
+  EXPECT_EQ(content(), "c\na\nb\n");
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, {{1, 9, "d\n"}}, journal->totals()));
+    EXPECT_EQ(content(), "c\na\nb\n") << "the old results stand";
+  }
+  const auto journal = Open();
+  ASSERT_TRUE(journal->EndSwitch());
+  EXPECT_EQ(content(), "d\nb\n") << "what was done again has its new lines alone";
+  ASSERT_TRUE(journal->Clear(true));
+  ASSERT_TRUE(journal->Begin(kIdentity, 3));
+  EXPECT_FALSE(std::filesystem::exists(file));
 }
 
 TEST_F(JournalTest, OfSomethingElseIsRefused) {
@@ -200,10 +243,10 @@ TEST_F(JournalTest, OfSomethingElseIsRefused) {
   std::filesystem::remove(path_);
   Open();
   ASSERT_TRUE(
-      Database::Open(path_, Database::Mode::kReadWrite).value().Run("PRAGMA user_version = 2"));
+      Database::Open(path_, Database::Mode::kReadWrite).value().Run("PRAGMA user_version = 99"));
   journal = Journal::Open(path_);
   ASSERT_FALSE(journal);
-  EXPECT_NE(journal.error().what.find("version 2"), std::string::npos);
+  EXPECT_NE(journal.error().what.find("version 99"), std::string::npos);
 }
 
 TEST(IdentityTest, TellsWhatDiffersAndWhatToDo) {

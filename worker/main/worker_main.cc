@@ -1,12 +1,15 @@
 #include "worker/main/worker_main.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 
 #include "worker/template/template.h"
 
 namespace consort {
 
 int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
+  // What a model prints is there when it crashes a moment later.
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   WorkerOptions options;
   bool as_template = false;
   CLI::App app("consort-worker: started by consort, not by hand (docs/architecture.md)");

@@ -114,8 +114,12 @@ class NullPipeline : public Pipeline {
       std::printf("printed by the pipeline\n");
       std::fflush(stdout);
     }
+    if (word == "say") {
+      for (int i = 0; i < 10'000; ++i) std::fprintf(stderr, "line %d of many\n", i);
+    }
+    if (word == "cry") std::fprintf(stderr, "this is the end\xff of segment %ld\n", long{k});
     if (word == "exit") _exit(7);
-    if (word == "segv") raise(SIGSEGV);
+    if (word == "segv" || word == "cry") raise(SIGSEGV);
     if (word == "abort") abort();
     if (word == "bus") raise(SIGBUS);
     if (word == "fpe") raise(SIGFPE);

@@ -9,6 +9,8 @@
 //   spin stop                      the engine loops for ever; the process stops itself
 //   lie                            the result has a label that the bundle does not have
 //   print                          a line goes to standard output
+//   say                            10,000 lines go to standard error
+//   cry                            a line goes to standard error, then as segv
 //   throw                          the engine reports a fault of the model
 // `~sleepN~` (anywhere in the name) makes each segment of the file take N milliseconds, and the
 // environment variable CONSORT_NULL_SEGMENT_US does so for all files, in microseconds.

@@ -78,7 +78,7 @@ class Template {
     if (!received) FailAsTemplate(life_.control.get(), received.error());
     if (!received.value()) return;
     auto& request = *received.value();
-    if (request.message.type != TemplateMessage::Type::kFork || request.fds.size() != 2) {
+    if (request.message.type != TemplateMessage::Type::kFork || request.fds.size() != 3) {
       FailAsTemplate(life_.control.get(), Error{"unknown request"});
     }
     if (life_.become) {
@@ -138,6 +138,10 @@ class Template {
     // A core a crash would fill the disk, and delay the news of the death by seconds.
     const rlimit no_core{0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
+    // What it writes, and what its model prints, is read by the supervisor.
+    dup2(request.fds[2].get(), STDOUT_FILENO);
+    dup2(request.fds[2].get(), STDERR_FILENO);
+    request.fds[2].Reset();
     auto channel = Channel::Attach(std::move(request.fds[0]));
     if (!channel) _exit(1);
     channel.value().CloseFd();

@@ -1,0 +1,170 @@
+// What the dispatcher does about deaths: who was in flight, who is run apart, who is guilty.
+#include <algorithm>
+
+#include "supervisor/dispatch/dispatcher.h"
+
+namespace consort {
+namespace {
+
+// One worker in so many is kept free for suspects, while there are any: at least one.
+constexpr size_t kWorkersATrial = 4;
+
+}  // namespace
+
+// ---- suspects, run apart ----
+
+bool Dispatcher::TakesSuspects(const HeldWorker& held) const {
+  if (held.kept_free) return true;
+  return !suspects_.empty() && kept_free_ < std::max<size_t>(1, workers_.size() / kWorkersATrial);
+}
+
+bool Dispatcher::Wanted(const SegmentId& segment) {
+  const auto* file = Find(segment.file);
+  return file != nullptr && segment.segment < file->last();
+}
+
+// What a worker that is kept free for suspects gets. Afterwards it may not be that any more.
+std::optional<Task> Dispatcher::SuspectTask(HeldWorker& held, uint32_t engine) {
+  if (!held.kept_free) ++kept_free_;
+  held.kept_free = true;  // takes nothing more until it is empty
+  if (!held.trial && held.empty()) {
+    auto group = suspects_.Take([this](const SegmentId& segment) { return Wanted(segment); });
+    if (group) held.trial.emplace(std::move(*group), held.engines.size());
+  }
+  if (held.trial) {
+    if (auto task = TrialTask(held, engine)) return task;
+    if (!held.empty() || !held.trial->waiting().empty()) return std::nullopt;
+  }
+  if (held.trial || suspects_.empty()) EndTrial(held);
+  return std::nullopt;
+}
+
+std::optional<Task> Dispatcher::TrialTask(HeldWorker& held, uint32_t engine) {
+  if (!held.engines[engine].empty()) return std::nullopt;
+  auto& trial = *held.trial;
+  Task task;
+  size_t bytes = 0;
+  while (!trial.waiting().empty() &&
+         task.items.size() < std::min(trial.share(), TaskSize::kMostItems)) {
+    const SegmentId next = trial.Next();
+    if (!Wanted(next)) continue;
+    if (!AddItem(task, *Find(next.file), next.segment, 1, bytes)) {
+      trial.Wait(next);
+      break;
+    }
+  }
+  return task.items.empty() ? std::nullopt : std::optional<Task>(std::move(task));
+}
+
+void Dispatcher::EndTrial(HeldWorker& held) {
+  held.trial.reset();
+  held.kept_free = false;
+  --kept_free_;
+}
+
+// ---- at a death ----
+
+// Segments of the item in hand that the engine was at: those of one forward. 0: none.
+uint64_t Dispatcher::InFlight(const HeldTask& held) const {
+  if (held.item >= held.task.items.size()) return 0;
+  if (!held.opened) return 1;
+  const uint64_t group_end = held.next - held.next % settings_.batch + settings_.batch;
+  return std::min(group_end, held.end) - held.next;
+}
+
+// Of a trial's task, whose items are one segment each: those behind the item in hand.
+std::vector<SegmentId> Dispatcher::NotBegun(const HeldTask& held) {
+  std::vector<SegmentId> left;
+  const auto& items = held.task.items;
+  // After TaskDone nothing is in hand: the item that would be next was not begun.
+  for (size_t i = held.item; i < items.size(); ++i) {
+    left.push_back({items[i].file, items[i].first_segment});
+  }
+  return left;
+}
+
+Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string& words,
+                                const std::vector<LastSeen>& engines) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return Ok();
+  HeldWorker held = std::move(found->second);
+  workers_.erase(found);
+  engines_ -= held.engines.size();
+  std::vector<SegmentId> in_flight;
+  size_t at_fault = 0;  // the engine of the last one of them
+  for (size_t engine = 0; engine < held.engines.size(); ++engine) {
+    auto& tasks = held.engines[engine];
+    const bool blamed = crashed && (engine >= engines.size() || engines[engine].blamed);
+    in_flight_ -= tasks.size();
+    // From the back, so that the front one is done again first.
+    for (size_t i = tasks.size(); i-- > 0;) {
+      const auto& task = tasks[i];
+      if (held.trial) {
+        const uint64_t count = i == 0 && (blamed || !crashed) ? InFlight(task) : 0;
+        auto left = NotBegun(task);
+        if (count > 0) {
+          in_flight.push_back(left.front());
+          left.erase(left.begin());
+          at_fault = engine;
+        }
+        for (const auto& member : left) held.trial->Wait(member);
+        continue;
+      }
+      const uint64_t count = i == 0 && blamed ? InFlight(task) : 0;
+      for (uint64_t k = 0; k < count; ++k) {
+        in_flight.push_back({task.task.items[task.item].file, task.next + k});
+      }
+      PutBack(task, count);
+    }
+  }
+  if (held.kept_free) --kept_free_;
+  if (!held.trial) {
+    suspects_.Halve(std::move(in_flight));
+    return Ok();
+  }
+  const int deaths = held.trial->group().deaths + 1;
+  if (crashed && held.trial->group().alone() && in_flight.size() == 1 &&
+      deaths >= settings_.attempts) {
+    const std::string stage = at_fault < engines.size() ? engines[at_fault].stage : "";
+    return GiveUp(in_flight.front(), words, {stage, deaths, ""});
+  }
+  EndOfTrial(held, std::move(in_flight), crashed);
+  return Ok();
+}
+
+// Its worker died.
+void Dispatcher::EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed) {
+  const SuspectGroup& group = held.trial->group();
+  std::vector<SegmentId> waiting = held.trial->waiting();
+  if (group.alone()) {
+    const int deaths = group.deaths + (crashed && !in_flight.empty() ? 1 : 0);
+    in_flight.insert(in_flight.end(), waiting.begin(), waiting.end());
+    suspects_.PutFirst({std::move(in_flight), deaths});
+  } else if (crashed) {
+    // It was one of those in flight; the others are no less suspect than before.
+    suspects_.PutFirst({std::move(waiting)});
+    suspects_.Halve(std::move(in_flight));
+  } else {
+    in_flight.insert(in_flight.end(), waiting.begin(), waiting.end());
+    suspects_.PutFirst({std::move(in_flight)});
+  }
+}
+
+Status Dispatcher::GiveUp(const SegmentId& guilty, const std::string& words, Verdict verdict) {
+  if (!Wanted(guilty)) return Ok();
+  auto* file = Find(guilty.file);
+  verdict.message = "the worker " + words +
+                    (verdict.stage.empty() ? "" : " in stage " + verdict.stage) + ", " +
+                    std::to_string(verdict.deaths) + " times while this segment was alone in it";
+  sink_.Quarantined(*file, guilty.segment, verdict);
+  if (!file->info) {  // it could not even be opened: nothing of it is known
+    return Fault(*file,
+                 {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), verdict.message});
+  }
+  file->accounted.Add(guilty.segment);
+  ++file->crashed_segments;
+  CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, verdict.message));
+  return CloseIfComplete(*file);
+}
+
+}  // namespace consort

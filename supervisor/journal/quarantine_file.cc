@@ -1,0 +1,65 @@
+#include "supervisor/journal/quarantine_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "shared/base/unique_fd.h"
+
+namespace consort {
+namespace {
+
+constexpr size_t kPieceBytes = 256 * 1024;
+
+std::string PathIn(const std::string& folder) { return folder + "/quarantine.jsonl"; }
+
+Status Write(int fd, std::string_view text, const std::string& path) {
+  while (!text.empty()) {
+    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return SystemError("write", path, errno);
+    text.remove_prefix(static_cast<size_t>(put));
+  }
+  return Ok();
+}
+
+}  // namespace
+
+Status RewriteQuarantine(Database& database, const std::string& folder) {
+  const std::string path = PathIn(folder);
+  CONSORT_TRY(const int64_t rows, database.Number("SELECT COUNT(*) FROM quarantine"));
+  if (rows == 0) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError("remove", path, errno);
+    return Ok();
+  }
+  const std::string made = folder + "/.consort-quarantine";
+  UniqueFd file(::open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (!file) return SystemError("create", made, errno);
+  CONSORT_TRY(auto row, database.Prepare("SELECT line FROM quarantine ORDER BY file, segment"));
+  std::string text;
+  for (;;) {
+    CONSORT_TRY(const bool more, row.Step());
+    if (more) text += row.Text(0);
+    if (!more || text.size() >= kPieceBytes) {
+      CONSORT_TRY(Write(file.get(), text, made));
+      text.clear();
+    }
+    if (!more) break;
+  }
+  if (::rename(made.c_str(), path.c_str()) != 0) return SystemError("rename", made, errno);
+  return Ok();
+}
+
+Status AppendToQuarantine(const std::vector<QuarantineRow>& rows, const std::string& folder) {
+  if (rows.empty()) return Ok();
+  const std::string path = PathIn(folder);
+  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!file) return SystemError("open", path, errno);
+  std::string text;
+  for (const auto& row : rows) text += row.line;
+  return Write(file.get(), text, path);
+}
+
+}  // namespace consort
