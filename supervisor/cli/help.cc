@@ -42,6 +42,7 @@ how to split the work:
   -t, --threads N        engine threads in each, or "auto"       [auto]
       --intra N          LibTorch threads in each engine         [1]
       --attempts N       crashes before a segment is given up    [3]
+      --segment-timeout S  seconds until one hangs; 0: never     [60]
       --no-template      start workers by exec instead of fork, for debuggers
 
 what to show, on standard error:

@@ -35,6 +35,16 @@ OpenFile* Dispatcher::Find(uint64_t file) {
   return found == files_.end() ? nullptr : &found->second;
 }
 
+bool Dispatcher::HasWork(uint64_t worker, uint32_t engine) const {
+  const auto found = workers_.find(worker);
+  return found != workers_.end() && !found->second.engines[engine].empty();
+}
+
+bool Dispatcher::OnTrial(uint64_t worker) const {
+  const auto found = workers_.find(worker);
+  return found != workers_.end() && found->second.alone;
+}
+
 // ---- handing out ----
 
 Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engine) {
@@ -293,6 +303,7 @@ void Dispatcher::OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done
     stage_ns_[stage] += ns;
     if (stage != static_cast<size_t>(Stage::kWaiting)) busy_ns += ns;
   }
+  segments_timed_ += held.segments;
   size_.TaskEnded(busy_ns, held.segments);
   if (worker.alone) {
     worker.alone = false;  // it lived: innocent
@@ -343,12 +354,13 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string
     for (size_t i = tasks.size(); i-- > 0;) {
       const auto& task = tasks[i];
       const bool in_hand = i == 0 && task.item < task.task.items.size();
-      if (!in_hand || (!crashed && !held.alone)) {
+      const bool to_blame = crashed && (engine >= engines.size() || engines[engine].blamed);
+      if (!in_hand || (!to_blame && !held.alone)) {
         PutBack(task, std::nullopt);
         continue;
       }
       Suspect suspect{task.task.items[task.item].file, task.next, 0};
-      if (held.alone && trial_) suspect.deaths = trial_->deaths + (crashed ? 1 : 0);
+      if (held.alone && trial_) suspect.deaths = trial_->deaths + (to_blame ? 1 : 0);
       PutBack(task, suspect.segment);
       if (suspect.deaths < settings_.attempts) {
         suspects_.push_back(suspect);
