@@ -9,9 +9,9 @@
 //   task ring    supervisor -> engine   Task records             (shared/record/task.h)
 //   result ring  engine -> supervisor   FileInfo, SegmentTags, … (shared/record/result.h)
 //
-// The supervisor writes header and configs before the worker exists; afterwards `ready` is the
-// only field of the header that changes. Zeroed memory is an empty ring. An engine sleeps on its
-// rings' flags with a futex; the supervisor sleeps in epoll on one eventfd a worker.
+// The supervisor writes header and configs before the worker exists; afterwards `ready` and
+// `dumps` are the only fields of the header that change. Zeroed memory is an empty ring. An engine
+// sleeps on its rings' flags with a futex; the supervisor sleeps in epoll on one eventfd a worker.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,7 @@ using Producer = RingProducer<RealPolicy>;
 using Consumer = RingConsumer<RealPolicy>;
 
 inline constexpr uint64_t kChannelMagic = 0x31'6c'65'6e'6e'61'68'63;  // "channel1"
-inline constexpr uint32_t kChannelVersion = 1;
+inline constexpr uint32_t kChannelVersion = 2;
 inline constexpr uint32_t kTaskRingWords = 4 * 1024;     // 32 KiB: two tasks of ordinary size
 inline constexpr uint32_t kResultRingWords = 16 * 1024;  // 128 KiB: some 1,500 segments of 5 tags
 inline constexpr uint32_t kMaxEngines = 1024;
@@ -47,6 +47,8 @@ struct ChannelHeader {
   uint32_t result_ring_words;
   uint64_t bytes;
   std::atomic<uint32_t> ready;  // set by the worker once its engines run
+  std::atomic<uint32_t>
+      dumps;  // stack dumps the worker has written (shared/channel/dump_request.h)
 };
 static_assert(offsetof(ChannelHeader, ready) == 32);
 

@@ -42,6 +42,7 @@ how to split the work:
   -t, --threads N        engine threads in each, or "auto"       [auto]
       --intra N          LibTorch threads in each engine         [1]
       --attempts N       crashes before a segment is given up    [3]
+      --segment-timeout S  seconds until one hangs; 0: never     [60]
       --max-failures N   end once more than N files failed; N%: more than that
                          share of the files so far, from the 100th file on
       --no-template      start workers by exec instead of fork, for debuggers

@@ -15,6 +15,7 @@ namespace {
 
 constexpr char kCommands[] = "commands: run, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
+constexpr int kMaxSeconds = 1'000'000;
 
 // What the person did wrong; thrown inside this file only.
 struct UsageError {
@@ -30,6 +31,18 @@ int ParseCount(const std::string& option, const std::string& text, const char* a
                      ", not \"" + text + '"'};
   }
   return number;
+}
+
+// Nanoseconds of what is written in seconds.
+int64_t ParseSeconds(const std::string& option, const std::string& text) {
+  double seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+  if (error != std::errc() || at != end || !(seconds >= 0 && seconds <= kMaxSeconds)) {
+    throw UsageError{option + " takes seconds, from 0 (never) to " + std::to_string(kMaxSeconds) +
+                     ", not \"" + text + '"'};
+  }
+  return static_cast<int64_t>(seconds * 1e9);
 }
 
 std::optional<int> ParseCountOrAuto(const std::string& option, const std::string& text) {
@@ -119,6 +132,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   std::string intra = "1";
   std::string attempts = "3";
   std::string max_failures;
+  std::string segment_timeout = "60";
   std::string progress = "auto";
   CLI::App app;
   app.option_defaults()->take_last();
@@ -133,6 +147,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_option("--intra", intra);
   app.add_option("--attempts", attempts);
   const auto* limits = app.add_option("--max-failures", max_failures);
+  app.add_option("--segment-timeout", segment_timeout);
   app.add_flag("--no-template", run.no_template);
   app.add_option("--progress", progress);
   app.add_flag("--quiet", run.quiet);
@@ -143,6 +158,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.intra = ParseCount("--intra", intra, "");
   run.attempts = ParseCount("--attempts", attempts, "");
   if (limits->count() > 0) run.max_failures = ParseMaxFailures(max_failures);
+  run.segment_timeout_ns = ParseSeconds("--segment-timeout", segment_timeout);
   run.progress = ParseProgress(progress);
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
   if (run.restart && run.retry_failed) {

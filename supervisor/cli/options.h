@@ -4,6 +4,7 @@
 // line with a hint below it, exit status 2; help and version go to standard output, exit status 0.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ struct RunOptions {
   int intra = 1;                         // LibTorch threads an engine
   int attempts = 3;
   std::optional<MaxFailures> max_failures;  // nullopt: any number
+  int64_t segment_timeout_ns = 60'000'000'000;  // 0: never
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
   bool mixed = false;         // go on with another CPU, LibTorch or --intra

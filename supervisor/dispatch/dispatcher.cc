@@ -32,6 +32,16 @@ OpenFile* Dispatcher::Find(uint64_t file) {
   return found == files_.end() ? nullptr : &found->second;
 }
 
+bool Dispatcher::HasWork(uint64_t worker, uint32_t engine) const {
+  const auto found = workers_.find(worker);
+  return found != workers_.end() && !found->second.engines[engine].empty();
+}
+
+bool Dispatcher::OnTrial(uint64_t worker) const {
+  const auto found = workers_.find(worker);
+  return found != workers_.end() && found->second.trial.has_value();
+}
+
 // ---- handing out ----
 
 Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engine) {
@@ -273,6 +283,7 @@ void Dispatcher::OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done
     stage_ns_[stage] += ns;
     if (stage != static_cast<size_t>(Stage::kWaiting)) busy_ns += ns;
   }
+  segments_timed_ += held.segments;
   if (worker.trial) {
     for (const auto& member : NotBegun(held)) worker.trial->Wait(member);
     return;

@@ -109,13 +109,20 @@ class Dispatcher {
   // The segments that engines are at.
   std::vector<ResumeSuspect> InHand() const;
 
+  // It holds a task.
+  bool HasWork(uint64_t worker, uint32_t engine) const;
+  // What runs in that worker is on trial.
+  bool OnTrial(uint64_t worker) const;
+
   bool AllDone() const { return list_ended_ && files_.empty(); }
   bool Idle() const { return in_flight_ == 0; }
 
   uint64_t files_done() const { return files_done_; }
   uint64_t segments_done() const { return segments_done_; }
   double audio_seconds() const { return audio_seconds_; }
+  // Of tasks that ended, and how many segments they had.
   const std::array<int64_t, kStageCount>& stage_ns() const { return stage_ns_; }
+  uint64_t segments_timed() const { return segments_timed_; }
 
  private:
   struct HeldTask {
@@ -194,6 +201,7 @@ class Dispatcher {
   uint64_t segments_done_ = 0;
   double audio_seconds_ = 0;
   std::array<int64_t, kStageCount> stage_ns_{};
+  uint64_t segments_timed_ = 0;
 };
 
 }  // namespace consort

@@ -12,6 +12,7 @@ Status Dispatcher::Resume(const ResumePoint& point) {
   segments_done_ = point.segments;
   audio_seconds_ = point.audio_seconds;
   stage_ns_ = point.stage_ns;
+  segments_timed_ = point.segments;
   for (const auto& file : point.open) {
     if (file.info.file >= list_.size() || passed_over_.Contains(file.info.file)) {
       return Error{"the journal names a file that it cannot name"};

@@ -301,7 +301,9 @@ void Fleet::FindStatus(Worker& worker) {
   }
 }
 
-void Fleet::Bury(Worker& worker, const Death& death) {
+void Fleet::Bury(Worker& worker, const Death& reaped) {
+  Death death = reaped;
+  death.why = worker.killed_why_;
   loop_.Remove(worker.wake_.get());
   if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
   ReadRestOfOutput(worker);
@@ -440,8 +442,9 @@ std::optional<int64_t> Fleet::NextTickNs() const {
   return std::nullopt;
 }
 
-void Fleet::Kill(Worker& worker) {
+void Fleet::Kill(Worker& worker, std::string why) {
   worker.killed_by_us_ = true;
+  worker.killed_why_ = std::move(why);
   if (worker.pidfd_) PidfdKill(worker.pidfd_.get());
 }
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "shared/channel/channel.h"
+#include "shared/channel/dump_request.h"
 #include "supervisor/fleet/death.h"
 #include "supervisor/fleet/start_limit.h"
 #include "supervisor/fleet/template_process.h"
@@ -70,6 +71,8 @@ class Worker {
   Consumer& results(uint32_t engine) { return results_[engine]; }
   uint32_t engines() const { return channel_.engine_count(); }
   const WorkerOutput& output() const { return output_; }
+  // Asks for a stack dump; only of one that runs.
+  void AskForDump(uint32_t engine) const { RequestDump(pidfd_.get(), engine); }
 
  private:
   friend class Fleet;
@@ -86,6 +89,7 @@ class Worker {
   UniqueFd pidfd_;
   pid_t pid_ = -1;
   bool killed_by_us_ = false;
+  std::string killed_why_;
   bool was_ready_ = false;
   bool is_template_ = false;  // --no-template: one process
   int64_t requested_ns_ = 0;
@@ -106,8 +110,8 @@ class Fleet {
   void Tick(int64_t now_ns);
   // When Tick wants to be called next at the latest; nullopt: no hurry.
   std::optional<int64_t> NextTickNs() const;
-  // For a worker that breaks the protocol.
-  void Kill(Worker& worker);
+  // For a worker that breaks the protocol, or does what `why` says ("hung for 60 s").
+  void Kill(Worker& worker, std::string why = {});
   // Kills all and waits until no process is left (at most about a second). Nothing is announced.
   void End();
 

@@ -37,6 +37,8 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
                    .labels = bundle.labels.size(),
                    .batch = static_cast<uint64_t>(bundle.manifest.prepared.batch)},
                   list, recorder_),
+      hangs_(Deadlines(options.segment_timeout_ns, bundle.manifest.prepared.batch), dispatcher_,
+             [this](const std::string& line) { Verbose(line); }),
       trace_(options.verbose > 1 ? [this](const std::string& line) { progress_.Message(line); }
                                  : SlotTrace::Say()),
       record_bytes_(kMaxResultBytes) {}
@@ -180,6 +182,7 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
   if (count > 0 && ring.ProducerNeedsWake()) {
     FutexWake(&worker.channel().result_ring(engine)->producer_asleep);
   }
+  if (count > 0) hangs_.Heard(worker, engine);
   taken += count;
   return honest;
 }
@@ -235,6 +238,7 @@ void JobLoop::Dispatch(Worker& worker) {
 
 void JobLoop::WorkerReady(Worker& worker) {
   dispatcher_.AddWorker(worker.id(), worker.engines());
+  hangs_.Ready(worker);
   trace_.Ready(worker);
   hot_.insert(worker.id());
   hand_out_ = true;
@@ -255,11 +259,7 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   size_t taken = 0;
   // All that it had published counts; what is damaged was never published.
   [[maybe_unused]] const bool whole = DrainRings(worker, SIZE_MAX, taken);
-  std::vector<LastSeen> engines;
-  for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-    const uint64_t stage = worker.channel().state(engine).stage.load(std::memory_order_relaxed);
-    engines.push_back({stage < kStageCount ? StageName(static_cast<Stage>(stage)) : ""});
-  }
+  const std::vector<LastSeen> engines = hangs_.Gone(worker);
   if (worker.pid() < 0) return;  // asked for, but never made: it held nothing
   trace_.Gone(worker);
   const bool crashed = death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
@@ -315,6 +315,7 @@ void JobLoop::Tick() {
       if (!worker.results(engine).Empty()) hot_.insert(worker.id());
     }
   });
+  hangs_.Tick(*fleet_, now);
   Check(recorder_.Flush());
   if (checkpoint_) recorder_.StartSync();
   if (pids_changed_) {

@@ -16,6 +16,7 @@
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/job/checkpoint.h"
+#include "supervisor/job/hang_watch.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
 #include "supervisor/job/slot_trace.h"
@@ -84,6 +85,7 @@ class JobLoop : public FleetEvents {
   std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<PssSampler> sampler_;
   UniqueFd signals_;
+  HangWatch hangs_;
   SlotTrace trace_;
   Split split_;
 

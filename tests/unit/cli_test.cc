@@ -38,6 +38,7 @@ TEST(CommandLine, GivesDefaultsToWhatIsNotSaid) {
   EXPECT_EQ(run.engines, std::nullopt);
   EXPECT_EQ(run.intra, 1);
   EXPECT_EQ(run.attempts, 3);
+  EXPECT_EQ(run.segment_timeout_ns, 60'000'000'000);
   EXPECT_EQ(run.progress, RunOptions::Progress::kAuto);
   EXPECT_FALSE(run.restart || run.quiet || run.no_template);
   EXPECT_EQ(run.verbose, 0);
@@ -81,6 +82,15 @@ TEST(CommandLine, TakesEveryOption) {
   EXPECT_TRUE(run.restart && run.no_template);
   EXPECT_EQ(run.verbose, 2);
   EXPECT_EQ(run.operands, (std::vector<std::string>{"a.wav", "-", "dir"}));
+}
+
+TEST(CommandLine, TakesSecondsUntilASegmentHangs) {
+  const auto timeout = [](const std::string& text) {
+    return ParseGood({"run", "-m", "m", "--segment-timeout", text, "x.wav"}).segment_timeout_ns;
+  };
+  EXPECT_EQ(timeout("0"), 0);
+  EXPECT_EQ(timeout("5"), 5'000'000'000);
+  EXPECT_EQ(timeout("0.25"), 250'000'000);
 }
 
 TEST(CommandLine, TakesAutoForTheSplit) {
@@ -148,6 +158,12 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{Run({"--intra", "0"}), "--intra takes a number from 1 to 9999, not \"0\""},
         Mistake{Run({"--attempts", "auto"}),
                 "--attempts takes a number from 1 to 9999, not \"auto\""},
+        Mistake{Run({"--segment-timeout", "-1"}),
+                "--segment-timeout takes seconds, from 0 (never) to 1000000, not \"-1\""},
+        Mistake{Run({"--segment-timeout", "1m"}),
+                "--segment-timeout takes seconds, from 0 (never) to 1000000, not \"1m\""},
+        Mistake{Run({"--segment-timeout", "nan"}),
+                "--segment-timeout takes seconds, from 0 (never) to 1000000, not \"nan\""},
         Mistake{Run({"--progress", "fancy"}),
                 "--progress takes auto, bar, plain or none, not \"fancy\""},
         Mistake{Run({"--quiet", "-v"}), "--quiet and -v exclude each other"},

@@ -32,9 +32,11 @@ TEST(Death, BySigkillFromOutsideIsNobodysFault) {
 }
 
 TEST(Death, ByOurOwnSigkillIsTheWorkersFault) {
-  const Death death = DeathFrom(Signalled(SIGKILL), true);
+  Death death = DeathFrom(Signalled(SIGKILL), true);
   EXPECT_EQ(death.cause, Death::Cause::kByUs);
   EXPECT_EQ(death.Words(), "broke the protocol");
+  death.why = "hung for 60 s";
+  EXPECT_EQ(death.Words(), "hung for 60 s");
 }
 
 TEST(Death, ByAnExitThatNobodyAskedForIsACrash) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "worker/engine/engine.h"
+#include "worker/engine/stack_dump.h"
 
 namespace consort {
 namespace {
@@ -37,7 +38,8 @@ void PinTo(int cpu) {
   _exit(kExitEngineFailed);
 }
 
-void RunEngine(const WorkerLife& life, uint32_t index, std::latch& ready) {
+void RunEngine(const WorkerLife& life, uint32_t index, StackDumps& dumps, std::latch& ready) {
+  dumps.IAm(index);
   pthread_setname_np(pthread_self(), ("engine-" + std::to_string(index)).c_str());
   if (life.intra == 1) PinTo(life.channel->config(index).cpu);
   Engine engine(*life.channel, index, life.wake_fd);
@@ -51,17 +53,21 @@ void RunEngine(const WorkerLife& life, uint32_t index, std::latch& ready) {
 }  // namespace
 
 void LiveAsWorker(const WorkerLife& life) {
+  StackDumps dumps(*life.channel);  // before the first thread: signals are blocked in all of them
   std::latch ready(life.channel->engine_count());
   std::vector<std::thread> engines;
   for (uint32_t i = 0; i < life.channel->engine_count(); ++i) {
-    engines.emplace_back(RunEngine, std::cref(life), i, std::ref(ready));
+    engines.emplace_back(RunEngine, std::cref(life), i, std::ref(dumps), std::ref(ready));
   }
   ready.wait();
   life.channel->header().ready.store(1, std::memory_order_release);
   const uint64_t one = 1;
   [[maybe_unused]] const auto written = write(life.wake_fd, &one, sizeof(one));
-  pollfd supervisor{life.supervisor_pidfd, POLLIN, 0};
-  while (poll(&supervisor, 1, -1) < 0 && errno == EINTR) {
+  pollfd events[] = {{life.supervisor_pidfd, POLLIN, 0}, {dumps.fd(), POLLIN, 0}};
+  for (;;) {
+    if (poll(events, 2, -1) < 0 && errno != EINTR) break;
+    if (events[0].revents != 0) break;
+    if (events[1].revents != 0) dumps.Answer();
   }
   _exit(0);
 }

@@ -1,7 +1,8 @@
 // The life of a worker after the fork: start the engines' threads, then watch.
 //
-// The main thread does nothing but wait for the supervisor's death; the engines end only by an
-// error. The parent-death signal is the first line, this is the second.
+// The main thread does nothing but wait for the supervisor's death, and for its requests to see an
+// engine's stack; the engines end only by an error. The parent-death signal is the first line, this
+// is the second.
 #pragma once
 
 #include "shared/base/unique_fd.h"

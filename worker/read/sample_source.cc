@@ -102,7 +102,7 @@ void SampleSource::FindOggLength() {
 bool SampleSource::CanRead(int64_t sample) {
   window_anchor_ = -1;
   float ignored = 0;
-  return sample >= 0 && file_.Seek(sample) && file_.Read({&ignored, 1}) == 1 && !file_.damaged();
+  return sample >= 0 && file_.Seek(sample) && Read({&ignored, 1}) == 1 && !file_.damaged();
 }
 
 // The first sample in [low, high] that cannot be read, where all below `low` can and `high` cannot.
@@ -130,12 +130,12 @@ const SampleSource::End& SampleSource::FindEnd() {
   std::array<float, kStep> heard;
   file_.Restart();
   int64_t got = 0;
-  while ((got = file_.Read(heard)) == kStep && !file_.damaged()) end.sample += kStep;
+  while ((got = Read(heard)) == kStep && !file_.damaged()) end.sample += kStep;
   if (file_.damaged()) {
     // Again up to this step, then by single samples: the call that meets the damage reports it.
     file_.Restart();
-    for (int64_t at = 0; at < end.sample; at += kStep) file_.Read(heard);
-    while (file_.Read({heard.data(), 1}) == 1 && !file_.damaged()) ++end.sample;
+    for (int64_t at = 0; at < end.sample; at += kStep) Read(heard);
+    while (Read({heard.data(), 1}) == 1 && !file_.damaged()) ++end.sample;
   } else {
     end.sample += got;
   }
@@ -181,7 +181,7 @@ bool SampleSource::SkipTo(int64_t begin) {
   while (at < begin) {
     window_size_ = 0;
     const int64_t wanted = std::min(begin - at, 4 * kStep);
-    if (file_.Read(Grow(wanted)) != wanted || file_.damaged()) return false;
+    if (Read(Grow(wanted)) != wanted || file_.damaged()) return false;
     at += wanted;
   }
   window_size_ = 0;
@@ -192,7 +192,7 @@ bool SampleSource::SkipTo(int64_t begin) {
 bool SampleSource::Extend(int64_t end) {
   const int64_t more = end - WindowEnd();
   if (more <= 0) return true;
-  if (file_.Read(Grow(more)) == more && !file_.damaged()) return true;
+  if (Read(Grow(more)) == more && !file_.damaged()) return true;
   window_anchor_ = -1;
   return false;
 }

@@ -24,11 +24,15 @@
 #include "worker/read/audio_file.h"
 #include "worker/read/read_fault.h"
 #include "worker/read/regular_file.h"
+#include "worker/stage/stage_clock.h"
 
 namespace consort {
 
 class SampleSource {
  public:
+  // `clock`, if any, is told of each step on a long way, and must outlive this.
+  explicit SampleSource(StageClock* clock = nullptr) : clock_(clock) {}
+
   MaybeFault Open(const std::string& path);
   void Close();
 
@@ -60,6 +64,12 @@ class SampleSource {
   bool SkipTo(int64_t begin);
   bool Extend(int64_t end);
 
+  int64_t Read(std::span<float> out) {
+    if (clock_ != nullptr) clock_->Step();
+    return file_.Read(out);
+  }
+
+  StageClock* clock_;
   AudioFile file_;
   FileIdentity identity_;  // of the file that is open, or was open last
   int64_t samples_ = 0;    // kept for a file that is opened again unchanged

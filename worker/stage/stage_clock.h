@@ -33,6 +33,14 @@ class StageClock {
     state_->segment.store(segment, std::memory_order_relaxed);
   }
 
+  // Tells that what may take long gets on.
+  void Step() {
+    if (state_ != nullptr) {
+      state_->steps.store(state_->steps.load(std::memory_order_relaxed) + 1,
+                          std::memory_order_relaxed);
+    }
+  }
+
   // Nanoseconds in each stage since the last call.
   std::array<int64_t, kStageCount> TakeSpent() {
     Enter(stage_);
