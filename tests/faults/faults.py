@@ -1,5 +1,6 @@
 """One harness for all faults: a short job, run with a fault somewhere, then run again to its end."""
 
+import json
 import os
 import pathlib
 import re
@@ -31,6 +32,7 @@ class Job:
         for n in range(self.FILES):
             (self.sounds / f"{n:02d}.flac").symlink_to(flacs[n])
         (self.sounds / "20~throw@1~.flac").symlink_to(max(flacs, key=os.path.getsize))  # one that fails
+        (self.sounds / "25~segv@0~.flac").symlink_to(max(flacs, key=os.path.getsize))  # and one that crashes
         done = self.run(folder / "calm.jsonl")
         assert done.returncode == SOME_FAILED, done.stderr
         self.expected = (folder / "calm.jsonl").read_bytes()
@@ -69,6 +71,8 @@ class Job:
         done = self.run(out, *more)
         assert done.returncode == SOME_FAILED, done.stderr
         assert out.read_bytes() == self.expected
+        told = (out.parent / "out.jsonl.job/quarantine.jsonl").read_text()
+        assert [json.loads(line)["segment"] for line in told.splitlines()] == [0]
         again = self.run(out)
         assert again.returncode == SOME_FAILED and "nothing to do" in again.stderr
 
