@@ -68,11 +68,14 @@ Status Engine::TryNextTask(std::optional<Task>& task) {
 Status Engine::LookAhead(const Task& task, size_t item, uint64_t k) {
   if (!ahead_.wanted()) return Ok();
   if (!next_task_) CONSORT_TRY(TryNextTask(next_task_));
-  std::vector<TaskItem> later(task.items.begin() + static_cast<ptrdiff_t>(item) + 1,
-                              task.items.end());
-  if (later.size() < kMostAheadItems && next_task_) {
-    later.insert(later.end(), next_task_->items.begin(), next_task_->items.end());
-  }
+  std::vector<TaskItem> later;
+  const auto add = [&later](const Task& from, size_t at) {
+    for (; at < from.items.size() && later.size() < kMostAheadItems; ++at) {
+      later.push_back(from.items[at]);
+    }
+  };
+  add(task, item + 1);
+  if (next_task_) add(*next_task_, 0);
   ahead_.Want(PlanAhead(task.items[item], k, segment_bytes_, later), segment_bytes_);
   return Ok();
 }
