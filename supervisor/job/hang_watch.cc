@@ -32,9 +32,6 @@ void HangWatch::Ready(const Worker& worker) { deadlines_.AddWorker(worker.id(), 
 
 void HangWatch::Heard(const Worker& worker, uint32_t engine) {
   deadlines_.Heard(worker.id(), engine);
-  if (sentences_.empty()) return;
-  const auto found = sentences_.find(worker.id());
-  if (found != sentences_.end() && found->second.killed) found->second.blamed[engine] = false;
 }
 
 void HangWatch::Tick(Fleet& fleet, int64_t now_ns) {
@@ -43,15 +40,13 @@ void HangWatch::Tick(Fleet& fleet, int64_t now_ns) {
   fleet.ForEachRunning([&](Worker& worker) { Watch(fleet, worker, now_ns); });
 }
 
-EngineSight HangWatch::Look(Worker& worker, uint32_t engine) const {
+EngineSight HangWatch::StateOf(const Worker& worker, uint32_t engine) {
   const auto& state = worker.channel().state(engine);
   return {.stage = state.stage.load(std::memory_order_relaxed),
           .since_ns = state.since_ns.load(std::memory_order_relaxed),
           .file = state.file.load(std::memory_order_relaxed),
           .segment = state.segment.load(std::memory_order_relaxed),
-          .steps = state.steps.load(std::memory_order_relaxed),
-          .has_work = dispatcher_.HasWork(worker.id(), engine),
-          .unread = !worker.results(engine).Empty()};
+          .steps = state.steps.load(std::memory_order_relaxed)};
 }
 
 void HangWatch::Watch(Fleet& fleet, Worker& worker, int64_t now_ns) {
@@ -61,7 +56,10 @@ void HangWatch::Watch(Fleet& fleet, Worker& worker, int64_t now_ns) {
   uint32_t hung = worker.engines();
   int64_t hung_ns = 0;
   for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-    const int64_t ns = deadlines_.See(worker.id(), engine, Look(worker, engine), on_trial);
+    EngineSight sight = StateOf(worker, engine);
+    sight.has_work = dispatcher_.HasWork(worker.id(), engine);
+    sight.unread = !worker.results(engine).Empty();
+    const int64_t ns = deadlines_.See(worker.id(), engine, sight, on_trial);
     if (ns > hung_ns) {
       hung = engine;
       hung_ns = ns;
@@ -88,16 +86,17 @@ void HangWatch::Watch(Fleet& fleet, Worker& worker, int64_t now_ns) {
 void HangWatch::Kill(Fleet& fleet, Worker& worker, Sentence& sentence, int64_t hung_ns) {
   const uint32_t dumps = worker.channel().header().dumps.load(std::memory_order_relaxed);
   const bool stopped = IsStopped(worker.pid());
+  sentence.blamed.resize(worker.engines());
   for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-    const bool begun = worker.channel().state(engine).stage.load(std::memory_order_relaxed) !=
-                       static_cast<uint64_t>(Stage::kWaiting);
-    sentence.blamed.push_back(begun && (engine == sentence.engine ||
-                                        deadlines_.StoodNs(worker.id(), engine) >= hung_ns / 2));
+    const EngineSight state = StateOf(worker, engine);
+    const bool begun = state.stage != static_cast<uint64_t>(Stage::kWaiting);
+    const bool stands = deadlines_.StoodNs(worker.id(), engine) >= hung_ns / 2;
+    if (begun && (engine == sentence.engine || stands)) sentence.blamed[engine] = state;
   }
   sentence.killed = true;
-  const std::string words = "hung for " +
-                            std::to_string(std::llround(static_cast<double>(hung_ns) * 1e-9)) +
-                            " s" + (stopped ? ", stopped by a signal," : "");
+  const auto seconds = std::llround(static_cast<double>(hung_ns) * 1e-9);
+  const std::string words = std::string("hung") + (stopped ? ", stopped by a signal," : "") +
+                            " for " + std::to_string(seconds) + " s";
   if (dumps == sentence.dumps_before) {
     say_("worker " + std::to_string(worker.pid()) +
          " gave no stack: " + (stopped ? "it is stopped" : "its engine does not take signals"));
@@ -105,15 +104,20 @@ void HangWatch::Kill(Fleet& fleet, Worker& worker, Sentence& sentence, int64_t h
   fleet.Kill(worker, words);
 }
 
-std::vector<LastSeen> HangWatch::Gone(const Worker& worker) {
+bool HangWatch::IsToBlame(const Worker& worker, uint32_t engine) const {
   const auto sentenced = sentences_.find(worker.id());
+  if (sentenced == sentences_.end() || !sentenced->second.killed) return true;  // it crashed
+  const auto& was = sentenced->second.blamed[engine];
+  const EngineSight is = StateOf(worker, engine);
+  return was && was->file == is.file && was->segment == is.segment;  // else it has got on
+}
+
+std::vector<LastSeen> HangWatch::Gone(const Worker& worker) {
   std::vector<LastSeen> engines;
   for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-    const uint64_t stage = worker.channel().state(engine).stage.load(std::memory_order_relaxed);
-    const bool killed = sentenced != sentences_.end() && sentenced->second.killed;
-    engines.push_back({StageOf(stage), !killed || sentenced->second.blamed[engine]});
+    engines.push_back({StageOf(StateOf(worker, engine).stage), IsToBlame(worker, engine)});
   }
-  if (sentenced != sentences_.end()) sentences_.erase(sentenced);
+  sentences_.erase(worker.id());
   deadlines_.RemoveWorker(worker.id());
   return engines;
 }

@@ -5,11 +5,12 @@
 // kill are the segments of the engines that stand still: the one that is past its deadline, and
 // any that has stood for half as long, since in a worker that is stopped, or whose engines wait for
 // each other, nobody can tell which of them is at fault. An engine that had nothing in hand, or got
-// on in the last moment, is not blamed.
+// on in the last moment, is not.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -41,10 +42,12 @@ class HangWatch {
     int64_t asked_ns = 0;
     uint32_t dumps_before = 0;
     bool killed = false;
-    std::vector<bool> blamed;  // by engine, once killed
+    // By engine, once killed: how those looked that are to blame.
+    std::vector<std::optional<EngineSight>> blamed;
   };
 
-  EngineSight Look(Worker& worker, uint32_t engine) const;
+  static EngineSight StateOf(const Worker& worker, uint32_t engine);
+  bool IsToBlame(const Worker& worker, uint32_t engine) const;
   void Watch(Fleet& fleet, Worker& worker, int64_t now_ns);
   void Kill(Fleet& fleet, Worker& worker, Sentence& sentence, int64_t hung_ns);
 

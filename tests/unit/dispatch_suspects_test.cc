@@ -351,5 +351,24 @@ TEST_F(DispatchTrial, ASuspectBeyondAFaultIsForgotten) {
   EXPECT_EQ(sink.text(), LineSink::FaultLine("f0", FaultOf(0, 0)));
 }
 
+TEST_F(DispatchTrial, AnEngineThatIsNotBlamedMakesNoSuspect) {
+  dispatcher_.AddWorker(1, 2);
+  ASSERT_TRUE(Next(1, 0));
+  const auto hung = Next(1, 1);
+  ASSERT_TRUE(hung);
+  const std::vector<LastSeen> seen = {{"forward", false}, {"forward", true}};
+  ASSERT_TRUE(dispatcher_.RemoveWorker(1, true, "hung for 60 s", seen));
+  auto suspects = dispatcher_.Suspects();
+  ASSERT_EQ(suspects.size(), 1U);
+  EXPECT_EQ(suspects[0].file, hung->items[0].file);
+  dispatcher_.AddWorker(2, 1);
+  ASSERT_TRUE(Next(2));
+  EXPECT_TRUE(dispatcher_.OnTrial(2));
+  ASSERT_TRUE(dispatcher_.RemoveWorker(2, true, "hung for 60 s", {{"waiting", false}}));
+  suspects = dispatcher_.Suspects();
+  ASSERT_EQ(suspects.size(), 1U) << "it had not begun: its trial is still to come";
+  EXPECT_EQ(suspects[0].deaths, 0);
+}
+
 }  // namespace
 }  // namespace consort::test

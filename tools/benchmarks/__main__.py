@@ -12,7 +12,7 @@ from benchmarks import common
 
 # In the order in which `all` runs them. Each module has a docstring, whose first line `list`
 # shows, and measure(quick); one with options of its own has parser(), and measure(quick, options).
-NAMES = ("limit", "front-end", "rings", "memory-of-a-list", "weights", "deaths", "allocator", "peers")
+NAMES = ("limit", "front-end", "rings", "memory-of-a-list", "weights", "deaths", "hanging-head", "slow-storage", "allocator", "peers")
 
 
 def load(name):

@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "shared/base/clock.h"
 #include "shared/ring/futex.h"
 
@@ -22,6 +25,7 @@ Engine::Engine(Channel& channel, uint32_t index, int wake_fd)
       wake_fd_(wake_fd),
       clock_(&state_) {
   record_.resize(kMaxTaskBytes);
+  task_bytes_.resize(kMaxTaskBytes);
 }
 
 Status Engine::Run(Pipeline& pipeline) {
@@ -32,24 +36,48 @@ Status Engine::Run(Pipeline& pipeline) {
 }
 
 Result<Task> Engine::NextTask() {
-  std::vector<uint8_t> buffer(kMaxTaskBytes);
   for (;;) {
-    uint32_t type = 0;
-    uint32_t bytes = 0;
-    switch (tasks_.TryPop(buffer.data(), static_cast<uint32_t>(buffer.size()), &type, &bytes)) {
-      case Consumer::Pop::kPopped:
-        if (type != kTaskRecord) return Error{"unknown record in the task ring"};
-        return DecodeTask(buffer.data(), bytes);
-      case Consumer::Pop::kEmpty:
-        if (tasks_.PrepareToSleep()) {
-          FutexWait(&task_ring_->consumer_asleep, 1, kSleepMs);
-          tasks_.CancelSleep();
-        }
-        break;
-      case Consumer::Pop::kCorrupt:
-        return Error{"the task ring is damaged"};
+    std::optional<Task> task = std::exchange(next_task_, std::nullopt);
+    if (!task) CONSORT_TRY(TryNextTask(task));
+    if (task) return *std::move(task);
+    if (tasks_.PrepareToSleep()) {
+      FutexWait(&task_ring_->consumer_asleep, 1, kSleepMs);
+      tasks_.CancelSleep();
     }
   }
+}
+
+Status Engine::TryNextTask(std::optional<Task>& task) {
+  uint32_t type = 0;
+  uint32_t bytes = 0;
+  switch (
+      tasks_.TryPop(task_bytes_.data(), static_cast<uint32_t>(task_bytes_.size()), &type, &bytes)) {
+    case Consumer::Pop::kPopped: {
+      if (type != kTaskRecord) return Error{"unknown record in the task ring"};
+      CONSORT_TRY(task, DecodeTask(task_bytes_.data(), bytes));
+      return Ok();
+    }
+    case Consumer::Pop::kEmpty:
+      return Ok();
+    case Consumer::Pop::kCorrupt:
+      break;
+  }
+  return Error{"the task ring is damaged"};
+}
+
+Status Engine::LookAhead(const Task& task, size_t item, uint64_t k) {
+  if (!ahead_.wanted()) return Ok();
+  if (!next_task_) CONSORT_TRY(TryNextTask(next_task_));
+  std::vector<TaskItem> later;
+  const auto add = [&later](const Task& from, size_t at) {
+    for (; at < from.items.size() && later.size() < kMostAheadItems; ++at) {
+      later.push_back(from.items[at]);
+    }
+  };
+  add(task, item + 1);
+  if (next_task_) add(*next_task_, 0);
+  ahead_.Want(PlanAhead(task.items[item], k, segment_bytes_, later), segment_bytes_);
+  return Ok();
 }
 
 Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
@@ -57,7 +85,7 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   const int64_t deadline_ns = MonotonicNs() + task.time_slice_ns;
   for (size_t i = 0; i < task.items.size(); ++i) {
     if (i > 0 && MonotonicNs() > deadline_ns) break;
-    CONSORT_TRY(RunItem(task.items[i], pipeline, deadline_ns));
+    CONSORT_TRY(RunItem(task, i, pipeline, deadline_ns));
   }
   clock_.Enter(Stage::kPost);
   CONSORT_TRY(Publish(TaskDone{task.id, clock_.TakeSpent()}));
@@ -66,18 +94,24 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   return Ok();
 }
 
-Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns) {
+Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64_t deadline_ns) {
+  const TaskItem& item = task.items[index];
   clock_.AtSegment(item.file, item.first_segment);
   clock_.Enter(Stage::kValidate);
   FileInfo info;
+  const int64_t opening_ns = MonotonicNs();
   if (auto fault = pipeline.Open(item.path, info)) {
     return PublishFault(std::move(*fault), item.file, item.first_segment);
   }
+  ahead_.Took(MonotonicNs() - opening_ns);
   info.file = item.file;
   CONSORT_TRY(Publish(info));
   const auto count = static_cast<uint64_t>(pipeline.SegmentCount());
   const uint64_t end = std::min(count, item.first_segment + item.segment_count);
   const auto batch = static_cast<uint64_t>(pipeline.batch());
+  segment_bytes_ =
+      static_cast<double>(info.size_bytes) / static_cast<double>(std::max<uint64_t>(1, count));
+  const uint64_t piece = PieceSegments(segment_bytes_);
   SegmentTags result;
   result.file = item.file;
   for (uint64_t k = item.first_segment; k < end; ++k) {
@@ -85,10 +119,13 @@ Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadlin
     // counts.
     if (k > item.first_segment && k % batch == 0 && MonotonicNs() > deadline_ns) break;
     clock_.AtSegment(item.file, k);
+    if ((k - item.first_segment) % piece == 0) CONSORT_TRY(LookAhead(task, index, k));
+    const int64_t read_ns = clock_.spent_ns(Stage::kRead);
     result.segment = k;
     result.tags.clear();
     auto fault = pipeline.Run(static_cast<int64_t>(k), static_cast<int64_t>(end), result.tags);
     clock_.Enter(Stage::kPost);
+    ahead_.Took(clock_.spent_ns(Stage::kRead) - read_ns);
     if (fault) {
       CONSORT_TRY(PublishFault(std::move(*fault), item.file, k));
       break;

@@ -5,11 +5,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "shared/base/unique_fd.h"
 #include "shared/channel/channel.h"
 #include "shared/record/task.h"
+#include "worker/ahead/read_ahead.h"
 #include "worker/engine/pipeline.h"
 #include "worker/stage/stage_clock.h"
 
@@ -27,9 +29,13 @@ class Engine {
 
  private:
   Result<Task> NextTask();
+  // The next task if it is there already.
+  Status TryNextTask(std::optional<Task>& task);
+  // Has what comes after segment `k` of the task's item read from storage meanwhile.
+  Status LookAhead(const Task& task, size_t item, uint64_t k);
   Status RunTask(const Task& task, Pipeline& pipeline);
   // Stops between two segments when the task's time is over.
-  Status RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns);
+  Status RunItem(const Task& task, size_t index, Pipeline& pipeline, int64_t deadline_ns);
   Status PublishFault(FileFault fault, uint64_t file, uint64_t segment);
   template <typename Record>
   Status Publish(const Record& record);
@@ -42,6 +48,10 @@ class Engine {
   int wake_fd_;
   StageClock clock_;
   std::vector<uint8_t> record_;
+  std::vector<uint8_t> task_bytes_;
+  std::optional<Task> next_task_;  // taken from the ring to look ahead
+  double segment_bytes_ = 0;       // of the file that was opened last
+  ReadAhead ahead_;
 };
 
 }  // namespace consort

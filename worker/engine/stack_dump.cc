@@ -29,11 +29,15 @@ void WriteStack(int) {
 
 }  // namespace
 
-StackDumps::StackDumps(Channel& channel) : channel_(channel), threads_(channel.engine_count()) {
-  g_dumps = &channel.header().dumps;
-  // The first call loads libgcc_s, which no handler may do.
+// The first call loads libgcc_s, which no handler may do.
+void PrepareStackDumps() {
   void* frames[1];
   backtrace(frames, 1);
+}
+
+StackDumps::StackDumps(Channel& channel) : channel_(channel), threads_(channel.engine_count()) {
+  g_dumps = &channel.header().dumps;
+  PrepareStackDumps();
   struct sigaction action {};
   action.sa_handler = WriteStack;
   action.sa_flags = SA_RESTART;

@@ -16,6 +16,9 @@
 
 namespace consort {
 
+// Before a template forks: what the first stack dump of a process loads is then there in all.
+void PrepareStackDumps();
+
 class StackDumps {
  public:
   // In the worker's main thread, before its first other thread. `channel` must outlive this, and

@@ -41,6 +41,9 @@ class StageClock {
     }
   }
 
+  // In stays that have ended, since the last TakeSpent.
+  int64_t spent_ns(Stage stage) const { return spent_ns_[static_cast<size_t>(stage)]; }
+
   // Nanoseconds in each stage since the last call.
   std::array<int64_t, kStageCount> TakeSpent() {
     Enter(stage_);

@@ -14,6 +14,7 @@
 
 #include "shared/base/pidfd.h"
 #include "shared/channel/template_link.h"
+#include "worker/engine/stack_dump.h"
 #include "worker/engine/watch.h"
 #include "worker/template/heap.h"
 
@@ -40,6 +41,7 @@ class Template {
     sigaddset(&child_signal, SIGCHLD);
     sigprocmask(SIG_BLOCK, &child_signal, nullptr);
     children_ = UniqueFd(signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK));
+    PrepareStackDumps();
     ReleaseFreeMemory();
     TemplateMessage ready;
     ready.type = TemplateMessage::Type::kReady;

@@ -1,0 +1,59 @@
+"""Where storage is slow, engines read ahead; no byte of the results depends on it."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from program import SOME_FAILED
+
+SHIM = pathlib.Path(__file__).resolve().parents[2] / "tools/benchmarks/slow_storage.c"
+
+
+@pytest.fixture(scope="module")
+def shim(tmp_path_factory):
+    path = tmp_path_factory.mktemp("shim") / "slow_storage.so"
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", path, SHIM, "-ldl", "-lpthread"], check=True)
+    return path
+
+
+def threads_of(job):
+    names = []
+    for it in job.workers():
+        for task in pathlib.Path(f"/proc/{it.pid}/task").glob("*/comm"):
+            try:
+                names.append(task.read_text().strip())
+            except OSError:  # it ended meanwhile
+                pass
+    return names
+
+
+def run_watched(start_consort, *words, env):
+    """The Run, and whether a thread that reads ahead was seen."""
+    job, seen = start_consort(*words, env=env), False
+    while job.popen.poll() is None:
+        seen = seen or "read-ahead" in threads_of(job)
+    return job.wait(), seen
+
+
+def test_what_is_read_ahead_changes_no_byte(start_consort, tmp_path, sounds, cnn14_quarter, shim):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n, sound in enumerate(sounds.flacs[:30]):
+        shutil.copy(sound, folder / f"{n:02d}.flac")
+    (folder / "empty.wav").touch()
+    os.mkfifo(folder / "fifo.wav")
+    names = sorted(os.listdir(folder))
+    listing = tmp_path / "list"
+    listing.write_text("".join(f"sounds/{name}\nsounds/gone-{name}\n" for name in names))
+    slow = {"LD_PRELOAD": str(shim), "CONSORT_SLOW_UNDER": str(folder), "CONSORT_SLOW_MS": "20"}
+    seen, results = {}, {}
+    for way, env in (("quick", {}), ("slow", slow), ("off", slow | {"CONSORT_READ_AHEAD": "0"})):
+        out = tmp_path / f"{way}.jsonl"
+        run, seen[way] = run_watched(start_consort, "run", "-m", cnn14_quarter, "-o", out, "-p", 2, listing, env=env)
+        assert run.exit == SOME_FAILED, run.stderr
+        results[way] = out.read_bytes()
+    assert seen["slow"] and not seen["off"]
+    assert results["slow"] == results["quick"] == results["off"]
