@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "worker/template/last_resort.h"
 #include "worker/template/template.h"
 
 namespace consort {
@@ -24,6 +25,8 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   CLI11_PARSE(app, argc, argv);
 
   if (!TieToParent(options.supervisor, "consort-tmpl")) return 1;
+  RaiseOomScore(kTemplateOomScore);
+  LeaveNoCore();
   auto bundle = LoadBundle(options.bundle);
   if (!bundle) FailAsTemplate(options.control_fd, bundle.error());
   // The arena holds the weights of the bundle that the job began with.

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "shared/channel/template_link.h"
 #include "worker/engine/watch.h"
 #include "worker/template/heap.h"
+#include "worker/template/last_resort.h"
 
 namespace consort {
 namespace {
@@ -135,9 +135,7 @@ class Template {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    // A core a crash would fill the disk, and delay the news of the death by seconds.
-    const rlimit no_core{0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
+    RaiseOomScore(kWorkerOomScore - kTemplateOomScore);
     auto channel = Channel::Attach(std::move(request.fds[0]));
     if (!channel) _exit(1);
     channel.value().CloseFd();
