@@ -21,6 +21,7 @@ Dispatcher::Dispatcher(const DispatchSettings& settings, FileList& list, ResultS
     : settings_(settings),
       list_(list),
       sink_(sink),
+      kills_(settings.attempts),
       unopened_(list.size()),
       list_ended_(list.size() == 0) {}
 
@@ -28,6 +29,19 @@ void Dispatcher::AddWorker(uint64_t worker, uint32_t engines) {
   workers_[worker].engines.resize(engines);
   workers_[worker].lied.resize(engines);
   engines_ += engines;
+}
+
+void Dispatcher::Retire(uint64_t worker) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return;
+  found->second.retiring = true;
+  // Kept free for a suspect that it has not been given: another worker takes it.
+  if (trial_worker_ == worker && !found->second.alone) trial_worker_ = 0;
+}
+
+bool Dispatcher::Holds(uint64_t worker) const {
+  const auto found = workers_.find(worker);
+  return found != workers_.end() && !found->second.empty();
 }
 
 OpenFile* Dispatcher::Find(uint64_t file) {
@@ -41,7 +55,7 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   const auto found = workers_.find(worker);
   if (draining_ || found == workers_.end()) return std::optional<Task>();
   auto& held = found->second;
-  if (held.alone || held.engines[engine].size() >= settings_.tasks_ahead ||
+  if (held.alone || held.retiring || held.engines[engine].size() >= settings_.tasks_ahead ||
       std::find(held.lied.begin(), held.lied.end(), true) != held.lied.end()) {
     return std::optional<Task>();
   }
@@ -328,6 +342,15 @@ void Dispatcher::PutBack(const HeldTask& held, std::optional<uint64_t> without_s
   }
 }
 
+std::vector<UnexplainedKills::SegmentId> Dispatcher::InHand(const HeldWorker& worker) {
+  std::vector<UnexplainedKills::SegmentId> found;
+  for (const auto& tasks : worker.engines) {
+    if (tasks.empty() || tasks.front().item >= tasks.front().task.items.size()) continue;
+    found.emplace_back(tasks.front().task.items[tasks.front().item].file, tasks.front().next);
+  }
+  return found;
+}
+
 Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string& words,
                                 const std::vector<LastSeen>& engines) {
   const auto found = workers_.find(worker);
@@ -336,6 +359,7 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string
   workers_.erase(found);
   engines_ -= held.engines.size();
   if (trial_worker_ == worker) trial_worker_ = 0;
+  if (!crashed) crashed = kills_.Count(InHand(held), held.alone);
   for (size_t engine = 0; engine < held.engines.size(); ++engine) {
     auto& tasks = held.engines[engine];
     in_flight_ -= tasks.size();
@@ -389,6 +413,7 @@ Status Dispatcher::Fault(OpenFile& file, const FileFault& fault) {
 Status Dispatcher::CloseIfComplete(OpenFile& file) {
   if (!file.complete()) return Ok();
   ++files_done_;
+  kills_.Forget(file.index);
   const Status done = sink_.FileDone(file);
   files_.erase(uint64_t{file.index});
   return done;

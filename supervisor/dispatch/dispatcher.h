@@ -7,10 +7,10 @@
 // lie is a lie too: were its TaskDone believed, the segment that makes it lie would never be found.
 //
 // Suspects. A segment in flight when its worker crashed is run again alone: in a worker that holds
-// nothing else. It is guilty after `attempts` crashes while alone. A SIGKILL that we did not send
-// is nobody's fault and makes no suspect. So a guilty segment costs at most attempts + 1 deaths,
-// and a file that cannot even be opened no more: until one worker has opened it, no other is given
-// any of it.
+// nothing else. It is guilty after `attempts` crashes while alone. A SIGKILL that nobody explains
+// is nobody's fault and makes no suspect, unless it comes again and again (unexplained_kills.h). So
+// a guilty segment costs at most attempts + 1 deaths, and a file that cannot even be opened no
+// more: until one worker has opened it, no other is given any of it.
 #pragma once
 
 #include <array>
@@ -30,6 +30,7 @@
 #include "shared/record/task.h"
 #include "supervisor/dispatch/file_table.h"
 #include "supervisor/dispatch/resume_point.h"
+#include "supervisor/dispatch/unexplained_kills.h"
 #include "supervisor/plan/list.h"
 #include "supervisor/plan/task_size.h"
 
@@ -88,6 +89,9 @@ class Dispatcher {
 
   // Hand out nothing new.
   void Drain() { draining_ = true; }
+  // Nothing new to this worker, which is to be replaced once it holds nothing.
+  void Retire(uint64_t worker);
+  bool Holds(uint64_t worker) const;
 
   // For whoever keeps where to go on: files that were opened and have not ended, in order.
   void ForEachOpen(const std::function<void(const OpenFile&)>& each) const;
@@ -116,6 +120,7 @@ class Dispatcher {
     std::vector<std::deque<HeldTask>> engines;
     std::vector<bool> lied;  // by engine
     bool alone = false;      // runs a suspect
+    bool retiring = false;   // takes nothing more
     bool empty() const {
       for (const auto& held : engines) {
         if (!held.empty()) return false;
@@ -150,6 +155,7 @@ class Dispatcher {
   Status OnFault(HeldTask& held, const FileFault& fault, bool& honest);
   void OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done);
   void NextItem(HeldTask& held);
+  static std::vector<UnexplainedKills::SegmentId> InHand(const HeldWorker& worker);
   void PutBack(const HeldTask& held, std::optional<uint64_t> without_segment);
   Status Fault(OpenFile& file, const FileFault& fault);
   Status GiveUp(const Suspect& suspect, const std::string& words, const std::string& stage);
@@ -159,6 +165,7 @@ class Dispatcher {
   FileList& list_;
   ResultSink& sink_;
   TaskSize size_;
+  UnexplainedKills kills_;
   std::unordered_map<uint64_t, HeldWorker> workers_;
   std::map<uint64_t, OpenFile> files_;  // by index
   std::deque<Range> again_;             // to be handed out again, first

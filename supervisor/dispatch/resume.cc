@@ -116,11 +116,7 @@ std::vector<ResumeSuspect> Dispatcher::Suspects() const {
 std::vector<ResumeSuspect> Dispatcher::InHand() const {
   std::vector<ResumeSuspect> found;
   for (const auto& [id, worker] : workers_) {
-    for (const auto& engine : worker.engines) {
-      if (engine.empty() || engine.front().item >= engine.front().task.items.size()) continue;
-      const auto& held = engine.front();
-      found.push_back({held.task.items[held.item].file, held.next, 0});
-    }
+    for (const auto& [file, segment] : InHand(worker)) found.push_back({file, segment, 0});
   }
   return found;
 }
