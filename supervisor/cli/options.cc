@@ -32,6 +32,21 @@ int ParseCount(const std::string& option, const std::string& text, const char* a
   return number;
 }
 
+// K, M and G of 1024.
+Size ParseSize(const std::string& option, const std::string& text) {
+  constexpr std::string_view kUnits = "KMG";
+  uint64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, number);
+  const size_t unit = at == end ? 0 : kUnits.find(*at);
+  const int shift = at == end ? 0 : static_cast<int>(10 * (unit + 1));
+  const bool whole = at == end || (unit != std::string_view::npos && at + 1 == end);
+  if (error != std::errc() || !whole || number < 1 || number > (uint64_t{1} << 60 >> shift)) {
+    throw UsageError{option + " takes a size such as 800M or 12G, not \"" + text + '"'};
+  }
+  return {static_cast<int64_t>(number << shift), text};
+}
+
 std::optional<int> ParseCountOrAuto(const std::string& option, const std::string& text) {
   if (text == "auto") return std::nullopt;
   return ParseCount(option, text, " or \"auto\"");
@@ -100,6 +115,8 @@ RunOptions ParseRun(std::span<const std::string> words) {
   std::string engines = "auto";
   std::string intra = "1";
   std::string attempts = "3";
+  std::string memory_limit;
+  std::string worker_memory_limit;
   std::string progress = "auto";
   CLI::App app;
   app.option_defaults()->take_last();
@@ -113,6 +130,8 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_option("-t,--threads", engines);
   app.add_option("--intra", intra);
   app.add_option("--attempts", attempts);
+  const auto* limit = app.add_option("--memory-limit", memory_limit);
+  const auto* worker_limit = app.add_option("--worker-memory-limit", worker_memory_limit);
   app.add_flag("--no-template", run.no_template);
   app.add_option("--progress", progress);
   app.add_flag("--quiet", run.quiet);
@@ -122,6 +141,10 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.engines = ParseCountOrAuto("-t", engines);
   run.intra = ParseCount("--intra", intra, "");
   run.attempts = ParseCount("--attempts", attempts, "");
+  if (!limit->empty()) run.memory_limit = ParseSize("--memory-limit", memory_limit);
+  if (!worker_limit->empty()) {
+    run.worker_memory_limit = ParseSize("--worker-memory-limit", worker_memory_limit);
+  }
   run.progress = ParseProgress(progress);
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
   if (run.restart && run.retry_failed) {

@@ -4,12 +4,19 @@
 // line with a hint below it, exit status 2; help and version go to standard output, exit status 0.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace consort {
+
+// An amount of memory.
+struct Size {
+  int64_t bytes = 0;  // 0: not given
+  std::string text;   // as typed
+};
 
 struct RunOptions {
   std::string bundle;                    // -m
@@ -19,6 +26,8 @@ struct RunOptions {
   std::optional<int> engines;            // -t, at least 1; nullopt: auto
   int intra = 1;                         // LibTorch threads an engine
   int attempts = 3;
+  Size memory_limit;         // of all processes together
+  Size worker_memory_limit;  // of what a worker has to itself
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
   bool mixed = false;         // go on with another CPU, LibTorch or --intra

@@ -7,15 +7,18 @@ namespace consort {
 
 struct Death {
   enum class Cause {
-    kCrashed,  // by a signal of its own doing, or an exit nobody asked for
-    kKilled,   // SIGKILL from outside, or with its template: nobody's fault
-    kByUs,     // we killed it, since it broke the protocol
-    kUnknown,  // its template died before it could tell
+    kCrashed,      // by a signal of its own doing, or an exit nobody asked for
+    kKilled,       // SIGKILL from outside, or with its template: nobody's fault
+    kByUs,         // we killed it, for what it did
+    kUnknown,      // its template died before it could tell
+    kOutOfMemory,  // the kernel killed it for memory
+    kRetired,      // we ended it when it had finished its tasks, to put another in its place
   } cause = Cause::kUnknown;
-  int signal = 0;     // if it ended by one
-  int exit_code = 0;  // if it exited
+  int signal = 0;        // if it ended by one
+  int exit_code = 0;     // if it exited
+  std::string why = {};  // of kByUs: what it did
 
-  // "was ended by SIGSEGV", "exited with status 7", "broke the protocol", "ended".
+  // "was ended by SIGSEGV", "exited with status 7", "ended"; `why`, or "broke the protocol".
   std::string Words() const;
 };
 

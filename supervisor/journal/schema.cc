@@ -8,13 +8,13 @@ constexpr int64_t kApplicationId = 0x434e5354;  // "CNST"
 constexpr const char* kTables = R"(
 BEGIN IMMEDIATE;
 PRAGMA application_id = 1129206612;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 CREATE TABLE IF NOT EXISTS job (
   id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER, switching INTEGER, entries INTEGER,
   bytes INTEGER, head INTEGER, head_segment INTEGER, head_bytes INTEGER, files_done INTEGER,
   segments INTEGER, audio_seconds REAL, elapsed_ns INTEGER, stage_ns BLOB,
   workers_crashed INTEGER, workers_killed INTEGER, templates_crashed INTEGER,
-  templates_killed INTEGER, idle_starts INTEGER, anew INTEGER);
+  templates_killed INTEGER, idle_starts INTEGER, anew INTEGER, workers_replaced INTEGER);
 CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS files (
   file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,

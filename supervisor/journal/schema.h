@@ -8,7 +8,7 @@
 
 namespace consort {
 
-inline constexpr int kJournalVersion = 1;
+inline constexpr int kJournalVersion = 2;
 
 // Ok for an empty database and for a journal of this version.
 Status CheckSchema(Database& database, const std::string& path);
