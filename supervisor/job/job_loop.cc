@@ -51,8 +51,9 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   fleet_ = std::make_unique<Fleet>(std::move(fleet.plan), *loop_, *this);
   memory_ = std::make_unique<MemoryKeeper>(
       options_, std::move(fleet.memory), *fleet_, dispatcher_,
-      [this](const std::string& line) { progress_.Message(line); },
-      [this](const std::string& line) { Verbose(line); });
+      MemoryKeeper::Say{[this](const std::string& line) { progress_.Message(line); },
+                        [this](const std::string& line) { Verbose(line); },
+                        [this](const Error& error) { FleetFailed(error); }});
   CONSORT_TRY(fleet_->Start());
   auto ended = Loop();
   fleet_->End();

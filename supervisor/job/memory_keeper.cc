@@ -17,6 +17,12 @@ constexpr int64_t kLimitPauseNs = 100'000'000;
 // Then full rounds may cost 1 % of a CPU.
 constexpr int64_t kLimitFullPauseToCost = 100;
 
+// So many workers ended for their memory, and nothing done in between: then the limit is too small
+// for the model, and no segment is to blame. A few segments that take memory without end, at work
+// in one worker at the same time, are fewer.
+constexpr int kMostEnded = 10;
+constexpr int kMostEndedAnAttempt = 4;
+
 MemorySampler::Settings SamplerSettings(bool limit_of_workers, bool limit_of_tree) {
   MemorySampler::Settings settings;
   if (limit_of_workers || limit_of_tree) settings.pause_ns = kLimitPauseNs;
@@ -35,12 +41,12 @@ uint64_t SegmentsDone(const Worker& worker) {
 }  // namespace
 
 MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fleet,
-                           Dispatcher& dispatcher, Say say, Say verbose)
+                           Dispatcher& dispatcher, Say say)
     : limit_(limit),
       fleet_(fleet),
       dispatcher_(dispatcher),
       say_(std::move(say)),
-      verbose_(std::move(verbose)),
+      most_ended_(kMostEnded + kMostEndedAnAttempt * options.attempts),
       workers_(options.worker_memory_limit.bytes,
                "--worker-memory-limit " + options.worker_memory_limit.text),
       tree_(std::move(limit)),
@@ -55,6 +61,7 @@ void MemoryKeeper::Ready(const Worker& worker, int64_t now_ns) {
 Death MemoryKeeper::Gone(const Worker& worker, const Death& death, int64_t now_ns) {
   workers_.Gone(worker.id());
   retiring_.erase(worker.id());
+  ended_.erase(worker.id());
   Changed();
   return worker.pid() > 0 ? Explained(death, now_ns) : death;
 }
@@ -104,11 +111,11 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
     case WorkerMemory::Verdict::kFine:
       return;
     case WorkerMemory::Verdict::kReplace:
-      verbose_("worker " + std::to_string(worker->pid()) + " " + words +
-               "; it is replaced once it has finished its tasks");
+      say_.verbose("worker " + std::to_string(worker->pid()) + " " + words +
+                   "; it is replaced once it has finished its tasks");
       return Retire(*worker);
     case WorkerMemory::Verdict::kEnd:
-      return fleet_.Kill(*worker, words);
+      return End(*worker, words);
   }
 }
 
@@ -124,27 +131,38 @@ void MemoryKeeper::JudgeTree(const MemorySample& sample, int64_t now_ns) {
     case TreeMemory::Step::kNone:
       return;
     case TreeMemory::Step::kReplaceLargest:
-      verbose_(found + "worker " + std::to_string(worker->pid()) +
-               " is replaced once it has finished its tasks");
+      say_.verbose(found + "worker " + std::to_string(worker->pid()) +
+                   " is replaced once it has finished its tasks");
       return Retire(*worker);
     case TreeMemory::Step::kOneFewer:
       fleet_.CloseSlot(worker->slot());
-      say_(found + "from now on " + std::to_string(fleet_.workers_wanted()) +
-           (fleet_.workers_wanted() == 1 ? " worker" : " workers"));
+      say_.always(found + "from now on " + std::to_string(fleet_.workers_wanted()) +
+                  (fleet_.workers_wanted() == 1 ? " worker" : " workers"));
       return Retire(*worker);
     case TreeMemory::Step::kEndLargest:
-      return fleet_.Kill(*worker,
-                         "used " + Bytes(largest->anonymous_bytes) +
-                             " of memory, with which all processes together had more than " +
-                             limit_.name + ",");
+      return End(*worker, "used " + Bytes(largest->anonymous_bytes) +
+                              " of memory, with which all processes together had more than " +
+                              limit_.name + ",");
     case TreeMemory::Step::kTell:
-      say_("warning: " + found + "one worker is left, and it goes on");
+      say_.always("warning: " + found + "one worker is left, and it goes on");
   }
 }
 
 void MemoryKeeper::Retire(const Worker& worker) {
   if (!retiring_.try_emplace(worker.id()).second) return;
   dispatcher_.Retire(worker.id());
+}
+
+void MemoryKeeper::End(Worker& worker, const std::string& words) {
+  if (!ended_.insert(worker.id()).second) return;
+  fleet_.Kill(worker, words);
+  const uint64_t segments = dispatcher_.segments_done();
+  ended_in_a_row_ = segments == segments_at_end_ ? ended_in_a_row_ + 1 : 1;
+  segments_at_end_ = segments;
+  if (ended_in_a_row_ <= most_ended_) return;
+  say_.failed(Error{"worker after worker " + words + ", and none of them finished a segment",
+                    "give a larger limit; the same command goes on where it was, and "
+                    "--retry-failed does again what was given up"});
 }
 
 void MemoryKeeper::EndRetired() {

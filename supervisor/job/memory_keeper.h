@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
+#include <set>
 #include <string>
 
 #include "supervisor/cli/options.h"
@@ -24,11 +24,16 @@ namespace consort {
 
 class MemoryKeeper {
  public:
-  using Say = std::function<void(const std::string&)>;
+  // To the job.
+  struct Say {
+    std::function<void(const std::string&)> always;
+    std::function<void(const std::string&)> verbose;  // for those who asked
+    std::function<void(const Error&)> failed;         // it cannot go on
+  };
 
-  // `say`: for everybody; `verbose`: for those who asked. Fleet and dispatcher outlive this.
+  // Fleet and dispatcher outlive this.
   MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fleet, Dispatcher& dispatcher,
-               Say say, Say verbose);
+               Say say);
 
   void Ready(const Worker& worker, int64_t now_ns);
   // Before its tasks are handed out again. What its death really was.
@@ -52,19 +57,23 @@ class MemoryKeeper {
   void JudgeWorker(const MemorySample::OfWorker& sample, int64_t now_ns);
   void JudgeTree(const MemorySample& sample, int64_t now_ns);
   void Retire(const Worker& worker);
+  void End(Worker& worker, const std::string& words);
   void EndRetired();
 
   const TreeLimit limit_;
   Fleet& fleet_;
   Dispatcher& dispatcher_;
   const Say say_;
-  const Say verbose_;
+  const int most_ended_;
   WorkerMemory workers_;
   TreeMemory tree_;
   OomKills oom_kills_;
   int64_t next_look_ns_ = 0;
   bool watch_again_ = true;
   std::map<uint64_t, Retiring> retiring_;
+  std::set<uint64_t> ended_;      // for their memory; not gone yet
+  int ended_in_a_row_ = 0;        // without a segment done in between
+  uint64_t segments_at_end_ = 0;  // done when the last one was ended
   MemorySampler sampler_;
 };
 

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 import processes
-from program import DONE, SOME_FAILED, by_file, read_results
+from program import DONE, FAILED, SOME_FAILED, by_file, read_results
 
 SLOW = {"CONSORT_NULL_SEGMENT_US": "10000"}
 NEWLINE = b"\n"
@@ -78,7 +78,7 @@ def test_a_segment_that_takes_memory_without_end_costs_its_own_line_alone(run_co
                                                                           short_segments, split):
     folder, clean = folder_of({7: "~hog@3~"}), folder_of({}, "clean")
     run = run_consort("run", "-m", short_segments, "-o", tmp_path / "out.jsonl", "-p", split[0], "-t", split[1],
-                      "--worker-memory-limit", "200M", "--attempts", 2, folder, env=SLOW)
+                      "--worker-memory-limit", "200M", "--attempts", 2, folder)
     assert run.exit == SOME_FAILED, run.stderr
     files = by_file(read_results(tmp_path / "out.jsonl"))
     hog = f"{folder}/07~hog@3~.flac"
@@ -94,6 +94,17 @@ def test_a_segment_that_takes_memory_without_end_costs_its_own_line_alone(run_co
     of = lambda name, all_: [{**line, "file": ""} for line in all_[name]]
     for name in without(files, hog):
         assert of(name, files) == of(name.replace(str(folder), str(clean)), calm)
+
+
+def test_a_limit_below_what_a_worker_needs_ends_the_job_before_all_is_given_up(run_consort, tmp_path, folder_of,
+                                                                               short_segments):
+    folder = folder_of({n: "~sleep300~" for n in range(30)})
+    limited = ["run", "-m", short_segments, "-o", tmp_path / "out.jsonl", "-p", 2, "--attempts", 1, folder]
+    run = run_consort(*limited, "--worker-memory-limit", "100K")
+    assert run.exit == FAILED
+    assert re.search(r"worker after worker used .* of private memory, more than --worker-memory-limit 100K, and none of "
+                     r"them finished a segment", run.stderr_lines()[-1]), run.stderr
+    assert len(by_file(read_results(tmp_path / "out.jsonl"))) < 20
 
 
 def test_a_worker_that_creeps_is_replaced_without_any_limit(run_consort, tmp_path, folder_of, short_segments):
