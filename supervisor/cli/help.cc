@@ -45,6 +45,8 @@ how to split the work:
       --segment-timeout S  seconds until one hangs; 0: never     [60]
       --max-failures N   end once more than N files failed; N%: more than that
                          share of the files so far, from the 100th file on
+      --memory-limit SIZE         of all processes together: fewer workers, if need be
+      --worker-memory-limit SIZE  of one worker: beyond it another takes its place
       --no-template      start workers by exec instead of fork, for debuggers
 
 what to show, on standard error:
@@ -55,6 +57,9 @@ what to show, on standard error:
 
 A job that was stopped, killed or cut off goes on with the same command. What it has
 done lies in its folder (--job); "consort status FILE" tells.
+
+A SIZE is in bytes, or in units of 1024: 800M, 12G. Shared memory, such as the
+weights, counts once. A control group's memory limit acts as a --memory-limit.
 
 "auto" is one process for each physical core that this process may use, with one
 thread each; fewer where a memory limit has no room for them. "consort doctor"

@@ -14,6 +14,12 @@
 
 namespace consort {
 
+// An amount of memory.
+struct Size {
+  int64_t bytes = 0;  // 0: not given
+  std::string text;   // as typed
+};
+
 struct RunOptions {
   std::string bundle;                    // -m
   std::string output = "results.jsonl";  // -o; "-" is standard output
@@ -24,6 +30,8 @@ struct RunOptions {
   int attempts = 3;
   std::optional<MaxFailures> max_failures;  // nullopt: any number
   int64_t segment_timeout_ns = 60'000'000'000;  // 0: never
+  Size memory_limit;         // of all processes together
+  Size worker_memory_limit;  // of what a worker has to itself
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
   bool mixed = false;         // go on with another CPU, LibTorch or --intra

@@ -72,6 +72,19 @@ uint64_t Dispatcher::InFlight(const HeldTask& held) const {
   return std::min(group_end, held.end) - held.next;
 }
 
+std::vector<SegmentId> Dispatcher::InHand(const HeldWorker& worker) const {
+  std::vector<SegmentId> found;
+  for (const auto& tasks : worker.engines) {
+    if (tasks.empty()) continue;
+    const auto& held = tasks.front();
+    const uint64_t count = InFlight(held);
+    for (uint64_t k = 0; k < count; ++k) {
+      found.push_back({held.task.items[held.item].file, held.next + k});
+    }
+  }
+  return found;
+}
+
 // Of a trial's task, whose items are one segment each: those behind the item in hand.
 std::vector<SegmentId> Dispatcher::NotBegun(const HeldTask& held) {
   std::vector<SegmentId> left;
@@ -90,6 +103,9 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string
   HeldWorker held = std::move(found->second);
   workers_.erase(found);
   engines_ -= held.engines.size();
+  if (!crashed && !held.empty()) {
+    crashed = kills_.Count(InHand(held), held.trial && held.trial->group().alone());
+  }
   std::vector<SegmentId> in_flight;
   size_t at_fault = 0;  // the engine of the last one of them
   for (size_t engine = 0; engine < held.engines.size(); ++engine) {

@@ -18,6 +18,7 @@ Dispatcher::Dispatcher(const DispatchSettings& settings, FileList& list, ResultS
     : settings_(settings),
       list_(list),
       sink_(sink),
+      kills_(settings.attempts),
       unopened_(list.size()),
       list_ended_(list.size() == 0) {}
 
@@ -25,6 +26,22 @@ void Dispatcher::AddWorker(uint64_t worker, uint32_t engines) {
   workers_[worker].engines.resize(engines);
   workers_[worker].lied.resize(engines);
   engines_ += engines;
+}
+
+void Dispatcher::Retire(uint64_t worker) {
+  const auto found = workers_.find(worker);
+  if (found == workers_.end()) return;
+  found->second.retiring = true;
+  // Kept free for a suspect that it has not been given: another worker takes it.
+  if (found->second.kept_free && !found->second.trial) {
+    found->second.kept_free = false;
+    --kept_free_;
+  }
+}
+
+bool Dispatcher::Holds(uint64_t worker) const {
+  const auto found = workers_.find(worker);
+  return found != workers_.end() && !found->second.empty();
 }
 
 OpenFile* Dispatcher::Find(uint64_t file) {
@@ -48,7 +65,7 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   const auto found = workers_.find(worker);
   if (draining_ || found == workers_.end()) return std::optional<Task>();
   auto& held = found->second;
-  if (held.engines[engine].size() >= settings_.tasks_ahead ||
+  if (held.retiring || held.engines[engine].size() >= settings_.tasks_ahead ||
       std::find(held.lied.begin(), held.lied.end(), true) != held.lied.end()) {
     return std::optional<Task>();
   }
@@ -328,6 +345,7 @@ Status Dispatcher::Fault(OpenFile& file, const FileFault& fault) {
 Status Dispatcher::CloseIfComplete(OpenFile& file) {
   if (!file.complete()) return Ok();
   ++files_done_;
+  kills_.Forget(file.index);
   const Status done = sink_.FileDone(file);
   files_.erase(uint64_t{file.index});
   return done;

@@ -8,10 +8,11 @@
 //
 // Suspects. Segments in flight when their worker crashed are run again in a worker that holds
 // nothing else: in groups, each half of the one before, until a segment is alone in it
-// (suspects.h). That one is guilty after `attempts` crashes. A SIGKILL that we did not send is
-// nobody's fault and makes no suspect. So of n in flight a guilty segment costs at most
-// attempts + max(1, ceil(log2 n)) deaths, and a file that cannot even be opened no more: until one
-// worker has opened it, no other is given any of it. Meanwhile other workers go on with other work.
+// (suspects.h). That one is guilty after `attempts` crashes. A SIGKILL that nobody explains is
+// nobody's fault and makes no suspect, unless it comes again and again (unexplained_kills.h). So of n
+// in flight a guilty segment costs at most attempts + max(1, ceil(log2 n)) deaths, and a file that
+// cannot even be opened no more: until one worker has opened it, no other is given any of it.
+// Meanwhile other workers go on with other work.
 #pragma once
 
 #include <array>
@@ -32,6 +33,7 @@
 #include "supervisor/dispatch/file_table.h"
 #include "supervisor/dispatch/resume_point.h"
 #include "supervisor/dispatch/suspects.h"
+#include "supervisor/dispatch/unexplained_kills.h"
 #include "supervisor/plan/list.h"
 #include "supervisor/plan/task_size.h"
 
@@ -102,6 +104,9 @@ class Dispatcher {
 
   // Hand out nothing new.
   void Drain() { draining_ = true; }
+  // Nothing new to this worker, which is to be replaced once it holds nothing.
+  void Retire(uint64_t worker);
+  bool Holds(uint64_t worker) const;
 
   // For whoever keeps where to go on: files that were opened and have not ended, in order.
   void ForEachOpen(const std::function<void(const OpenFile&)>& each) const;
@@ -138,6 +143,7 @@ class Dispatcher {
     std::vector<bool> lied;      // by engine
     bool kept_free = false;      // takes suspects alone
     std::optional<Trial> trial;  // those that it runs
+    bool retiring = false;       // takes nothing more
     bool empty() const {
       for (const auto& held : engines) {
         if (!held.empty()) return false;
@@ -173,6 +179,7 @@ class Dispatcher {
   Status OnFault(HeldTask& held, const FileFault& fault, bool& honest);
   void OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done);
   void NextItem(HeldTask& held);
+  std::vector<SegmentId> InHand(const HeldWorker& worker) const;
   void PutBack(const HeldTask& held, uint64_t without);
   void EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed);
   Status Fault(OpenFile& file, const FileFault& fault);
@@ -183,6 +190,7 @@ class Dispatcher {
   FileList& list_;
   ResultSink& sink_;
   TaskSize size_;
+  UnexplainedKills kills_;
   std::unordered_map<uint64_t, HeldWorker> workers_;
   std::map<uint64_t, OpenFile> files_;  // by index
   std::deque<Range> again_;             // to be handed out again, first

@@ -121,14 +121,7 @@ std::vector<ResumeSuspect> Dispatcher::Suspects() const {
 std::vector<ResumeSuspect> Dispatcher::InHand() const {
   std::vector<ResumeSuspect> found;
   for (const auto& [id, worker] : workers_) {
-    for (const auto& engine : worker.engines) {
-      if (engine.empty()) continue;
-      const auto& held = engine.front();
-      const uint64_t count = InFlight(held);
-      for (uint64_t k = 0; k < count; ++k) {
-        found.push_back({held.task.items[held.item].file, held.next + k});
-      }
-    }
+    for (const auto& [file, segment] : InHand(worker)) found.push_back({file, segment});
   }
   return found;
 }

@@ -10,6 +10,7 @@
 // Values alone: who runs what, and when, is the dispatcher's.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -24,7 +25,7 @@ namespace consort {
 struct SegmentId {
   uint64_t file = 0;
   uint64_t segment = 0;
-  bool operator==(const SegmentId&) const = default;
+  auto operator<=>(const SegmentId&) const = default;
 };
 
 // To be run together.

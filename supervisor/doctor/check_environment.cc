@@ -97,20 +97,22 @@ std::optional<Finding> CheckThreadVariables(const Survey& survey) {
                  "--intra"};
 }
 
+// Workers leave no core unless they are told to.
 std::optional<Finding> CheckCores(const Survey& survey) {
+  if (survey.Variable("CONSORT_CORE") != "1") return std::nullopt;
   const std::string pattern = survey.Line("/proc/sys/kernel/core_pattern");
   if (pattern.starts_with('|')) {
     return Finding{Level::kNote, "a crash is handed to " + pattern.substr(1, pattern.find(' ') - 1),
                    "a crashed worker is replaced only when that has read its memory; the weights "
                    "are left out",
-                   "sudo sysctl kernel.core_pattern=core"};
+                   "unset CONSORT_CORE"};
   }
   if (survey.core_bytes == 0) return std::nullopt;
   return Finding{
       Level::kNote, "a crash writes a core file (" + pattern + ")",
       "a crashed worker is replaced only when its memory is on the disk; the weights are "
       "left out",
-      "ulimit -c 0"};
+      "unset CONSORT_CORE"};
 }
 
 std::optional<Finding> CheckBundle(const Survey& survey) {

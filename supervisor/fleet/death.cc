@@ -27,6 +27,8 @@ Death DeathFrom(int wait_status, bool by_us) {
 
 std::string Death::Words() const {
   if (cause == Cause::kByUs) return why.empty() ? "broke the protocol" : why;
+  if (cause == Cause::kOutOfMemory) return "was ended by the kernel for memory";
+  if (cause == Cause::kRetired) return "was replaced";
   if (signal != 0) return "was ended by " + SignalName(signal);
   if (cause == Cause::kUnknown) return "ended";
   return "exited with status " + std::to_string(exit_code);

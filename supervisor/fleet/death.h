@@ -7,10 +7,12 @@ namespace consort {
 
 struct Death {
   enum class Cause {
-    kCrashed,  // by a signal of its own doing, or an exit nobody asked for
-    kKilled,   // SIGKILL from outside, or with its template: nobody's fault
-    kByUs,     // we killed it, for what it did
-    kUnknown,  // its template died before it could tell
+    kCrashed,      // by a signal of its own doing, or an exit nobody asked for
+    kKilled,       // SIGKILL from outside, or with its template: nobody's fault
+    kByUs,         // we killed it, for what it did
+    kUnknown,      // its template died before it could tell
+    kOutOfMemory,  // the kernel killed it for memory
+    kRetired,      // we ended it when it had finished its tasks, to put another in its place
   } cause = Cause::kUnknown;
   int signal = 0;        // if it ended by one
   int exit_code = 0;     // if it exited

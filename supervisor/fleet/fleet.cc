@@ -70,7 +70,11 @@ Fleet::Fleet(FleetPlan plan, EventLoop& loop, FleetEvents& events)
       loop_(loop),
       events_(events),
       slot_worker_(plan_.slots.size()),
-      node_template_(plan_.nodes.size()) {}
+      slot_closed_(plan_.slots.size()),
+      node_slots_(plan_.nodes.size()),
+      node_template_(plan_.nodes.size()) {
+  for (const auto& slot : plan_.slots) ++node_slots_[static_cast<size_t>(slot.node)];
+}
 
 Fleet::~Fleet() { End(); }
 
@@ -116,10 +120,10 @@ void Fleet::StartTemplate(size_t node) {
 void Fleet::FillSlots() {
   if (ending_ || failed_ || MonotonicNs() < not_before_ns_) return;
   for (size_t node = 0; node < plan_.nodes.size(); ++node) {
-    if (node_template_[node] == 0) StartTemplate(node);
+    if (node_template_[node] == 0 && node_slots_[node] > 0) StartTemplate(node);
   }
   for (size_t slot = 0; slot < plan_.slots.size(); ++slot) {
-    if (slot_worker_[slot] != 0) continue;
+    if (slot_worker_[slot] != 0 || slot_closed_[slot]) continue;
     auto* from = FindTemplate(node_template_[static_cast<size_t>(plan_.slots[slot].node)]);
     if (from != nullptr && from->ready && from->asked < kMostAsked && !RequestWorker(slot, *from)) {
       return;  // the next tick tries again
@@ -304,6 +308,7 @@ void Fleet::FindStatus(Worker& worker) {
 void Fleet::Bury(Worker& worker, const Death& reaped) {
   Death death = reaped;
   death.why = worker.killed_why_;
+  if (worker.retired_) death.cause = Death::Cause::kRetired;
   loop_.Remove(worker.wake_.get());
   if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
   ReadRestOfOutput(worker);
@@ -448,6 +453,26 @@ void Fleet::Kill(Worker& worker, std::string why) {
   if (worker.pidfd_) PidfdKill(worker.pidfd_.get());
 }
 
+void Fleet::Retire(Worker& worker) {
+  worker.retired_ = true;
+  Kill(worker);
+}
+
+void Fleet::CloseSlot(size_t slot) {
+  if (slot_closed_[slot]) return;
+  slot_closed_[slot] = true;
+  --node_slots_[static_cast<size_t>(plan_.slots[slot].node)];
+}
+
+int Fleet::workers_wanted() const {
+  return static_cast<int>(std::ranges::count(slot_closed_, false));
+}
+
+Worker* Fleet::FindRunning(uint64_t id) {
+  auto* worker = FindWorker(id);
+  return worker != nullptr && worker->running() ? worker : nullptr;
+}
+
 void Fleet::End() {
   if (ending_) return;
   ending_ = true;
@@ -490,12 +515,9 @@ int Fleet::workers_alive() const {
                                         [](const auto& entry) { return entry.second->running(); }));
 }
 
-std::vector<pid_t> Fleet::Pids() const {
+std::vector<pid_t> Fleet::TemplatePids() const {
   std::vector<pid_t> pids;
   for (const auto& [id, process] : templates_) pids.push_back(process->process.pid());
-  for (const auto& [id, worker] : workers_) {
-    if (worker->pid_ > 0) pids.push_back(worker->pid_);
-  }
   return pids;
 }
 

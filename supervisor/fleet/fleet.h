@@ -90,6 +90,7 @@ class Worker {
   pid_t pid_ = -1;
   bool killed_by_us_ = false;
   std::string killed_why_;
+  bool retired_ = false;
   bool was_ready_ = false;
   bool is_template_ = false;  // --no-template: one process
   int64_t requested_ns_ = 0;
@@ -110,13 +111,21 @@ class Fleet {
   void Tick(int64_t now_ns);
   // When Tick wants to be called next at the latest; nullopt: no hurry.
   std::optional<int64_t> NextTickNs() const;
-  // For a worker that breaks the protocol, or does what `why` says ("hung for 60 s").
+  // For a worker that breaks the protocol, or does what `why` says ("used 3.00 GiB of memory").
   void Kill(Worker& worker, std::string why = {});
+  // Ends a worker that has nothing in hand; another takes its place, unless its slot is closed.
+  void Retire(Worker& worker);
+  // Whoever is in that slot is the last one.
+  void CloseSlot(size_t slot);
   // Kills all and waits until no process is left (at most about a second). Nothing is announced.
   void End();
 
   int workers_alive() const;
-  std::vector<pid_t> Pids() const;
+  // Slots that are not closed.
+  int workers_wanted() const;
+  // Null if it does not run.
+  Worker* FindRunning(uint64_t id);
+  std::vector<pid_t> TemplatePids() const;
   template <typename Do>
   void ForEachRunning(Do&& act) {
     for (auto& [id, worker] : workers_) {
@@ -163,7 +172,9 @@ class Fleet {
   uint64_t next_id_ = 1;
   std::map<uint64_t, std::unique_ptr<Template>> templates_;
   std::map<uint64_t, std::unique_ptr<Worker>> workers_;
-  std::vector<uint64_t> slot_worker_;    // worker id of each slot, 0: empty
+  std::vector<uint64_t> slot_worker_;  // worker id of each slot, 0: empty
+  std::vector<bool> slot_closed_;
+  std::vector<int> node_slots_;          // of each node, that are not closed
   std::vector<uint64_t> node_template_;  // template id of each node, 0: none
   StartLimit limit_;
   int64_t not_before_ns_ = 0;  // starts are put off until then

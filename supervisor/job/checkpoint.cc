@@ -33,7 +33,8 @@ Checkpoint::Checkpoint(Journal& journal, Recorder& recorder, const Dispatcher& d
       began_ns_(MonotonicNs()),
       elapsed_before_ns_(journal.totals().elapsed_ns),
       next_ns_(began_ns_ + interval_ns_),
-      restarts_(journal.totals().restarts) {}
+      restarts_(journal.totals().restarts),
+      replaced_(journal.totals().workers_replaced) {}
 
 Status Checkpoint::MaybeWrite(int64_t now_ns) {
   if (now_ns < next_ns_ && !recorder_.journal_is_due()) return Ok();
@@ -98,6 +99,7 @@ JobTotals Checkpoint::Totals(int64_t now_ns) const {
   totals.elapsed_ns = elapsed_ns(now_ns);
   totals.stage_ns = dispatcher_.stage_ns();
   totals.restarts = restarts_;
+  totals.workers_replaced = replaced_;
   return totals;
 }
 

@@ -30,8 +30,11 @@ class Checkpoint {
   void HandedOut();
 
   void AddRestart(bool of_template, bool crashed);
+  // A worker was replaced for its memory.
+  void AddReplaced() { ++replaced_; }
   // With those of earlier runs.
   const std::array<uint64_t, 4>& restarts() const { return restarts_; }
+  uint64_t replaced() const { return replaced_; }
   int64_t elapsed_ns(int64_t now_ns) const;
   // Where the next one is due.
   int64_t next_ns() const { return next_ns_; }
@@ -48,6 +51,7 @@ class Checkpoint {
   int64_t next_ns_;
   bool handed_out_ = false;
   std::array<uint64_t, 4> restarts_;
+  uint64_t replaced_;
   std::vector<ResumeSuspect> suspects_;  // as written
 };
 

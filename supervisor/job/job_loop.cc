@@ -52,15 +52,18 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   CONSORT_TRY(auto loop, EventLoop::Make());
   loop_ = std::make_unique<EventLoop>(std::move(loop));
   CONSORT_TRY(WatchSignals());
-  sampler_ = std::make_unique<PssSampler>();
   fleet_ = std::make_unique<Fleet>(std::move(fleet.plan), *loop_, *this);
+  memory_ = std::make_unique<MemoryKeeper>(
+      options_, std::move(fleet.memory), *fleet_, dispatcher_,
+      MemoryKeeper::Say{[this](const std::string& line) { progress_.Message(line); },
+                        [this](const std::string& line) { Verbose(line); },
+                        [this](const Error& error) { FleetFailed(error); }});
   CONSORT_TRY(fleet_->Start());
-  pids_changed_ = true;
   auto ended = Loop();
   fleet_->End();
   words_.End();
-  peak_pss_bytes_ = sampler_->peak_bytes();
-  sampler_->Stop();
+  peak_pss_bytes_ = memory_->peak_pss_bytes();
+  memory_->Stop();
   return ended;
 }
 
@@ -241,8 +244,8 @@ void JobLoop::WorkerReady(Worker& worker) {
   hangs_.Ready(worker);
   trace_.Ready(worker);
   hot_.insert(worker.id());
+  memory_->Ready(worker, MonotonicNs());
   hand_out_ = true;
-  pids_changed_ = true;
 }
 
 void JobLoop::WorkerWoke(Worker& worker) { hot_.insert(worker.id()); }
@@ -251,9 +254,9 @@ void JobLoop::WorkerSaid(Worker& worker, std::string_view line) {
   words_.Said(worker.pid(), worker.slot(), line);
 }
 
-void JobLoop::WorkerGone(Worker& worker, const Death& death) {
+void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
+  const Death death = memory_->Gone(worker, reaped, MonotonicNs());
   hot_.erase(worker.id());
-  pids_changed_ = true;
   hand_out_ = true;
   words_.Flush(MonotonicNs());  // before anything is recorded that they may explain
   size_t taken = 0;
@@ -262,9 +265,16 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   const std::vector<LastSeen> engines = hangs_.Gone(worker);
   if (worker.pid() < 0) return;  // asked for, but never made: it held nothing
   trace_.Gone(worker);
-  const bool crashed = death.cause == Death::Cause::kCrashed || death.cause == Death::Cause::kByUs;
-  ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
-  if (checkpoint_) checkpoint_->AddRestart(false, crashed);
+  const bool crashed = death.cause == Death::Cause::kCrashed ||
+                       death.cause == Death::Cause::kByUs ||
+                       death.cause == Death::Cause::kOutOfMemory;
+  if (death.cause == Death::Cause::kRetired) {
+    ++workers_restarted_.replaced;
+    if (checkpoint_) checkpoint_->AddReplaced();
+  } else {
+    ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
+    if (checkpoint_) checkpoint_->AddRestart(false, crashed);
+  }
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
   recorder_.SeeDeath(
       {death.signal != 0 ? SignalName(death.signal) : "", death.exit_code, worker.output().Tail()});
@@ -272,8 +282,9 @@ void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }
 
-void JobLoop::TemplateGone(const Death& death) {
-  pids_changed_ = true;
+void JobLoop::TemplateGone(const Death& reaped) {
+  const Death death = memory_->Explained(reaped, MonotonicNs());
+  memory_->Changed();
   if (options_.no_template) return;  // told as its worker's death
   ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
                                            : templates_restarted_.killed);
@@ -318,12 +329,7 @@ void JobLoop::Tick() {
   hangs_.Tick(*fleet_, now);
   Check(recorder_.Flush());
   if (checkpoint_) recorder_.StartSync();
-  if (pids_changed_) {
-    pids_changed_ = false;
-    auto pids = fleet_->Pids();
-    pids.push_back(getpid());
-    sampler_->SetPids(std::move(pids));
-  }
+  memory_->Tick(now);
   progress_.Update(View(), now);
 }
 
@@ -339,7 +345,7 @@ JobView JobLoop::View() const {
   view.segments_done = dispatcher_.segments_done();
   view.audio_seconds = dispatcher_.audio_seconds();
   view.workers_alive = fleet_ ? fleet_->workers_alive() : 0;
-  view.workers_wanted = split_.workers;
+  view.workers_wanted = fleet_ ? fleet_->workers_wanted() : split_.workers;
   view.elapsed_s = static_cast<double>(MonotonicNs() - started_ns_) * 1e-9;
   view.draining = stop_signal_ != 0;
   return view;
@@ -361,7 +367,7 @@ JobSummary JobLoop::Summary() const {
   if (checkpoint_) {  // with what earlier runs of the job did
     summary.elapsed_s = static_cast<double>(checkpoint_->elapsed_ns(MonotonicNs())) * 1e-9;
     const auto& restarts = checkpoint_->restarts();
-    summary.workers_restarted = {restarts[0], restarts[1]};
+    summary.workers_restarted = {restarts[0], restarts[1], checkpoint_->replaced()};
     summary.templates_restarted = {restarts[2], restarts[3]};
   }
   summary.peak_pss_bytes = peak_pss_bytes_;

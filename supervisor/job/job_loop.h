@@ -17,12 +17,12 @@
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/job/checkpoint.h"
 #include "supervisor/job/hang_watch.h"
+#include "supervisor/job/memory_keeper.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
 #include "supervisor/job/slot_trace.h"
 #include "supervisor/job/worker_words.h"
 #include "supervisor/loop/event_loop.h"
-#include "supervisor/view/pss_sampler.h"
 #include "supervisor/view/status_line.h"
 #include "supervisor/view/summary.h"
 
@@ -83,15 +83,14 @@ class JobLoop : public FleetEvents {
   std::unique_ptr<Checkpoint> checkpoint_;  // none: nobody keeps a journal
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Fleet> fleet_;
-  std::unique_ptr<PssSampler> sampler_;
+  std::unique_ptr<MemoryKeeper> memory_;
   UniqueFd signals_;
   HangWatch hangs_;
   SlotTrace trace_;
   Split split_;
 
-  std::set<uint64_t> hot_;  // workers whose rings are being looked at without waiting
-  bool hand_out_ = false;   // something changed that may give an engine work
-  bool pids_changed_ = false;
+  std::set<uint64_t> hot_;        // workers whose rings are being looked at without waiting
+  bool hand_out_ = false;         // something changed that may give an engine work
   std::optional<Error> failure_;  // ends the job
   int stop_signal_ = 0;           // the first one that came
   bool stop_now_ = false;         // the second

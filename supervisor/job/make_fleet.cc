@@ -5,6 +5,7 @@
 
 #include "shared/arena/arena.h"
 #include "shared/base/clock.h"
+#include "supervisor/job/memory_bounds.h"
 #include "supervisor/job/memory_need.h"
 #include "supervisor/place/fit_quota.h"
 
@@ -21,7 +22,7 @@ Result<FleetMaker> FleetMaker::Look() {
 Result<JobFleet> FleetMaker::Make(const RunOptions& options, const Bundle& bundle,
                                   const Warn& warn) {
   if (!placement_) {
-    const Machine used = FitToQuota(machine_, BusyNow());
+    const Machine used = BoundMemory(FitToQuota(machine_, BusyNow()), options);
     placement_ = Place(used, {options.workers, options.engines, EstimateMemory(bundle)});
     for (const auto& warning : placement_->warnings) warn(warning);
     const auto crowded = Oversubscribed(placement_->split, options.intra, machine_);
@@ -30,7 +31,9 @@ Result<JobFleet> FleetMaker::Make(const RunOptions& options, const Bundle& bundl
   }
   std::vector<int> arena_fds;
   for (const auto& arena : arenas_) arena_fds.push_back(arena.get());
-  return PlanFleet(options, bundle, *placement_, arena_fds);
+  CONSORT_TRY(auto fleet, PlanFleet(options, bundle, *placement_, arena_fds));
+  fleet.memory = BoundOfTree(machine_, options);
+  return fleet;
 }
 
 std::map<int, double> FleetMaker::BusyNow() const {

@@ -8,6 +8,7 @@
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/fleet/fleet.h"
+#include "supervisor/memory/tree_memory.h"
 #include "supervisor/place/machine.h"
 #include "supervisor/place/placement.h"
 
@@ -16,6 +17,7 @@ namespace consort {
 struct JobFleet {
   Split split;
   FleetPlan plan;
+  TreeLimit memory;  // of all processes together
 };
 
 // The worker program for a bundle of that backend: beside this one, or what CONSORT_WORKER names.

@@ -87,8 +87,9 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
   // One transaction: while the job runs, all of it is of one moment.
   CONSORT_TRY(database.Run("BEGIN"));
   {
-    CONSORT_TRY(auto job, database.Prepare("SELECT begun, entries, bytes, files_done, segments, "
-                                           "audio_seconds, elapsed_ns, head FROM job"));
+    CONSORT_TRY(auto job,
+                database.Prepare("SELECT begun, entries, bytes, files_done, segments, "
+                                 "audio_seconds, elapsed_ns, head, workers_replaced FROM job"));
     CONSORT_TRY(const bool any, job.Step());
     if (any) {
       status.begun = job.Int(0) != 0;
@@ -99,6 +100,7 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
       status.totals.audio_seconds = job.Real(5);
       status.totals.elapsed_ns = job.Int(6);
       status.totals.head = job.Unsigned(7);
+      status.totals.workers_replaced = job.Unsigned(8);
     }
     CONSORT_TRY(auto failed, database.Prepare("SELECT code, COUNT(*) FROM files "
                                               "WHERE code IS NOT NULL GROUP BY code"));
@@ -143,6 +145,7 @@ std::string StatusJson(const JobStatus& status, pid_t pid) {
   json["audio_seconds"] = status.totals.audio_seconds;
   json["elapsed_seconds"] = static_cast<double>(status.totals.elapsed_ns) * 1e-9;
   json["result_bytes"] = status.totals.bytes;
+  json["workers_replaced_for_memory"] = status.totals.workers_replaced;
   json["failed"] = status.failed.empty() ? Json::object() : Json(status.failed);
   json["failures"] = Json::array();
   for (const auto& it : status.failures) {
@@ -174,6 +177,9 @@ std::string StatusText(const JobStatus& status, pid_t pid) {
   text << "\naudio       " << HoursMinutes(totals.audio_seconds) << " in "
        << HoursMinutes(static_cast<double>(totals.elapsed_ns) * 1e-9) << " of work\nsegments    "
        << totals.segments << "\n";
+  if (totals.workers_replaced > 0) {
+    text << "memory      " << totals.workers_replaced << " workers were replaced for it\n";
+  }
   for (const auto& [code, count] : status.failed)
     text << "failed      " << count << " " << code << "\n";
   for (const auto& it : status.failures) {

@@ -67,7 +67,7 @@ Status Journal::ReadTotals() {
                             "SELECT begun, switching, entries, bytes, head, head_segment, "
                             "head_bytes, files_done, segments, audio_seconds, elapsed_ns, stage_ns,"
                             " workers_crashed, workers_killed, templates_crashed, "
-                            "templates_killed, idle_starts, anew FROM job"));
+                            "templates_killed, idle_starts, anew, workers_replaced FROM job"));
   CONSORT_TRY(const bool any, row.Step());
   if (!any) return Ok();
   begun_ = row.Int(0) != 0;
@@ -88,6 +88,7 @@ Status Journal::ReadTotals() {
   for (int i = 0; i < 4; ++i) totals_.restarts[static_cast<size_t>(i)] = row.Unsigned(12 + i);
   totals_.idle_starts = row.Unsigned(16);
   anew_ = row.Int(17) != 0;
+  totals_.workers_replaced = row.Unsigned(18);
   return Ok();
 }
 
@@ -265,13 +266,13 @@ Status Journal::WriteIdentity(const Identity& identity) {
 Status Journal::WriteTotals(const JobTotals& totals) {
   CONSORT_TRY(auto row,
               database_.Prepare("INSERT OR REPLACE INTO job VALUES "
-                                "(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                                "(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   const std::string_view stages(reinterpret_cast<const char*>(totals.stage_ns.data()), kStagesText);
   return row
       .With(begun_, switching_, totals.entries, totals.bytes, totals.head, totals.head_segment,
             totals.head_bytes, totals.files_done, totals.segments, totals.audio_seconds,
             totals.elapsed_ns, stages, totals.restarts[0], totals.restarts[1], totals.restarts[2],
-            totals.restarts[3], totals.idle_starts, anew_)
+            totals.restarts[3], totals.idle_starts, anew_, totals.workers_replaced)
       .Run();
 }
 

@@ -41,6 +41,7 @@ struct JobTotals {
   int64_t elapsed_ns = 0;  // of all runs together
   std::array<int64_t, kStageCount> stage_ns{};
   std::array<uint64_t, 4> restarts{};  // workers crashed, killed; templates crashed, killed
+  uint64_t workers_replaced = 0;       // for their memory
   uint64_t idle_starts = 0;            // starts since something was last counted
 
   bool finished() const { return files_done == entries && head == entries; }

@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS job (
   bytes INTEGER, head INTEGER, head_segment INTEGER, head_bytes INTEGER, files_done INTEGER,
   segments INTEGER, audio_seconds REAL, elapsed_ns INTEGER, stage_ns BLOB,
   workers_crashed INTEGER, workers_killed INTEGER, templates_crashed INTEGER,
-  templates_killed INTEGER, idle_starts INTEGER, anew INTEGER);
+  templates_killed INTEGER, idle_starts INTEGER, anew INTEGER, workers_replaced INTEGER);
 CREATE TABLE IF NOT EXISTS identity (key TEXT PRIMARY KEY, value TEXT);
 CREATE TABLE IF NOT EXISTS files (
   file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,

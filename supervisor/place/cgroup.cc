@@ -104,6 +104,17 @@ std::optional<MemoryLimit> ReadMemoryLimit(const std::string& root) {
   return tightest;
 }
 
+std::string OomKillFile(const std::string& root) {
+  // The innermost that is there: of version 1, those above do not count what happens in it.
+  for (const std::string& folder : GroupFolders(root, "memory")) {
+    for (const char* name : {"/memory.events", "/memory.oom_control"}) {
+      if (std::ifstream(folder + name).good()) return folder + name;
+    }
+  }
+  const std::string machine = root + "/proc/vmstat";
+  return std::ifstream(machine).good() ? machine : "";
+}
+
 std::optional<CpusetCpus> ReadCpuset(const std::string& root) {
   for (const std::string& folder : GroupFolders(root, "cpuset")) {
     for (const char* name : {"/cpuset.cpus.effective", "/cpuset.effective_cpus", "/cpuset.cpus"}) {

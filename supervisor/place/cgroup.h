@@ -24,6 +24,11 @@ struct MemoryLimit {
 // but slowed down until nothing moves, so it is a limit as well.
 std::optional<MemoryLimit> ReadMemoryLimit(const std::string& root = "");
 
+// Where the kernel counts how many processes it has ended for memory: in our own group (`oom_kill`
+// in memory.events of v2, in memory.oom_control of v1), else on this machine (/proc/vmstat). With
+// `root` before it; empty: nowhere.
+std::string OomKillFile(const std::string& root = "");
+
 struct CpusetCpus {
   std::string list;  // "0-3,8"
   std::string file;

@@ -78,10 +78,15 @@ std::string Stages(const JobSummary& summary) {
 
 std::string Restarts(const JobSummary& summary) {
   const auto of = [](const JobSummary::Restarts& restarts, const char* one, const char* many) {
-    std::string text = Count(restarts.crashed + restarts.killed, one, many);
-    if (restarts.crashed + restarts.killed == 0) return text;
-    return text + " (" + WithThousands(restarts.crashed) + " crashed, " +
-           WithThousands(restarts.killed) + " killed)";
+    const uint64_t all = restarts.crashed + restarts.killed + restarts.replaced;
+    std::string text = Count(all, one, many);
+    if (all == 0) return text;
+    text += " (" + WithThousands(restarts.crashed) + " crashed, " + WithThousands(restarts.killed) +
+            " killed";
+    if (restarts.replaced > 0) {
+      text += ", " + WithThousands(restarts.replaced) + " replaced for memory";
+    }
+    return text + ")";
   };
   return of(summary.workers_restarted, "worker", "workers") + ", " +
          of(summary.templates_restarted, "template", "templates");

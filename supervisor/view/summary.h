@@ -22,8 +22,9 @@ struct JobSummary {
   int engines = 0;                              // of each worker
   std::array<int64_t, kStageCount> stage_ns{};  // of all engines together
   struct Restarts {
-    uint64_t crashed = 0;  // ended by itself: a fault, an exit
-    uint64_t killed = 0;   // SIGKILL
+    uint64_t crashed = 0;   // ended by itself: a fault, an exit
+    uint64_t killed = 0;    // SIGKILL
+    uint64_t replaced = 0;  // for their memory, once they had finished their tasks
   };
   Restarts workers_restarted;
   Restarts templates_restarted;

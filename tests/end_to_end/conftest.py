@@ -7,6 +7,7 @@ and processes.py (who is still alive, what was left behind).
 import os
 import pathlib
 import sys
+import uuid
 
 import pytest
 
@@ -18,6 +19,7 @@ import processes  # noqa: E402
 import program  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+GROUPS = pathlib.Path("/sys/fs/cgroup")
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +89,41 @@ def cnn14_quarter():
     if not (folder / "model.json").exists():
         pytest.fail(f"no bundle {folder}: call tools/models/make cnn14-quarter")
     return folder
+
+
+@pytest.fixture
+def in_group(tmp_path):
+    """in_group(controller, {file: value}) → words to put before a command, which then runs in a
+    new control group of version 1."""
+    made = []
+
+    def make(controller, values):
+        parent = GROUPS / controller
+        if not (parent / "cgroup.procs").exists() or (GROUPS / "cgroup.controllers").exists():
+            pytest.skip(f"no control groups of version 1 at {parent}")
+        # Inside our own group, so that whatever bounds the tests bounds this, too.
+        own = next((line.split(":", 2)[2] for line in
+                    pathlib.Path("/proc/self/cgroup").read_text().splitlines()
+                    if controller in line.split(":", 2)[1].split(",")), "/")
+        if (parent / own.lstrip("/")).is_dir():
+            parent = parent / own.lstrip("/")
+        group = parent / f"consort-test-{uuid.uuid4().hex}"
+        try:
+            group.mkdir()
+        except OSError as error:
+            pytest.skip(f"cannot make a control group: {error}")
+        made.append(group)
+        try:
+            for name, value in values.items():
+                (group / name).write_text(str(value))
+        except OSError as error:
+            pytest.skip(f"cannot set {name}: {error}")
+        enter = tmp_path / f"enter-{len(made)}"
+        enter.write_text(f'#!/bin/sh\necho $$ > {group}/cgroup.procs && exec "$@"\n')
+        enter.chmod(0o755)
+        return enter, group
+
+    yield make
+    for group in made:
+        processes.wait_until(lambda: not (group / "cgroup.procs").read_text().split(), 10)
+        group.rmdir()

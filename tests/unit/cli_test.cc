@@ -66,6 +66,25 @@ TEST(CommandLine, TakesANumberOrAShareOfFailures) {
   }
 }
 
+TEST(CommandLine, TakesSizesInUnitsOf1024) {
+  EXPECT_EQ(ParseGood({"run", "-m", "b", "list"}).memory_limit.bytes, 0);
+  const RunOptions run =
+      ParseGood({"run", "-m", "b", "--memory-limit", "3G", "--worker-memory-limit=800M", "list"});
+  EXPECT_EQ(run.memory_limit.bytes, int64_t{3} << 30);
+  EXPECT_EQ(run.worker_memory_limit.bytes, int64_t{800} << 20);
+  EXPECT_EQ(run.worker_memory_limit.text, "800M");
+  EXPECT_EQ(ParseGood({"run", "-m", "b", "--memory-limit", "5K", "l"}).memory_limit.bytes, 5120);
+  EXPECT_EQ(ParseGood({"run", "-m", "b", "--memory-limit", "7", "l"}).memory_limit.bytes, 7);
+  for (const char* wrong : {"", "0", "-1", "M", "1T", "1GB", "1.5G", "9999999999G", "1G "}) {
+    const Parsed parsed = Parse({"run", "-m", "b", "--memory-limit", wrong, "list"});
+    EXPECT_EQ(parsed.command.exit_status, kUsage) << wrong;
+    EXPECT_NE(parsed.err.find("--memory-limit takes a size such as 800M or 12G, not \"" +
+                              std::string(wrong) + '"'),
+              std::string::npos)
+        << parsed.err;
+  }
+}
+
 TEST(CommandLine, TakesEveryOption) {
   const RunOptions run = ParseGood(
       {"run",   "a.wav",     "--model=m", "--output",      "-", "--job",        "j",

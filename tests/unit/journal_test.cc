@@ -82,6 +82,7 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
     step.totals.audio_seconds = 1.5;
     step.totals.stage_ns[1] = 7;
     step.totals.restarts = {1, 2, 3, 4};
+    step.totals.workers_replaced = 5;
     step.files = {Row(0, 3, 40), FailedRow(5, 9)};
     FileInfo info;
     info.file = 2;
@@ -101,6 +102,7 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(journal->totals().audio_seconds, 1.5);
   EXPECT_EQ(journal->totals().stage_ns[1], 7);
   EXPECT_EQ(journal->totals().restarts, (std::array<uint64_t, 4>{1, 2, 3, 4}));
+  EXPECT_EQ(journal->totals().workers_replaced, 5U);
   EXPECT_FALSE(journal->totals().finished());
   EXPECT_EQ(journal->ReadFailed().value(),
             (std::map<ErrorCode, uint64_t>{{ErrorCode::kNotFound, 1}}));

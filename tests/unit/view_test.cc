@@ -13,7 +13,6 @@
 #include "shared/base/clock.h"
 #include "shared/base/unique_fd.h"
 #include "supervisor/view/number.h"
-#include "supervisor/view/pss_sampler.h"
 #include "supervisor/view/rates.h"
 #include "supervisor/view/status_line.h"
 #include "supervisor/view/summary.h"
@@ -213,7 +212,7 @@ TEST(Summary, TellsWhatWasDoneAndWhereTheTimeWent) {
   summary.engines = 1;
   const auto ms = [](int64_t n) { return n * 1'000'000; };
   summary.stage_ns = {ms(1'824), ms(912), ms(1'824), ms(3'648), ms(1'824), ms(25'536), ms(912)};
-  summary.workers_restarted = {.crashed = 1, .killed = 2};
+  summary.workers_restarted = {.crashed = 1, .killed = 2, .replaced = 0};
   summary.peak_pss_bytes = 734 << 20;
   EXPECT_EQ(FormatSummary(summary),
             "files       297 done, 3 failed (1 not_found, 2 truncated), of 300\n"
@@ -231,6 +230,14 @@ TEST(Summary, TellsWhatWasDoneAndWhereTheTimeWent) {
             "memory      734 MiB at the peak, all processes (PSS)\n");
 }
 
+TEST(Summary, TellsWorkersThatWereReplacedForTheirMemory) {
+  JobSummary summary;
+  summary.workers_restarted = {.crashed = 0, .killed = 0, .replaced = 1'234};
+  EXPECT_NE(FormatSummary(summary).find("restarts    1,234 workers (0 crashed, 0 killed, 1,234 "
+                                        "replaced for memory), 0 templates\n"),
+            std::string::npos);
+}
+
 TEST(Summary, OfAJobThatEndedEarlySaysWhatWasNotReached) {
   JobSummary summary;
   summary.files_total = 10;
@@ -244,81 +251,6 @@ TEST(Summary, OfAJobThatEndedEarlySaysWhatWasNotReached) {
   EXPECT_NE(text.find("by 1 worker with 4 engines\n"), std::string::npos);
   EXPECT_EQ(text.find("stage"), std::string::npos);
   EXPECT_EQ(text.find("memory"), std::string::npos);
-}
-
-class Pss : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "consort_pss_XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    proc_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(proc_); }
-  void SetPss(pid_t pid, int64_t kib) {
-    const std::string folder = proc_ + "/" + std::to_string(pid);
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder + "/smaps_rollup")
-        << "55d0-7ffc ---p 00000000 00:00 0      [rollup]\nRss:     99999 kB\nPss:     " << kib
-        << " kB\nPss_Dirty:   7 kB\nSwapPss:  5 kB\n";
-  }
-  std::string proc_;
-};
-
-TEST_F(Pss, IsReadFromTheKernel) {
-  SetPss(7, 1234);
-  EXPECT_EQ(ReadPssBytes(proc_, 7), 1234 * 1024);
-  EXPECT_EQ(ReadPssBytes(proc_, 8), 0);
-  const int64_t own = ReadPssBytes("/proc", ::getpid());
-  EXPECT_GT(own, 100 * 1024);
-}
-
-TEST_F(Pss, PeakIsOfTheSumAndIsKept) {
-  SetPss(1, 1000);
-  SetPss(2, 500);
-  PssSampler sampler(1, proc_);
-  sampler.SetPids({1, 2, 3});
-  // The first sample may have come before the pids were set.
-  while (sampler.peak_bytes() == 0) std::this_thread::yield();
-  sampler.Stop();
-  EXPECT_EQ(sampler.peak_bytes(), 1500 * 1024);
-}
-
-TEST_F(Pss, PauseIsAThousandTimesTheCostAndAtLeastASecond) {
-  EXPECT_EQ(PauseAfterSampleNs(0), kSecond);
-  EXPECT_EQ(PauseAfterSampleNs(999'999), kSecond);
-  EXPECT_EQ(PauseAfterSampleNs(20'000'000), 20 * kSecond);
-}
-
-TEST_F(Pss, SamplerStopsWithoutWaitingForItsPause) {
-  PssSampler sampler(3'600 * kSecond, proc_);  // the test would run into its time limit
-  sampler.Stop();
-  sampler.Stop();
-  EXPECT_EQ(sampler.samples(), 0U);
-}
-
-TEST_F(Pss, SamplerTakesNoSignal) {
-  const PssSampler sampler(3'600 * kSecond, proc_);
-  sigset_t mine;
-  ::pthread_sigmask(SIG_SETMASK, nullptr, &mine);
-  EXPECT_FALSE(::sigismember(&mine, SIGINT));  // the maker's mask is as it was
-  // Found by its name, which it gives itself: sanitizers have threads of their own.
-  bool found = false;
-  while (!found) {
-    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-      std::string name;
-      std::getline(std::ifstream(task.path() / "comm"), name);
-      if (name != "consort-memory") continue;
-      found = true;
-      std::ifstream status(task.path() / "status");
-      std::string line;
-      while (std::getline(status, line) && !line.starts_with("SigBlk:")) {
-      }
-      const uint64_t blocked = std::stoull(line.substr(line.find('\t')), nullptr, 16);
-      for (const int number : {SIGINT, SIGTERM, SIGCHLD, SIGPIPE, SIGUSR1}) {
-        EXPECT_TRUE(blocked >> (number - 1) & 1) << number;
-      }
-    }
-  }
 }
 
 }  // namespace

@@ -12,7 +12,8 @@ from benchmarks import common
 
 # In the order in which `all` runs them. Each module has a docstring, whose first line `list`
 # shows, and measure(quick); one with options of its own has parser(), and measure(quick, options).
-NAMES = ("limit", "front-end", "rings", "memory-of-a-list", "weights", "deaths", "hanging-head", "slow-storage", "allocator", "peers")
+NAMES = ("limit", "front-end", "rings", "memory-of-a-list", "memory-of-a-recording", "weights", "deaths", "hanging-head",
+         "slow-storage", "allocator", "peers")
 
 
 def load(name):
@@ -53,7 +54,7 @@ def main():
     args, words = parser.parse_known_args(words)
     if names == ["list"]:
         for name in NAMES:
-            print(f"{name:18}{load(name).__doc__.splitlines()[0]}")
+            print(f"{name:23}{load(name).__doc__.splitlines()[0]}")
         return
     names = NAMES if names == ["all"] else names or ["peers"]
     for name in names:

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "worker/template/last_resort.h"
 #include "worker/template/template.h"
 
 namespace consort {
@@ -27,6 +28,8 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   CLI11_PARSE(app, argc, argv);
 
   if (!TieToParent(options.supervisor, "consort-tmpl")) return 1;
+  RaiseOomScore(kTemplateOomScore);
+  LeaveNoCore();
   auto bundle = LoadBundle(options.bundle);
   if (!bundle) FailAsTemplate(options.control_fd, bundle.error());
   // The arena holds the weights of the bundle that the job began with.

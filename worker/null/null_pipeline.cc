@@ -8,8 +8,10 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "shared/record/error_code.h"
 #include "worker/read/segment_reader.h"
@@ -37,6 +39,7 @@ struct Command {
   std::string word;      // empty: nothing
   int64_t segment = -1;  // -1: at the opening
   int64_t sleep_us = 0;
+  int64_t leak_mib = 0;  // a segment
 };
 
 Command ParseCommand(std::string_view name) {
@@ -54,10 +57,17 @@ Command ParseCommand(std::string_view name) {
     } else if (word.starts_with("sleep")) {
       std::from_chars(word.data() + 5, word.data() + word.size(), command.sleep_us);
       command.sleep_us *= 1000;
+    } else if (word.starts_with("leak")) {
+      std::from_chars(word.data() + 4, word.data() + word.size(), command.leak_mib);
     }
     at = end;
   }
   return command;
+}
+
+// Memory that is really there.
+std::unique_ptr<char[]> TouchMiB(int64_t mib) {
+  return std::make_unique<char[]>(static_cast<size_t>(mib) << 20);
 }
 
 void Sleep(int64_t us) {
@@ -88,6 +98,7 @@ class NullPipeline : public Pipeline {
   PipelineFault Run(int64_t k, int64_t, std::vector<Tag>& tags) override {
     clock_.Enter(Stage::kForward);
     Sleep(segment_us_ + command_.sleep_us);
+    if (command_.leak_mib > 0) leaked_.push_back(TouchMiB(command_.leak_mib));
     if (auto fault = Obey(k)) return fault;
     if (command_.word == "lie" && command_.segment == k) tags.push_back({UINT32_MAX, 1.0F});
     const auto labels = bundle_.labels.size();
@@ -125,6 +136,10 @@ class NullPipeline : public Pipeline {
     if (word == "fpe") raise(SIGFPE);
     if (word == "kill") raise(SIGKILL);
     if (word == "stop") raise(SIGSTOP);
+    while (word == "hog") {  // some 2 GiB a second
+      leaked_.push_back(TouchMiB(8));
+      Sleep(2000);
+    }
     while (word == "spin") {
       asm volatile("" ::: "memory");
     }
@@ -137,6 +152,7 @@ class NullPipeline : public Pipeline {
   Command command_;
   uint64_t hash_ = 0;
   int64_t segment_us_ = 0;
+  std::vector<std::unique_ptr<char[]>> leaked_;  // for the worker's life
 };
 
 }  // namespace

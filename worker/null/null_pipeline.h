@@ -7,13 +7,14 @@
 // opening of the file for K = `open`):
 //   segv abort bus fpe kill exit   the worker ends that way
 //   spin stop                      the engine loops for ever; the process stops itself
+//   hog                            the engine takes memory without end, some 2 GiB a second
 //   lie                            the result has a label that the bundle does not have
 //   print                          a line goes to standard output
 //   say                            10,000 lines go to standard error
 //   cry                            a line goes to standard error, then as segv
 //   throw                          the engine reports a fault of the model
-// `~sleepN~` (anywhere in the name) makes each segment of the file take N milliseconds, and the
-// environment variable CONSORT_NULL_SEGMENT_US does so for all files, in microseconds.
+// `~leakN~` (anywhere in the name) has each segment of the file leave N MiB behind for the worker's
+// life, `~sleepN~` makes each of them take N milliseconds, and the environment variable CONSORT_NULL_SEGMENT_US does so for all files, in microseconds.
 #pragma once
 
 #include "shared/bundle/bundle.h"

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include "worker/engine/stack_dump.h"
 #include "worker/engine/watch.h"
 #include "worker/template/heap.h"
+#include "worker/template/last_resort.h"
 
 namespace consort {
 namespace {
@@ -137,9 +137,7 @@ class Template {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
-    // A core a crash would fill the disk, and delay the news of the death by seconds.
-    const rlimit no_core{0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
+    RaiseOomScore(kWorkerOomScore - kTemplateOomScore);
     // What it writes, and what its model prints, is read by the supervisor.
     dup2(request.fds[2].get(), STDOUT_FILENO);
     dup2(request.fds[2].get(), STDERR_FILENO);

@@ -1,0 +1,5 @@
+foreach(subject sampler rules)
+  consort_test(memory_${subject}_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/memory_${subject}_test.cc
+               DEPENDS consort_memory)
+endforeach()
+consort_test(memory_bounds_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/memory_bounds_test.cc DEPENDS consort_job)

@@ -1,0 +1,194 @@
+// When a worker, or all of them together, have too much memory.
+#include <gtest/gtest.h>
+
+#include "supervisor/memory/tree_memory.h"
+#include "supervisor/memory/worker_memory.h"
+
+namespace consort {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kMiB = 1 << 20;
+
+class Workers : public testing::Test {
+ protected:
+  using Verdict = WorkerMemory::Verdict;
+  static constexpr uint64_t kWorker = 5;
+
+  explicit Workers(int64_t limit_mib = 800)
+      : memory_(limit_mib * kMiB, "--worker-memory-limit 800M") {
+    memory_.Ready(kWorker, 0);
+  }
+  // As the sampler does it: private memory is known where it is asked for.
+  Verdict At(double seconds, int64_t anonymous_mib, int64_t shared_mib, uint64_t segments = 0) {
+    MemorySample::OfWorker sample{.worker = kWorker, .anonymous_bytes = anonymous_mib * kMiB};
+    exact_ = sample.anonymous_bytes > memory_.ExactAbove(kWorker);
+    if (exact_) sample.private_bytes = (anonymous_mib - shared_mib) * kMiB;
+    return memory_.Judge(sample, segments, static_cast<int64_t>(seconds * 1e9), words_);
+  }
+
+  WorkerMemory memory_;
+  std::string words_;
+  bool exact_ = false;
+};
+
+TEST_F(Workers, BelowTheLimitAreLeftAlone) {
+  EXPECT_EQ(At(1, 800, 0), Verdict::kFine);
+  EXPECT_FALSE(exact_);
+}
+
+TEST_F(Workers, AreNotChargedWhatTheyShareWithTheTemplate) {
+  EXPECT_EQ(At(1, 900, 200), Verdict::kFine);
+  EXPECT_TRUE(exact_);
+  EXPECT_EQ(At(2, 950, 200), Verdict::kFine);
+  EXPECT_FALSE(exact_) << "it has 100 MiB to grow until it can be above the limit";
+  EXPECT_EQ(At(3, 1001, 200), Verdict::kReplace);
+}
+
+TEST_F(Workers, AboveTheLimitAreReplacedAndThatIsSaidOnce) {
+  EXPECT_EQ(At(1, 900, 0), Verdict::kReplace);
+  EXPECT_EQ(words_, "used 900 MiB of private memory, more than --worker-memory-limit 800M");
+  EXPECT_EQ(At(2, 910, 0), Verdict::kFine);
+}
+
+TEST_F(Workers, ThatGrowOnAreEnded) {
+  EXPECT_EQ(At(1, 900, 0), Verdict::kReplace);
+  EXPECT_EQ(At(2, 1200, 0), Verdict::kFine);
+  EXPECT_EQ(At(3, 1201, 0), Verdict::kEnd);
+}
+
+TEST_F(Workers, ThatGrowFastAreEndedAtOnce) { EXPECT_EQ(At(1, 2000, 0), Verdict::kEnd); }
+
+TEST_F(Workers, ThatStayAboveTheLimitAndDoNotFinishAreEnded) {
+  EXPECT_EQ(At(1, 900, 0), Verdict::kReplace);
+  EXPECT_EQ(At(11, 900, 0), Verdict::kFine);
+  EXPECT_EQ(At(11.5, 900, 0), Verdict::kEnd);
+}
+
+TEST_F(Workers, ThatFallBelowTheLimitHaveTheirTimeAnew) {
+  EXPECT_EQ(At(1, 900, 0), Verdict::kReplace);
+  EXPECT_EQ(At(8, 700, 0), Verdict::kFine);
+  EXPECT_EQ(At(10, 900, 0), Verdict::kFine);
+  EXPECT_EQ(At(19, 900, 0), Verdict::kFine);
+  EXPECT_EQ(At(21, 900, 0), Verdict::kEnd);
+}
+
+TEST_F(Workers, ThatAreGoneAreForgotten) {
+  memory_.Gone(kWorker);
+  EXPECT_EQ(At(1, 2000, 0), Verdict::kFine);
+}
+
+class Creeping : public Workers {
+ protected:
+  Creeping() : Workers(0) {}
+};
+
+TEST_F(Creeping, IsJudgedByAWorkersOwnLevel) {
+  EXPECT_EQ(At(1, 1000, 0, 99), Verdict::kFine) << "its level is not known yet";
+  EXPECT_EQ(At(2, 400, 100, 100), Verdict::kFine);
+  EXPECT_EQ(At(3, 656, 100, 200), Verdict::kFine);
+  EXPECT_EQ(At(4, 700, 100, 300), Verdict::kFine) << "300 to 600 MiB is not more than double";
+  EXPECT_EQ(At(5, 733, 100, 300), Verdict::kReplace);
+  EXPECT_EQ(words_, "has grown from 300 MiB to 633 MiB of private memory");
+  EXPECT_EQ(At(6, 5000, 100, 300), Verdict::kFine) << "nothing was said of a limit";
+}
+
+TEST_F(Creeping, OfASlowModelIsJudgedAfterAMinute) {
+  EXPECT_EQ(At(59, 1000, 0, 3), Verdict::kFine);
+  EXPECT_EQ(At(60, 100, 90, 4), Verdict::kFine);
+  EXPECT_EQ(At(61, 356, 90, 4), Verdict::kFine) << "little is left alone, however often doubled";
+  EXPECT_EQ(At(62, 357, 90, 4), Verdict::kReplace);
+}
+
+TEST_F(Creeping, IsNotReadExactlyAgainAndAgain) {
+  EXPECT_EQ(At(1, 1000, 0, 100), Verdict::kFine);
+  EXPECT_EQ(At(2, 1300, 0, 100), Verdict::kFine);
+  EXPECT_TRUE(exact_);
+  EXPECT_EQ(At(3, 1301, 0, 100), Verdict::kFine);
+  EXPECT_FALSE(exact_);
+}
+
+class Tree : public testing::Test {
+ protected:
+  using Step = TreeMemory::Step;
+
+  // `workers`: their anonymous memory in MiB.
+  Step At(double seconds, int64_t tree_mib, std::vector<int64_t> workers, bool settled = true) {
+    MemorySample sample;
+    sample.tree_bytes = tree_mib * kMiB;
+    sample.full_rounds = ++full_rounds_;
+    for (size_t i = 0; i < workers.size(); ++i) {
+      sample.workers.push_back({.worker = i + 1, .anonymous_bytes = workers[i] * kMiB});
+    }
+    return memory_.Judge(sample, static_cast<int>(workers.size()), settled,
+                         static_cast<int64_t>(seconds * 1e9));
+  }
+
+  TreeMemory memory_{{.bytes = 1000 * kMiB, .end_bytes = 1250 * kMiB, .name = "--memory-limit"}};
+  uint64_t full_rounds_ = 0;
+};
+
+TEST_F(Tree, WithinItsLimitIsLeftAlone) { EXPECT_EQ(At(1, 1000, {100, 100}), Step::kNone); }
+
+TEST_F(Tree, WithoutALimitIsLeftAlone) {
+  TreeMemory none({});
+  EXPECT_FALSE(none.watches());
+  MemorySample sample;
+  sample.tree_bytes = INT64_MAX;
+  sample.full_rounds = 1;
+  EXPECT_EQ(none.Judge(sample, 3, true, kSecond), Step::kNone);
+}
+
+TEST_F(Tree, AboveItsLimitGivesUpOneWorkerAtATime) {
+  EXPECT_EQ(At(1, 1100, {300, 200, 200}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 1100, {300, 200, 200}, false), Step::kNone) << "it has not finished its tasks";
+  EXPECT_EQ(At(3, 1100, {200, 200, 200}), Step::kOneFewer);
+  EXPECT_EQ(At(4, 1100, {200, 200}, false), Step::kNone);
+  EXPECT_EQ(At(5, 1100, {200, 200}), Step::kOneFewer);
+  EXPECT_EQ(At(6, 1100, {200}), Step::kTell);
+  EXPECT_EQ(At(7, 1100, {200}), Step::kNone) << "that was told";
+}
+
+TEST_F(Tree, WaitsUntilAllMemoryWasLookedAtAgain) {
+  EXPECT_EQ(At(1, 1100, {300, 200}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 1100, {300, 200}, false), Step::kNone);
+  --full_rounds_;
+  EXPECT_EQ(At(3, 1100, {200, 200}), Step::kNone) << "estimated from the last full round";
+  EXPECT_EQ(At(4, 1100, {200, 200}), Step::kOneFewer);
+}
+
+TEST_F(Tree, ThatWasHeldForAMinuteBeginsWithTheFirstStepAgain) {
+  EXPECT_EQ(At(1, 1100, {300, 200}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 900, {200, 200}), Step::kNone);
+  EXPECT_EQ(At(63, 900, {200, 200}), Step::kNone);
+  EXPECT_EQ(At(64, 1100, {300, 200}), Step::kReplaceLargest);
+  EXPECT_EQ(At(65, 900, {200, 200}), Step::kNone);
+  EXPECT_EQ(At(100, 1100, {300, 200}), Step::kOneFewer) << "too many, sooner or later";
+}
+
+TEST_F(Tree, FarAboveItsLimitDoesNotWaitForAWorkerThatStandsOutAndGrows) {
+  EXPECT_EQ(At(1, 1300, {1000, 100}, false), Step::kReplaceLargest) << "whatever else goes on";
+  EXPECT_EQ(At(1.1, 1425, {1125, 100}, false), Step::kNone);
+  EXPECT_EQ(At(1.2, 1426, {1126, 100}, false), Step::kEndLargest);
+}
+
+TEST_F(Tree, FarAboveItsLimitEndsNobodyWhereAllAreAlike) {
+  EXPECT_EQ(At(1, 1300, {400, 390, 380}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 1500, {500, 490, 480}, false), Step::kNone);
+  EXPECT_EQ(At(30, 1500, {500, 490, 480}, false), Step::kNone);
+}
+
+TEST_F(Tree, EndsAWorkerThatStandsOutAndDoesNotFinish) {
+  EXPECT_EQ(At(1, 1100, {700, 100}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 1100, {700, 100}, false), Step::kNone);
+  EXPECT_EQ(At(11, 1100, {700, 100}, false), Step::kNone);
+  EXPECT_EQ(At(11.1, 1100, {700, 100}, false), Step::kEndLargest);
+}
+
+TEST_F(Tree, NeverEndsTheOnlyWorker) {
+  EXPECT_EQ(At(1, 9000, {8000}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 9000, {8000}), Step::kTell);
+}
+
+}  // namespace
+}  // namespace consort
