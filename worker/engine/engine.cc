@@ -58,6 +58,7 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   for (size_t i = 0; i < task.items.size(); ++i) {
     if (i > 0 && MonotonicNs() > deadline_ns) break;
     CONSORT_TRY(RunItem(task.items[i], pipeline, deadline_ns));
+    clock_.AtFile({});
   }
   clock_.Enter(Stage::kPost);
   CONSORT_TRY(Publish(TaskDone{task.id, clock_.TakeSpent()}));
@@ -67,6 +68,7 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
 }
 
 Status Engine::RunItem(const TaskItem& item, Pipeline& pipeline, int64_t deadline_ns) {
+  clock_.AtFile(item.path);
   clock_.AtSegment(item.file, item.first_segment);
   clock_.Enter(Stage::kValidate);
   FileInfo info;

@@ -11,7 +11,8 @@
 //   print                          a line goes to standard output
 //   throw                          the engine reports a fault of the model
 // `~sleepN~` (anywhere in the name) makes each segment of the file take N milliseconds, and the
-// environment variable CONSORT_NULL_SEGMENT_US does so for all files, in microseconds.
+// environment variable CONSORT_NULL_SEGMENT_US does so for all files, in microseconds. Where faults are
+// asked for (worker/fault/) it enters every stage that the real pipeline has.
 #pragma once
 
 #include "shared/bundle/bundle.h"
