@@ -1,7 +1,7 @@
 // One cache line an engine keeps up to date for the supervisor to look at: what it is doing.
 //
-//   0        8        16       24       32            40        48         64
-//   | stage  | since  | file   | segment| segments_done | task   | reserved |
+//   0        8        16       24       32            40     48         56             64
+//   | stage  | since  | file   | segment| segments_done | task | reserved | lost_wakeups |
 //
 // Every field is written by the engine alone and read by the supervisor at any time; each is
 // valid by itself, together they are a hint, not a transaction. Untrusted: they choose whom to
@@ -22,7 +22,8 @@ struct alignas(64) EngineState {
   std::atomic<uint64_t> segment;
   std::atomic<uint64_t> segments_done;  // since the worker's start
   std::atomic<uint64_t> task;           // id of the task in hand, 0 for none
-  uint64_t reserved[2];
+  uint64_t reserved;
+  std::atomic<uint64_t> lost_wakeups;  // sleeps that ended by their time with something to do
 };
 
 static_assert(sizeof(EngineState) == 64);

@@ -53,6 +53,7 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   CONSORT_TRY(fleet_->Start());
   pids_changed_ = true;
   auto ended = Loop();
+  fleet_->ForEachRunning([this](const Worker& worker) { CountLostWakeUps(worker); });
   fleet_->End();
   peak_pss_bytes_ = sampler_->peak_bytes();
   sampler_->Stop();
@@ -235,10 +236,15 @@ void JobLoop::WorkerReady(Worker& worker) {
   pids_changed_ = true;
 }
 
-void JobLoop::WorkerWoke(Worker& worker) { hot_.insert(worker.id()); }
+void JobLoop::WorkerWoke(Worker& worker) {
+  net_.Forget(worker.id());
+  hot_.insert(worker.id());
+}
 
 void JobLoop::WorkerGone(Worker& worker, const Death& death) {
   hot_.erase(worker.id());
+  net_.Forget(worker.id());
+  CountLostWakeUps(worker);
   pids_changed_ = true;
   hand_out_ = true;
   size_t taken = 0;
@@ -283,11 +289,13 @@ void JobLoop::Tick() {
   fleet_->Tick(now);
   if (now < next_tick_ns_) return;
   next_tick_ns_ = now + kTickNs;
-  // The net under the sleep flags: whoever has something is looked at, woken or not.
   fleet_->ForEachRunning([this](Worker& worker) {
+    if (hot_.contains(worker.id())) return;
+    bool any = false;
     for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-      if (!worker.results(engine).Empty()) hot_.insert(worker.id());
+      any = any || !worker.results(engine).Empty();
     }
+    if (net_.Look(worker.id(), any)) hot_.insert(worker.id());
   });
   Check(recorder_.Flush());
   if (checkpoint_) recorder_.StartSync();
@@ -302,6 +310,13 @@ void JobLoop::Tick() {
 
 void JobLoop::Verbose(const std::string& line) {
   if (options_.verbose > 0) progress_.Message(line);
+}
+
+void JobLoop::CountLostWakeUps(const Worker& worker) {
+  for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+    engines_lost_wakeups_ +=
+        worker.channel().state(engine).lost_wakeups.load(std::memory_order_relaxed);
+  }
 }
 
 JobView JobLoop::View() const {
@@ -338,6 +353,7 @@ JobSummary JobLoop::Summary() const {
     summary.templates_restarted = {restarts[2], restarts[3]};
   }
   summary.peak_pss_bytes = peak_pss_bytes_;
+  if (options_.verbose > 1) summary.lost_wakeups = {{net_.lost(), engines_lost_wakeups_}};
   return summary;
 }
 

@@ -19,6 +19,7 @@
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
 #include "supervisor/job/slot_trace.h"
+#include "supervisor/job/wake_net.h"
 #include "supervisor/loop/event_loop.h"
 #include "supervisor/view/pss_sampler.h"
 #include "supervisor/view/status_line.h"
@@ -65,6 +66,7 @@ class JobLoop : public FleetEvents {
   void Tick();
   void Check(const Status& status);
   void Verbose(const std::string& line);
+  void CountLostWakeUps(const Worker& worker);
 
   const RunOptions& options_;
   const Bundle& bundle_;
@@ -81,7 +83,9 @@ class JobLoop : public FleetEvents {
   Split split_;
 
   std::set<uint64_t> hot_;  // workers whose rings are being looked at without waiting
-  bool hand_out_ = false;   // something changed that may give an engine work
+  WakeNet net_;
+  uint64_t engines_lost_wakeups_ = 0;
+  bool hand_out_ = false;  // something changed that may give an engine work
   bool pids_changed_ = false;
   std::optional<Error> failure_;  // ends the job
   int stop_signal_ = 0;           // the first one that came

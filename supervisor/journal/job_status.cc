@@ -67,7 +67,9 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
   CONSORT_TRY(database.Run("BEGIN"));
   {
     CONSORT_TRY(auto job, database.Prepare("SELECT begun, entries, bytes, files_done, segments, "
-                                           "audio_seconds, elapsed_ns, head FROM job"));
+                                           "audio_seconds, elapsed_ns, head, workers_crashed, "
+                                           "workers_killed, templates_crashed, "
+                                           "templates_killed FROM job"));
     CONSORT_TRY(const bool any, job.Step());
     if (any) {
       status.begun = job.Int(0) != 0;
@@ -78,6 +80,9 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
       status.totals.audio_seconds = job.Real(5);
       status.totals.elapsed_ns = job.Int(6);
       status.totals.head = job.Unsigned(7);
+      for (int i = 0; i < 4; ++i) {
+        status.totals.restarts[static_cast<size_t>(i)] = job.Unsigned(8 + i);
+      }
     }
     CONSORT_TRY(auto failed, database.Prepare("SELECT code, COUNT(*) FROM files "
                                               "WHERE code IS NOT NULL GROUP BY code"));
@@ -112,6 +117,9 @@ std::string StatusJson(const JobStatus& status, pid_t pid) {
   json["audio_seconds"] = status.totals.audio_seconds;
   json["elapsed_seconds"] = static_cast<double>(status.totals.elapsed_ns) * 1e-9;
   json["result_bytes"] = status.totals.bytes;
+  const auto& restarts = status.totals.restarts;
+  json["restarts"] = {{"workers", {{"crashed", restarts[0]}, {"killed", restarts[1]}}},
+                      {"templates", {{"crashed", restarts[2]}, {"killed", restarts[3]}}}};
   json["failed"] = status.failed.empty() ? Json::object() : Json(status.failed);
   json["failures"] = Json::array();
   for (const auto& it : status.failures) {
@@ -134,6 +142,10 @@ std::string StatusText(const JobStatus& status, pid_t pid) {
   text << "\naudio       " << HoursMinutes(totals.audio_seconds) << " in "
        << HoursMinutes(static_cast<double>(totals.elapsed_ns) * 1e-9) << " of work\nsegments    "
        << totals.segments << "\n";
+  const auto& restarts = totals.restarts;
+  text << "restarts    " << restarts[0] + restarts[1] << " workers (" << restarts[0]
+       << " crashed), " << restarts[2] + restarts[3] << " templates (" << restarts[2]
+       << " crashed)\n";
   for (const auto& [code, count] : status.failed)
     text << "failed      " << count << " " << code << "\n";
   for (const auto& it : status.failures) {

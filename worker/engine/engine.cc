@@ -10,6 +10,8 @@ namespace {
 
 // A sleeping engine looks again this often even if nobody wakes it: the net under the sleep flags.
 constexpr int kSleepMs = 100;
+// So long after its record a waker may take to look at our flag.
+constexpr int kWakerMs = 20;
 
 }  // namespace
 
@@ -42,7 +44,10 @@ Result<Task> Engine::NextTask() {
         return DecodeTask(buffer.data(), bytes);
       case Consumer::Pop::kEmpty:
         if (tasks_.PrepareToSleep()) {
-          FutexWait(&task_ring_->consumer_asleep, 1, kSleepMs);
+          const auto& asleep = task_ring_->consumer_asleep;
+          if (FutexWait(&asleep, 1, kSleepMs) == FutexWaitResult::kTimedOut && !tasks_.Empty()) {
+            CountIfLost(asleep);
+          }
           tasks_.CancelSleep();
         }
         break;
@@ -126,7 +131,12 @@ Status Engine::Publish(const Record& record) {
       case Producer::Push::kFull:
         clock_.Enter(Stage::kWaiting);
         if (results_.PrepareToSleep(bytes)) {
-          FutexWait(&result_ring_->producer_asleep, 1, kSleepMs);
+          const auto& asleep = result_ring_->producer_asleep;
+          const uint64_t head = result_ring_->head.load(std::memory_order_relaxed);
+          if (FutexWait(&asleep, 1, kSleepMs) == FutexWaitResult::kTimedOut &&
+              result_ring_->head.load(std::memory_order_relaxed) != head) {
+            CountIfLost(asleep);
+          }
           results_.CancelSleep();
         }
         clock_.Enter(Stage::kPost);
@@ -137,6 +147,14 @@ Status Engine::Publish(const Record& record) {
         return Error{"the result ring is damaged"};
     }
   }
+}
+
+// After a sleep that ran its time although there is something to do. Whoever did it clears our flag
+// and then wakes us; it may be on its way.
+void Engine::CountIfLost(const std::atomic<uint32_t>& asleep) {
+  if (FutexWait(&asleep, 1, kWakerMs) != FutexWaitResult::kTimedOut) return;
+  state_.lost_wakeups.store(state_.lost_wakeups.load(std::memory_order_relaxed) + 1,
+                            std::memory_order_relaxed);
 }
 
 }  // namespace consort
