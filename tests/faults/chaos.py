@@ -55,7 +55,8 @@ class Life:
         self.began = now()
         self.blows = []
         self.killed_at = None  # we killed the supervisor
-        self.stops = []        # [(from, until)]
+        self.stops = []        # [(pid, from)]
+        self.woken = []        # [(pid, when)]
         self.told = ""
         self.run = None        # the Run, once it has ended
 
@@ -67,6 +68,14 @@ class Life:
         """(workers crashed, killed, templates crashed, killed), as the supervisor counts"""
         count = collections.Counter((pid is None, name in ("SIGKILL", "")) for pid, name in self.deaths())
         return tuple(count[who, killed] for who in (False, True) for killed in (False, True))
+
+    def stopped_between(self, begin, end):
+        """Was any process of it stopped?"""
+        for pid, since in self.stops:
+            until = min((at for who, at in self.woken if who == pid and at > since), default=float("inf"))
+            if since < end and begin < until:
+                return True
+        return False
 
     def reaped(self):
         return {int(pid): float(at) for _, pid, what, at in SLOT.findall(self.told) if what == "reaped"}
@@ -101,7 +110,9 @@ class Chaos:
                 assert now() < end, "the job hangs:\n" + life.job.wait(timeout=0).stderr[-2000:]
                 time.sleep(self.random.uniform(0, 2 * self.pace.blow))
                 while asleep and asleep[0][0] < now():
-                    self._send(heapq.heappop(asleep)[1], signal.SIGCONT)
+                    pid = heapq.heappop(asleep)[1]
+                    self._send(pid, signal.SIGCONT)
+                    life.woken.append((pid, now()))
                 if now() > kill_at:
                     life.job.signal(signal.SIGKILL)
                     life.killed_at = now()
@@ -126,9 +137,8 @@ class Chaos:
             return
         life.blows.append(Blow(at, pid, who, number))
         if number == signal.SIGSTOP:
-            wake = at + self.random.uniform(0, 2 * self.pace.stopped)
-            heapq.heappush(asleep, (wake, pid))
-            life.stops.append((at, wake + 0.1))
+            heapq.heappush(asleep, (at + self.random.uniform(0, 2 * self.pace.stopped), pid))
+            life.stops.append((pid, at))
 
     @staticmethod
     def _send(pid, number):
@@ -216,8 +226,7 @@ class Chaos:
                 after = life.blows[n + 1].at if n + 1 < len(life.blows) else life.killed_at or float("inf")
                 for slot in slots:
                     first = min((it for it in firsts[slot] if it > blow.at), default=None)
-                    stopped = any(begin < (first or 0) and blow.at < until for begin, until in life.stops)
-                    if first is not None and first < after and not stopped:
+                    if first is not None and first < after and not life.stopped_between(blow.at, first):
                         found.append(first - blow.at)
         return found
 

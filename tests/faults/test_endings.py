@@ -144,12 +144,20 @@ def finished_after_deaths(ground, chance):
     return job, (DONE,)
 
 
+def something_in(reader):
+    try:
+        return os.read(reader, 1000)
+    except BlockingIOError:  # opened, and nothing in it yet
+        return b""
+
+
 def reader_gone(ground, chance):
     pipe = ground.folder / f"pipe{ground.places}"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        job = ground.start(to=pipe, segment_us=500)
+        job = ground.start(to=pipe, segment_us=2000)
+        assert processes.wait_until(lambda: something_in(reader)), "no line came"
         some_time(chance)
     finally:
         os.close(reader)

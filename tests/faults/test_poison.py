@@ -32,8 +32,9 @@ class Poison:
     def __init__(self, n):
         self.name = f"{n * (GOOD + POISONED) // POISONED:03d}-poison.flac"
         # SIGSEGV in every stage first, then the other kinds, wherever.
-        self.kind = "segv" if n < len(STAGES) else READY[n % len(READY)]
-        self.stage = STAGES[n % len(STAGES)]
+        others = READY[1:]
+        self.kind = "segv" if n < len(STAGES) else others[n % len(others)]
+        self.stage = STAGES[(n + n // len(STAGES)) % len(STAGES)]
         self.segment = None if self.stage == "validate" else n % 3
 
     def order(self):

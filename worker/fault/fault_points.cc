@@ -17,7 +17,7 @@ namespace consort {
 namespace {
 
 constexpr size_t kHogStep = size_t{16} << 20;
-constexpr size_t kHogEnd = size_t{3} << 30;
+constexpr size_t kHogEnd = size_t{1} << 30;
 constexpr std::array<std::string_view, 7> kKinds = {"segv",  "abort", "bus", "exit",
                                                     "throw", "spin",  "hog"};
 

@@ -6,7 +6,7 @@
 //            exit             … with status 7
 //            throw            an exception that nobody expects
 //            spin             the engine loops for ever
-//            hog              private memory grows by 16 MiB a millisecond, up to 3 GiB; then as
+//            hog              private memory grows by 16 MiB a millisecond, up to 1 GiB; then as
 //            spin
 //   STAGE    validate read resample features forward post
 //   FILE     a part of the path, without colons
