@@ -103,7 +103,9 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string
   HeldWorker held = std::move(found->second);
   workers_.erase(found);
   engines_ -= held.engines.size();
-  if (!crashed && !held.empty()) {
+  if (crashed) {
+    kills_.Crashed();
+  } else if (!held.empty()) {
     crashed = kills_.Count(InHand(held), held.trial && held.trial->group().alone());
   }
   std::vector<SegmentId> in_flight;

@@ -5,7 +5,7 @@
 //   - a segment that was in flight at many of them becomes a suspect, and is run alone;
 //   - while it is alone, every tenth of those in a row is taken for a crash. "In a row": a kill
 //     that hits a worker at ordinary work in between shows that the killer does not care for this
-//     segment, and the row begins anew.
+//     segment, and a crash that it has other ways to end a worker: the row begins anew.
 //
 // Kills at random hit a segment that often only if they come faster than a segment takes, when
 // nothing could get on anyway.
@@ -29,6 +29,8 @@ class UnexplainedKills {
   // A worker with these in flight was killed. Whether that is to be taken for a crash of them.
   // `alone`: they were on trial.
   bool Count(const std::vector<SegmentId>& in_flight, bool alone);
+  // A worker ended by its own doing.
+  void Crashed() { row_.clear(); }
   // Nothing of that file is in flight any more.
   void Forget(uint64_t file);
 

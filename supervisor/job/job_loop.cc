@@ -60,6 +60,7 @@ Result<int> JobLoop::Run(JobFleet fleet) {
                         [this](const Error& error) { FleetFailed(error); }});
   CONSORT_TRY(fleet_->Start());
   auto ended = Loop();
+  fleet_->ForEachRunning([this](const Worker& worker) { CountLostWakeUps(worker); });
   fleet_->End();
   words_.End();
   peak_pss_bytes_ = memory_->peak_pss_bytes();
@@ -248,7 +249,10 @@ void JobLoop::WorkerReady(Worker& worker) {
   hand_out_ = true;
 }
 
-void JobLoop::WorkerWoke(Worker& worker) { hot_.insert(worker.id()); }
+void JobLoop::WorkerWoke(Worker& worker) {
+  net_.Forget(worker.id());
+  hot_.insert(worker.id());
+}
 
 void JobLoop::WorkerSaid(Worker& worker, std::string_view line) {
   words_.Said(worker.pid(), worker.slot(), line);
@@ -257,6 +261,8 @@ void JobLoop::WorkerSaid(Worker& worker, std::string_view line) {
 void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const Death death = memory_->Gone(worker, reaped, MonotonicNs());
   hot_.erase(worker.id());
+  net_.Forget(worker.id());
+  CountLostWakeUps(worker);
   hand_out_ = true;
   words_.Flush(MonotonicNs());  // before anything is recorded that they may explain
   size_t taken = 0;
@@ -320,11 +326,13 @@ void JobLoop::Tick() {
   fleet_->Tick(now);
   if (now < next_tick_ns_) return;
   next_tick_ns_ = now + kTickNs;
-  // The net under the sleep flags: whoever has something is looked at, woken or not.
   fleet_->ForEachRunning([this](Worker& worker) {
+    if (hot_.contains(worker.id())) return;
+    bool any = false;
     for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-      if (!worker.results(engine).Empty()) hot_.insert(worker.id());
+      any = any || !worker.results(engine).Empty();
     }
+    if (net_.Look(worker.id(), any)) hot_.insert(worker.id());
   });
   hangs_.Tick(*fleet_, now);
   Check(recorder_.Flush());
@@ -335,6 +343,13 @@ void JobLoop::Tick() {
 
 void JobLoop::Verbose(const std::string& line) {
   if (options_.verbose > 0) progress_.Message(line);
+}
+
+void JobLoop::CountLostWakeUps(const Worker& worker) {
+  for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+    engines_lost_wakeups_ +=
+        worker.channel().state(engine).lost_wakeups.load(std::memory_order_relaxed);
+  }
 }
 
 JobView JobLoop::View() const {
@@ -371,6 +386,7 @@ JobSummary JobLoop::Summary() const {
     summary.templates_restarted = {restarts[2], restarts[3]};
   }
   summary.peak_pss_bytes = peak_pss_bytes_;
+  if (options_.verbose > 1) summary.lost_wakeups = {{net_.lost(), engines_lost_wakeups_}};
   return summary;
 }
 

@@ -21,6 +21,7 @@
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
 #include "supervisor/job/slot_trace.h"
+#include "supervisor/job/wake_net.h"
 #include "supervisor/job/worker_words.h"
 #include "supervisor/loop/event_loop.h"
 #include "supervisor/view/status_line.h"
@@ -72,6 +73,7 @@ class JobLoop : public FleetEvents {
   void CheckFailures();
   void Check(const Status& status);
   void Verbose(const std::string& line);
+  void CountLostWakeUps(const Worker& worker);
 
   const RunOptions& options_;
   const Bundle& bundle_;
@@ -89,7 +91,9 @@ class JobLoop : public FleetEvents {
   SlotTrace trace_;
   Split split_;
 
-  std::set<uint64_t> hot_;        // workers whose rings are being looked at without waiting
+  std::set<uint64_t> hot_;  // workers whose rings are being looked at without waiting
+  WakeNet net_;
+  uint64_t engines_lost_wakeups_ = 0;
   bool hand_out_ = false;         // something changed that may give an engine work
   std::optional<Error> failure_;  // ends the job
   int stop_signal_ = 0;           // the first one that came

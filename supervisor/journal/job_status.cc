@@ -87,9 +87,10 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
   // One transaction: while the job runs, all of it is of one moment.
   CONSORT_TRY(database.Run("BEGIN"));
   {
-    CONSORT_TRY(auto job,
-                database.Prepare("SELECT begun, entries, bytes, files_done, segments, "
-                                 "audio_seconds, elapsed_ns, head, workers_replaced FROM job"));
+    CONSORT_TRY(auto job, database.Prepare("SELECT begun, entries, bytes, files_done, segments, "
+                                           "audio_seconds, elapsed_ns, head, workers_crashed, "
+                                           "workers_killed, templates_crashed, "
+                                           "templates_killed, workers_replaced FROM job"));
     CONSORT_TRY(const bool any, job.Step());
     if (any) {
       status.begun = job.Int(0) != 0;
@@ -100,7 +101,10 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
       status.totals.audio_seconds = job.Real(5);
       status.totals.elapsed_ns = job.Int(6);
       status.totals.head = job.Unsigned(7);
-      status.totals.workers_replaced = job.Unsigned(8);
+      for (int i = 0; i < 4; ++i) {
+        status.totals.restarts[static_cast<size_t>(i)] = job.Unsigned(8 + i);
+      }
+      status.totals.workers_replaced = job.Unsigned(12);
     }
     CONSORT_TRY(auto failed, database.Prepare("SELECT code, COUNT(*) FROM files "
                                               "WHERE code IS NOT NULL GROUP BY code"));
@@ -146,6 +150,9 @@ std::string StatusJson(const JobStatus& status, pid_t pid) {
   json["elapsed_seconds"] = static_cast<double>(status.totals.elapsed_ns) * 1e-9;
   json["result_bytes"] = status.totals.bytes;
   json["workers_replaced_for_memory"] = status.totals.workers_replaced;
+  const auto& restarts = status.totals.restarts;
+  json["restarts"] = {{"workers", {{"crashed", restarts[0]}, {"killed", restarts[1]}}},
+                      {"templates", {{"crashed", restarts[2]}, {"killed", restarts[3]}}}};
   json["failed"] = status.failed.empty() ? Json::object() : Json(status.failed);
   json["failures"] = Json::array();
   for (const auto& it : status.failures) {
@@ -177,6 +184,10 @@ std::string StatusText(const JobStatus& status, pid_t pid) {
   text << "\naudio       " << HoursMinutes(totals.audio_seconds) << " in "
        << HoursMinutes(static_cast<double>(totals.elapsed_ns) * 1e-9) << " of work\nsegments    "
        << totals.segments << "\n";
+  const auto& restarts = totals.restarts;
+  text << "restarts    " << restarts[0] + restarts[1] << " workers (" << restarts[0]
+       << " crashed), " << restarts[2] + restarts[3] << " templates (" << restarts[2]
+       << " crashed)\n";
   if (totals.workers_replaced > 0) {
     text << "memory      " << totals.workers_replaced << " workers were replaced for it\n";
   }

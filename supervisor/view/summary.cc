@@ -100,6 +100,10 @@ std::string FormatSummary(const JobSummary& summary) {
   text += Line("segments", Segments(summary));
   text += Stages(summary);
   text += Line("restarts", Restarts(summary));
+  if (const auto& lost = summary.lost_wakeups) {
+    text += Line("wake-ups", WithThousands(lost->by_supervisor) + " lost by the supervisor, " +
+                                 WithThousands(lost->by_engines) + " by engines");
+  }
   if (summary.peak_pss_bytes > 0) {
     text += Line("memory", Bytes(summary.peak_pss_bytes) + " at the peak, all processes (PSS)");
   }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "shared/channel/stage.h"
@@ -28,7 +29,12 @@ struct JobSummary {
   };
   Restarts workers_restarted;
   Restarts templates_restarted;
-  int64_t peak_pss_bytes = 0;  // of the whole tree; 0: never sampled
+  struct LostWakeUps {
+    uint64_t by_supervisor = 0;
+    uint64_t by_engines = 0;
+  };
+  std::optional<LostWakeUps> lost_wakeups;  // nullopt: nobody asked
+  int64_t peak_pss_bytes = 0;               // of the whole tree; 0: never sampled
 };
 
 // Ends in a newline.

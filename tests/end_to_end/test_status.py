@@ -31,6 +31,8 @@ def test_of_a_finished_job_tells_what_failed_and_why(run_consort, tmp_path, null
         assert status["state"] == "finished" and "pid" not in status
         assert status["files"] == {"total": 18, "done": 1, "failed": 17}
         assert sum(status["failed"].values()) == 17
+        none = {"crashed": 0, "killed": 0}
+        assert status["restarts"] == {"workers": none, "templates": none}
         assert [(it["file"], it["code"], it["message"], it.get("at")) for it in status["failures"]] == [
             (it["file"], it["error"]["code"], it["error"]["message"], it["error"].get("at")) for it in errors]
         assert status["result_bytes"] == out.stat().st_size

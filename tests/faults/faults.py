@@ -55,6 +55,11 @@ class Job:
         return subprocess.run([*before, *self.words(out, *more)], env=os.environ | around | (env or {}),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
 
+    def consort_run(self, *args, env=None, timeout=120):
+        """`consort run` with these arguments alone."""
+        return subprocess.run([self.consort, "run", *map(str, args)], env=os.environ | (env or {}),
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=timeout)
+
     def with_fault(self, out, call, fault, *more, only=()):
         """Runs under strace, the supervisor alone, with `fault` at its `call`s (of the files `only`).
         (exit status, log, what was told)"""

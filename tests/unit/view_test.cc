@@ -238,6 +238,14 @@ TEST(Summary, TellsWorkersThatWereReplacedForTheirMemory) {
             std::string::npos);
 }
 
+TEST(Summary, TellsOfLostWakeUpsIfSomebodyAsks) {
+  JobSummary summary;
+  EXPECT_EQ(FormatSummary(summary).find("wake-ups"), std::string::npos);
+  summary.lost_wakeups = {.by_supervisor = 1, .by_engines = 2};
+  EXPECT_NE(FormatSummary(summary).find("\nwake-ups    1 lost by the supervisor, 2 by engines\n"),
+            std::string::npos);
+}
+
 TEST(Summary, OfAJobThatEndedEarlySaysWhatWasNotReached) {
   JobSummary summary;
   summary.files_total = 10;

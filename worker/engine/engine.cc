@@ -13,6 +13,8 @@ namespace {
 
 // A sleeping engine looks again this often even if nobody wakes it: the net under the sleep flags.
 constexpr int kSleepMs = 100;
+// So long after its record a waker may take to look at our flag.
+constexpr int kWakerMs = 20;
 
 }  // namespace
 
@@ -41,7 +43,10 @@ Result<Task> Engine::NextTask() {
     if (!task) CONSORT_TRY(TryNextTask(task));
     if (task) return *std::move(task);
     if (tasks_.PrepareToSleep()) {
-      FutexWait(&task_ring_->consumer_asleep, 1, kSleepMs);
+      const auto& asleep = task_ring_->consumer_asleep;
+      if (FutexWait(&asleep, 1, kSleepMs) == FutexWaitResult::kTimedOut && !tasks_.Empty()) {
+        CountIfLost(asleep);
+      }
       tasks_.CancelSleep();
     }
   }
@@ -86,6 +91,7 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   for (size_t i = 0; i < task.items.size(); ++i) {
     if (i > 0 && MonotonicNs() > deadline_ns) break;
     CONSORT_TRY(RunItem(task, i, pipeline, deadline_ns));
+    clock_.AtFile({});
   }
   clock_.Enter(Stage::kPost);
   CONSORT_TRY(Publish(TaskDone{task.id, clock_.TakeSpent()}));
@@ -96,6 +102,7 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
 
 Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64_t deadline_ns) {
   const TaskItem& item = task.items[index];
+  clock_.AtFile(item.path);
   clock_.AtSegment(item.file, item.first_segment);
   clock_.Enter(Stage::kValidate);
   FileInfo info;
@@ -161,7 +168,12 @@ Status Engine::Publish(const Record& record) {
       case Producer::Push::kFull:
         clock_.Enter(Stage::kWaiting);
         if (results_.PrepareToSleep(bytes)) {
-          FutexWait(&result_ring_->producer_asleep, 1, kSleepMs);
+          const auto& asleep = result_ring_->producer_asleep;
+          const uint64_t head = result_ring_->head.load(std::memory_order_relaxed);
+          if (FutexWait(&asleep, 1, kSleepMs) == FutexWaitResult::kTimedOut &&
+              result_ring_->head.load(std::memory_order_relaxed) != head) {
+            CountIfLost(asleep);
+          }
           results_.CancelSleep();
         }
         clock_.Enter(Stage::kPost);
@@ -172,6 +184,14 @@ Status Engine::Publish(const Record& record) {
         return Error{"the result ring is damaged"};
     }
   }
+}
+
+// After a sleep that ran its time although there is something to do. Whoever did it clears our flag
+// and then wakes us; it may be on its way.
+void Engine::CountIfLost(const std::atomic<uint32_t>& asleep) {
+  if (FutexWait(&asleep, 1, kWakerMs) != FutexWaitResult::kTimedOut) return;
+  state_.lost_wakeups.store(state_.lost_wakeups.load(std::memory_order_relaxed) + 1,
+                            std::memory_order_relaxed);
 }
 
 }  // namespace consort

@@ -39,6 +39,7 @@ class Engine {
   Status PublishFault(FileFault fault, uint64_t file, uint64_t segment);
   template <typename Record>
   Status Publish(const Record& record);
+  void CountIfLost(const std::atomic<uint32_t>& asleep);
 
   EngineState& state_;
   SharedRing* task_ring_;

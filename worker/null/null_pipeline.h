@@ -14,7 +14,9 @@
 //   cry                            a line goes to standard error, then as segv
 //   throw                          the engine reports a fault of the model
 // `~leakN~` (anywhere in the name) has each segment of the file leave N MiB behind for the worker's
-// life, `~sleepN~` makes each of them take N milliseconds, and the environment variable CONSORT_NULL_SEGMENT_US does so for all files, in microseconds.
+// life, `~sleepN~` makes each of them take N milliseconds, and the environment variable
+// CONSORT_NULL_SEGMENT_US does so for all files, in microseconds. Where faults are asked for
+// (worker/fault/) it enters every stage that the real pipeline has.
 #pragma once
 
 #include "shared/bundle/bundle.h"

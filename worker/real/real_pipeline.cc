@@ -54,6 +54,7 @@ class RealPipeline : public Pipeline {
       RunGroup(k, std::min(end, (k / batch_ + 1) * batch_));
     }
     if (k == group_.end) return group_.fault;
+    clock_.AtSegments(k, k + 1);
     clock_.Enter(Stage::kPost);
     const auto scores = std::span(scores_).subspan(static_cast<size_t>(k % batch_) * labels_);
     if (const Status done = tags_.Interpret(scores.first(labels_), tags); !done) {
@@ -90,6 +91,7 @@ class RealPipeline : public Pipeline {
       const int64_t segment = k - k % batch_ + slot;
       if (segment < k || segment >= group_.end) std::ranges::fill(Slot(slot), 0.0F);
     }
+    clock_.AtSegments(k, group_.end);
     clock_.Enter(Stage::kForward);
     const Status done = runner_->Forward(input_.span(), scores_);
     if (done) return;
@@ -104,6 +106,7 @@ class RealPipeline : public Pipeline {
 
   // Segment k's features into its slot.
   PipelineFault Prepare(int64_t k) {
+    clock_.AtSegments(k, k + 1);
     if (const auto fault = reader_.ReadSegment(k, wave_.span())) return ToFault(*fault);
     clock_.Enter(Stage::kFeatures);
     Normalize(audio_.normalize, wave_.span());

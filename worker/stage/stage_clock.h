@@ -1,12 +1,15 @@
 // Which stage an engine is in, and how long it spent in each. One engine thread uses it.
+// Each stage entered is a fault point (fault_point.h).
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "shared/base/clock.h"
 #include "shared/channel/engine_state.h"
 #include "shared/channel/stage.h"
+#include "worker/stage/fault_point.h"
 
 namespace consort {
 
@@ -25,9 +28,23 @@ class StageClock {
       state_->since_ns.store(now, std::memory_order_relaxed);
       state_->stage.store(static_cast<uint64_t>(stage), std::memory_order_relaxed);
     }
+    if (&AtFaultPoint != nullptr) {
+      place_.stage = stage;
+      AtFaultPoint(place_);
+    }
+  }
+
+  // The file in hand, for fault points: the path must outlive the work on it. Empty: none.
+  void AtFile(std::string_view path) { place_.path = path; }
+
+  // Segments first <= … < end are being worked on, of which AtSegment tells the supervisor one.
+  void AtSegments(int64_t first, int64_t end) {
+    place_.first = first;
+    place_.end = end;
   }
 
   void AtSegment(uint64_t file, uint64_t segment) {
+    AtSegments(static_cast<int64_t>(segment), static_cast<int64_t>(segment) + 1);
     if (state_ == nullptr) return;
     state_->file.store(file, std::memory_order_relaxed);
     state_->segment.store(segment, std::memory_order_relaxed);
@@ -56,6 +73,7 @@ class StageClock {
   EngineState* state_;
   Stage stage_ = Stage::kWaiting;
   int64_t since_ns_;
+  FaultPlace place_;
   std::array<int64_t, kStageCount> spent_ns_{};
 };
 

@@ -1,0 +1,1 @@
+consort_test(wake_net_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/wake_net_test.cc DEPENDS consort_job)
