@@ -1,7 +1,8 @@
 """Memory while one long recording is worked on: flat with jemalloc? With glibc's allocator beside it.
 
-Of the whole tree: PSS, and what processes have to themselves. The recording is made by script: tones that
-glide, and noise. "From minute 10" is of the recording, by the lines that the results have.
+Of the whole tree: PSS; PSS but for pages of files, which whoever else on the machine has LibTorch loaded shares, so
+that it alone is the job's own doing; and what processes have to themselves. The recording is made by script: tones
+that glide, and noise. "From minute 10" is of the recording, by the lines that the results have.
 """
 
 import argparse
@@ -49,16 +50,18 @@ def make_recording(path, seconds):
 
 
 def memory_of(pid):
-    """(PSS, private) in MiB of a process and all below it."""
-    pss = private = 0
+    """(PSS, PSS but for files, private) in MiB of a process and all below it."""
+    pss = own = private = 0
     for one in common.tree(pid):
         with contextlib.suppress(OSError):
             for line in pathlib.Path(f"/proc/{one}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     pss += int(line.split()[1])
+                elif line.startswith(("Pss_Anon:", "Pss_Shmem:")):
+                    own += int(line.split()[1])
                 elif line.startswith(("Private_Clean:", "Private_Dirty:")):
                     private += int(line.split()[1])
-    return pss / 1024, private / 1024
+    return pss / 1024, own / 1024, private / 1024
 
 
 class Lines:
@@ -76,16 +79,16 @@ class Lines:
 
 
 def run(folder, recording, segments, model, worker, workers):
-    """Samples (seconds, share of the recording done, PSS, private) while the job runs."""
+    """Samples (seconds, share of the recording done, and what memory_of tells) while the job runs."""
     out = folder / f"{model}-{worker}.jsonl"
     job = common.start("-m", common.bundle(model), "-o", out, "--quiet", "-p", workers, "-t", 1, recording,
                        env={"CONSORT_WORKER": str(common.program(worker))})
     began, lines, samples = time.monotonic(), Lines(out), []
     while job.poll() is None:
         done = lines() / segments
-        pss, private = memory_of(job.pid)
+        memory = memory_of(job.pid)
         if done < 1:
-            samples.append((time.monotonic() - began, done, pss, private))
+            samples.append((time.monotonic() - began, done, *memory))
         time.sleep(0.1)
     common.finish(job)
     if lines() != segments:
@@ -130,12 +133,12 @@ def measure(quick, options):
             curves = found["models"][model] = {}
             for allocator, worker in chosen.items():
                 samples = curves[allocator] = run(folder, recording, segments_of(model, seconds), model, worker, options.p)
-                for name, column in (("PSS", 2), ("private", 3)):
+                for name, column in (("PSS", 2), ("PSS but for files", 3), ("private", 4)):
                     it = figures(samples, seconds, column)
                     rows.append((f"{model}, {allocator}, {name}", f"{it['peak']:.1f}", f"{it['mean']:.1f}",
                                  f"{100 * it['flatness']:.2f} %", f"{samples[-1][0]:.0f}"))
-                    if (allocator, name) == ("jemalloc", "PSS"):
-                        verdicts.append(f"{model}: {'flat' if it['flatness'] <= FLAT else 'NOT FLAT'} within "
+                    if allocator == "jemalloc" and name != "private":
+                        verdicts.append(f"{model}, {name}: {'flat' if it['flatness'] <= FLAT else 'NOT FLAT'} within "
                                         f"{100 * FLAT:.0f} % with jemalloc from minute 10 on")
     common.table((f"MiB, {seconds / 3600:g} h of audio, -p {options.p} -t 1", "peak", "mean from minute 10",
                   "(most - least) / mean", "seconds"), rows)

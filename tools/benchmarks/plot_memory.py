@@ -17,10 +17,11 @@ def main(source, *outs):
     figure, row = plt.subplots(1, len(found["models"]), figsize=(6.5 * len(found["models"]), 4), squeeze=False)
     for axes, (model, curves) in zip(row[0], found["models"].items()):
         for allocator, samples in curves.items():
-            minutes = [share * found["seconds"] / 60 for _, share, _, _ in samples]
+            minutes = [it[1] * found["seconds"] / 60 for it in samples]
             axes.plot(minutes, [it[2] for it in samples], color=COLOURS[allocator], linewidth=1, label=f"{allocator}, PSS")
-            axes.plot(minutes, [it[3] for it in samples], color=COLOURS[allocator], linewidth=1, linestyle=":",
-                      label=f"{allocator}, private")
+            for column, style, name in ((3, "--", "PSS but for files"), (4, ":", "private")):
+                axes.plot(minutes, [it[column] for it in samples], color=COLOURS[allocator], linewidth=1, linestyle=style,
+                          label=f"{allocator}, {name}")
         axes.axvline(10, color="grey", linewidth=0.5)
         axes.set_ylim(bottom=0)
         axes.set_title(model, fontsize=10)
