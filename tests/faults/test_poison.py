@@ -15,8 +15,7 @@ GOOD, POISONED = 300, 20
 WORKERS, ENGINES = 2, 4
 STAGES = ("validate", "read", "resample", "features", "forward", "post")
 
-# What a segment does to its worker → what the error line says of it. All that this build of consort can
-# end; add "spin" and "hog" where it has deadlines and limits of memory.
+# What a segment does to its worker → what the error line says of it.
 CAUSES = {
     "segv": "SIGSEGV",
     "abort": "SIGABRT",
@@ -24,15 +23,14 @@ CAUSES = {
     "spin": "hung",
     "hog": "memory",
 }
-READY = ("segv", "abort", "exit")
-OPTIONS = {"spin": ("--segment-timeout", 2), "hog": ("--worker-memory-limit", "300M")}
+OPTIONS = ("--segment-timeout", 1, "--worker-memory-limit", "300M")
 
 
 class Poison:
     def __init__(self, n):
         self.name = f"{n * (GOOD + POISONED) // POISONED:03d}-poison.flac"
         # SIGSEGV in every stage first, then the other kinds, wherever.
-        others = READY[1:]
+        others = tuple(CAUSES)[1:]
         self.kind = "segv" if n < len(STAGES) else others[n % len(others)]
         self.stage = STAGES[(n + n // len(STAGES)) % len(STAGES)]
         self.segment = None if self.stage == "validate" else n % 3
@@ -63,8 +61,7 @@ def test_poisoned_segments_cost_themselves_alone(job, runner, tmp_path, program)
     for n, name in enumerate(names):
         poisoned = name.replace(".flac", "-poison.flac")
         (sounds / (poisoned if poisoned in poisons else name)).symlink_to(real[n % len(real)])
-    options = [word for kind in READY for word in OPTIONS.get(kind, ())]
-    words = ["run", "-m", bundle, "-p", WORKERS, "-t", ENGINES, *options]
+    words = ["run", "-m", bundle, "-p", WORKERS, "-t", ENGINES, *OPTIONS]
     env = {"CONSORT_WORKER": str(job.consort.with_name(program)), "CONSORT_NULL_SEGMENT_US": "300"}
 
     calm = runner.run(*words, "-o", tmp_path / "calm.jsonl", sounds, env=env)
@@ -88,6 +85,12 @@ def test_poisoned_segments_cost_themselves_alone(job, runner, tmp_path, program)
             assert error["code"] == "crashed", poison.order()
             assert CAUSES[poison.kind] in error["message"] and poison.stage in error["message"], poison.order()
     assert errors == POISONED
+
+    kept = [json.loads(line) for line in (tmp_path / "ill.jsonl.job/quarantine.jsonl").read_text().splitlines()]
+    assert sorted(it["file"].rpartition("/")[2] for it in kept) == sorted(poisons)
+    for it in kept:
+        poison = poisons[it["file"].rpartition("/")[2]]
+        assert it["stage"] == poison.stage and CAUSES[poison.kind] in it["message"], poison.order()
 
     ended = json.loads(runner.run("status", "--json", tmp_path / "ill.jsonl").stdout)
     deaths = sum(ended["restarts"]["workers"].values())
