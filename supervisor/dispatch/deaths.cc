@@ -13,9 +13,19 @@ constexpr size_t kWorkersATrial = 4;
 
 // ---- suspects, run apart ----
 
-bool Dispatcher::TakesSuspects(const HeldWorker& held) const {
+bool Dispatcher::TakesSuspects(const HeldWorker& held) {
   if (held.kept_free) return true;
-  return !suspects_.empty() && kept_free_ < std::max<size_t>(1, workers_.size() / kWorkersATrial);
+  if (suspects_.empty()) return false;
+  if (kept_free_ < std::max<size_t>(1, workers_.size() / kWorkersATrial)) return true;
+  if (!held.empty()) return false;
+  // One that is idle takes over from one that is still busy, and may be for as long as a hang.
+  const auto busy = std::find_if(workers_.begin(), workers_.end(), [](const auto& entry) {
+    return entry.second.kept_free && !entry.second.trial && !entry.second.empty();
+  });
+  if (busy == workers_.end()) return false;
+  busy->second.kept_free = false;
+  --kept_free_;
+  return true;
 }
 
 bool Dispatcher::Wanted(const SegmentId& segment) {

@@ -158,7 +158,7 @@ class Dispatcher {
   };
 
   OpenFile* Find(uint64_t file);
-  bool TakesSuspects(const HeldWorker& held) const;
+  bool TakesSuspects(const HeldWorker& held);
   std::optional<Task> SuspectTask(HeldWorker& held, uint32_t engine);
   std::optional<Task> TrialTask(HeldWorker& held, uint32_t engine);
   void EndTrial(HeldWorker& held);

@@ -118,7 +118,7 @@ void Fleet::StartTemplate(size_t node) {
 }
 
 void Fleet::FillSlots() {
-  if (ending_ || failed_ || MonotonicNs() < not_before_ns_) return;
+  if (ending_ || draining_ || failed_ || MonotonicNs() < not_before_ns_) return;
   for (size_t node = 0; node < plan_.nodes.size(); ++node) {
     if (node_template_[node] == 0 && node_slots_[node] > 0) StartTemplate(node);
   }
@@ -443,7 +443,7 @@ std::optional<int64_t> Fleet::NextTickNs() const {
   const bool waiting =
       std::any_of(slot_worker_.begin(), slot_worker_.end(), [](uint64_t id) { return id == 0; }) &&
       not_before_ns_ > 0;
-  if (waiting && !ending_ && MonotonicNs() < not_before_ns_) return not_before_ns_;
+  if (waiting && !ending_ && !draining_ && MonotonicNs() < not_before_ns_) return not_before_ns_;
   return std::nullopt;
 }
 

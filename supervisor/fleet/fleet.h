@@ -111,6 +111,8 @@ class Fleet {
   void Tick(int64_t now_ns);
   // When Tick wants to be called next at the latest; nullopt: no hurry.
   std::optional<int64_t> NextTickNs() const;
+  // There is no work for new workers any more: who goes is not replaced.
+  void Drain() { draining_ = true; }
   // For a worker that breaks the protocol, or does what `why` says ("used 3.00 GiB of memory").
   void Kill(Worker& worker, std::string why = {});
   // Ends a worker that has nothing in hand; another takes its place, unless its slot is closed.
@@ -180,6 +182,7 @@ class Fleet {
   int64_t not_before_ns_ = 0;  // starts are put off until then
   int64_t last_tick_ns_ = 0;
   bool ending_ = false;
+  bool draining_ = false;
   bool failed_ = false;
 };
 

@@ -63,7 +63,9 @@ Status Checkpoint::Write(int64_t now_ns) {
   const bool moved = step.totals.bytes != before.bytes || step.totals.segments != before.segments ||
                      step.totals.files_done != before.files_done || step.totals.head != before.head;
   const bool doubtful = before.idle_starts > 1;
-  if (!moved && !doubtful && Same(suspects_, step.suspects)) return Ok();
+  const bool counted = step.totals.restarts != before.restarts ||
+                       step.totals.workers_replaced != before.workers_replaced;
+  if (!moved && !counted && !doubtful && Same(suspects_, step.suspects)) return Ok();
   if (moved) {
     step.totals.idle_starts = 0;
     CONSORT_TRY(recorder_.Sync());

@@ -30,7 +30,7 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
       list_(list),
       recorder_(recorder),
       progress_(progress),
-      words_(progress),
+      words_(progress, options.quiet),
       dispatcher_({.attempts = options.attempts,
                    .segment_ns = bundle.manifest.audio.segment_ns,
                    .hop_ns = bundle.manifest.audio.hop_ns,
@@ -94,6 +94,7 @@ void JobLoop::OnSignals() {
     } else if (stop_signal_ == 0) {
       stop_signal_ = number;
       dispatcher_.Drain();
+      fleet_->Drain();
       if (!options_.quiet) {
         progress_.Message("stopping: what is in flight ends first; once more to stop at once");
       }

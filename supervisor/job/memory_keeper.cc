@@ -136,7 +136,7 @@ void MemoryKeeper::JudgeTree(const MemorySample& sample, int64_t now_ns) {
       return Retire(*worker);
     case TreeMemory::Step::kOneFewer:
       fleet_.CloseSlot(worker->slot());
-      say_.always(found + "from now on " + std::to_string(fleet_.workers_wanted()) +
+      say_.always("warning: " + found + "from now on " + std::to_string(fleet_.workers_wanted()) +
                   (fleet_.workers_wanted() == 1 ? " worker" : " workers"));
       return Retire(*worker);
     case TreeMemory::Step::kEndLargest:

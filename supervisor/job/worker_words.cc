@@ -12,6 +12,7 @@ void WorkerWords::KeepLog(const std::string& folder) {
 
 void WorkerWords::Said(pid_t pid, size_t slot, std::string_view line) {
   if (log_) log_->Add(pid, slot, line);
+  if (quiet_ && log_) return;
   if (!limit_.Take(MonotonicNs())) return;
   std::string shown(line);
   std::ranges::replace(shown, '\t', ' ');  // the one control character that is no harm

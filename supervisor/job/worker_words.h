@@ -17,7 +17,9 @@ class WorkerWords {
  public:
   static constexpr uint64_t kShownASecond = 50;
 
-  explicit WorkerWords(Progress& progress) : progress_(progress), limit_(kShownASecond) {}
+  // `quiet`: what the log has is not shown.
+  WorkerWords(Progress& progress, bool quiet)
+      : progress_(progress), quiet_(quiet), limit_(kShownASecond) {}
 
   // Before the first line. Without it there is no log.
   void KeepLog(const std::string& folder);
@@ -32,6 +34,7 @@ class WorkerWords {
   void TellHidden(uint64_t lines);
 
   Progress& progress_;
+  bool quiet_;
   LineLimit limit_;
   std::optional<JobLog> log_;
 };

@@ -112,7 +112,12 @@ JobFolder::~JobFolder() {
   [[maybe_unused]] const Status removed = RemoveJournal();
   ::unlink((path_ + "/list.new").c_str());
   ::unlink(list().c_str());
-  for (const char* name : {"/status.json", "/log", "/log.1", "/quarantine.jsonl", "/lock"}) {
+  // What workers said may be all that tells why nothing came of it: that stays.
+  struct stat log {};
+  if (::stat((path_ + "/log").c_str(), &log) == 0 && log.st_size == 0) {
+    ::unlink((path_ + "/log").c_str());
+  }
+  for (const char* name : {"/status.json", "/quarantine.jsonl", "/lock"}) {
     ::unlink((path_ + name).c_str());
   }
   ::rmdir(path_.c_str());

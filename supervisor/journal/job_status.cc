@@ -22,6 +22,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr size_t kShownFailures = 10;
 constexpr size_t kStatusFileFailures = 1000;
+constexpr size_t kStatusFileQuarantined = 10;
 
 JobFailure FailureOf(std::string_view line) {
   JobFailure failure;
@@ -72,6 +73,15 @@ std::string FolderOfJob(const std::string& path) {
     if (::access((folder + "/journal.db").c_str(), F_OK) == 0) return folder;
   }
   return "";
+}
+
+// Of a line of quarantine.jsonl. In its strings quotes are escaped, so these keys are none of theirs.
+std::string WithoutLog(std::string_view line) {
+  std::string kept(line);
+  const size_t from = kept.find(",\"log\":[");
+  const size_t to = kept.rfind("],\"time\":");
+  if (from != std::string::npos && to != std::string::npos) kept.erase(from, to + 1 - from);
+  return kept;
 }
 
 }  // namespace
@@ -227,7 +237,9 @@ pid_t SupervisorOf(const std::string& folder) {
 }
 
 Status WriteStatusFile(Database& database, const std::string& folder) {
-  CONSORT_TRY(const auto status, ReadStatus(database, kStatusFileFailures));
+  CONSORT_TRY(auto status, ReadStatus(database, kStatusFileFailures));
+  status.quarantine.resize(std::min(status.quarantine.size(), kStatusFileQuarantined));
+  for (auto& line : status.quarantine) line = WithoutLog(line);
   const std::string text = StatusJson(status, ::getpid());
   const std::string path = folder + "/status.json";
   const std::string made = folder + "/.consort-status";
@@ -252,8 +264,10 @@ Status ShowStatus(const std::string& path, bool json) {
     if (text.empty()) return Error{"the job has just begun", "ask again in a second"};
     if (!json) {
       const Json all = Json::parse(text, nullptr, false);
-      text.clear();
-      for (const auto& [key, value] : all.items()) text += key + "  " + value.dump() + "\n";
+      if (!all.is_discarded()) {  // else it is shown as it is: a name in it is no UTF-8
+        text.clear();
+        for (const auto& [key, value] : all.items()) text += key + "  " + value.dump() + "\n";
+      }
     }
   } else {
     const std::string journal = folder + "/journal.db";
