@@ -307,6 +307,7 @@ void Fleet::FindStatus(Worker& worker) {
 
 void Fleet::Bury(Worker& worker, const Death& reaped) {
   Death death = reaped;
+  death.offence = worker.offence_;
   death.why = worker.killed_why_;
   if (worker.retired_) death.cause = Death::Cause::kRetired;
   loop_.Remove(worker.wake_.get());
@@ -447,8 +448,9 @@ std::optional<int64_t> Fleet::NextTickNs() const {
   return std::nullopt;
 }
 
-void Fleet::Kill(Worker& worker, std::string why) {
+void Fleet::Kill(Worker& worker, Offence offence, std::string why) {
   worker.killed_by_us_ = true;
+  worker.offence_ = offence;
   worker.killed_why_ = std::move(why);
   if (worker.pidfd_) PidfdKill(worker.pidfd_.get());
 }

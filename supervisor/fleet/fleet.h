@@ -89,6 +89,7 @@ class Worker {
   UniqueFd pidfd_;
   pid_t pid_ = -1;
   bool killed_by_us_ = false;
+  Offence offence_ = Offence::kBrokeProtocol;
   std::string killed_why_;
   bool retired_ = false;
   bool was_ready_ = false;
@@ -111,8 +112,8 @@ class Fleet {
   void Tick(int64_t now_ns);
   // When Tick wants to be called next at the latest; nullopt: no hurry.
   std::optional<int64_t> NextTickNs() const;
-  // For a worker that breaks the protocol, or does what `why` says ("used 3.00 GiB of memory").
-  void Kill(Worker& worker, std::string why = {});
+  // `why` tells it with what was measured ("used 3.00 GiB of memory").
+  void Kill(Worker& worker, Offence offence = Offence::kBrokeProtocol, std::string why = {});
   // Ends a worker that has nothing in hand; another takes its place, unless its slot is closed.
   void Retire(Worker& worker);
   // Whoever is in that slot is the last one.

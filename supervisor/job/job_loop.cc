@@ -284,7 +284,11 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
   recorder_.SeeDeath(
       {death.signal != 0 ? SignalName(death.signal) : "", death.exit_code, worker.output().Tail()});
-  Check(dispatcher_.RemoveWorker(worker.id(), crashed, death.Words(), engines));
+  // Where memory ran out is where a sample happened to find it: for people, not for results.
+  Check(dispatcher_.RemoveWorker(
+      worker.id(), crashed,
+      {.plain = death.PlainWords(), .measured = death.Words(), .in_stage = !death.ForMemory()},
+      engines));
   if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }
 

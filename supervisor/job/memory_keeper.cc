@@ -155,7 +155,7 @@ void MemoryKeeper::Retire(const Worker& worker) {
 
 void MemoryKeeper::End(Worker& worker, const std::string& words) {
   if (!ended_.insert(worker.id()).second) return;
-  fleet_.Kill(worker, words);
+  fleet_.Kill(worker, Offence::kMemory, words);
   const uint64_t segments = dispatcher_.segments_done();
   ended_in_a_row_ = segments == segments_at_end_ ? ended_in_a_row_ + 1 : 1;
   segments_at_end_ = segments;
