@@ -19,6 +19,8 @@ struct Death {
   } cause = Cause::kUnknown;
   int signal = 0;        // if it ended by one
   int exit_code = 0;     // if it exited
+  // Of kKilled: we sent it, or its template's death did. The kernel had no part in it.
+  bool accounted_for = false;
   // Of kByUs: what it did, and that with what was measured, e.g. "hung for 60 s".
   Offence offence = Offence::kBrokeProtocol;
   std::string why = {};

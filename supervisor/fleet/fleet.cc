@@ -309,6 +309,7 @@ void Fleet::Bury(Worker& worker, const Death& reaped) {
   Death death = reaped;
   death.offence = worker.offence_;
   death.why = worker.killed_why_;
+  death.accounted_for = worker.bystander_;
   if (worker.retired_) death.cause = Death::Cause::kRetired;
   loop_.Remove(worker.wake_.get());
   if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
@@ -365,7 +366,8 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
   auto* dead = FindTemplate(template_id);
   if (dead == nullptr) return;
   const bool was_ready = dead->ready;
-  const Death death = DeathFrom(wait_status, false);
+  Death death = DeathFrom(wait_status, false);
+  death.accounted_for = dead->process.killed();
   loop_.Remove(dead->process.socket());
   node_template_[dead->node] = 0;
   templates_.erase(template_id);
@@ -378,11 +380,13 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     if (worker == nullptr) continue;
     // Of a template that became the worker itself (--no-template) we have the status here.
     if (worker->is_template_) {
+      worker->bystander_ = death.accounted_for;
       Step(*worker, WorkerEvent::kReaped, DeathFrom(wait_status, worker->killed_by_us_));
     } else {
       // The parent-death signal is on its way; this is for one that was forked a moment ago and
       // had not asked for it yet.
       if (worker->pidfd_) PidfdKill(worker->pidfd_.get());
+      worker->bystander_ = true;
       Step(*worker, WorkerEvent::kTemplateGone, Death{Death::Cause::kKilled, SIGKILL, 0});
     }
   }
@@ -420,6 +424,7 @@ void Fleet::Tick(int64_t now_ns) {
   for (auto& [id, worker] : workers_) {
     if (worker->state_ == WorkerState::kStarting &&
         now_ns - worker->requested_ns_ > kWorkerReadyNs) {
+      worker->bystander_ = true;
       PidfdKill(worker->pidfd_.get());
     }
     if (worker->state_ != WorkerState::kDying ||

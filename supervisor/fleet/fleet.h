@@ -92,6 +92,7 @@ class Worker {
   Offence offence_ = Offence::kBrokeProtocol;
   std::string killed_why_;
   bool retired_ = false;
+  bool bystander_ = false;  // ended by us, or with its template, for nothing that it did
   bool was_ready_ = false;
   bool is_template_ = false;  // --no-template: one process
   int64_t requested_ns_ = 0;

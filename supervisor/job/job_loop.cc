@@ -293,9 +293,10 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
 }
 
 void JobLoop::TemplateGone(const Death& reaped) {
-  const Death death = memory_->Explained(reaped, MonotonicNs());
   memory_->Changed();
-  if (options_.no_template) return;  // told as its worker's death
+  if (options_.no_template)
+    return;  // told as its worker's death, which has used up what explains it
+  const Death death = memory_->Explained(reaped, MonotonicNs());
   ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
                                            : templates_restarted_.killed);
   if (checkpoint_) checkpoint_->AddRestart(true, death.cause == Death::Cause::kCrashed);

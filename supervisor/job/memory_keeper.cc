@@ -67,7 +67,7 @@ Death MemoryKeeper::Gone(const Worker& worker, const Death& death, int64_t now_n
 }
 
 Death MemoryKeeper::Explained(Death death, int64_t now_ns) {
-  if (death.cause == Death::Cause::kKilled && oom_kills_.Explain(now_ns)) {
+  if (death.cause == Death::Cause::kKilled && !death.accounted_for && oom_kills_.Explain(now_ns)) {
     death.cause = Death::Cause::kOutOfMemory;
   }
   return death;
