@@ -109,7 +109,8 @@ void Fleet::StartTemplate(size_t node) {
                                                      .process = std::move(process).value(),
                                                      .ready = false,
                                                      .asked = 0,
-                                                     .asked_ns = 0});
+                                                     .asked_ns = 0,
+                                                     .retired = false});
   const uint64_t id = started->id;
   node_template_[node] = id;
   const Status watched = loop_.Add(started->process.socket(), [this, id] { ReadTemplate(id); });
@@ -316,13 +317,26 @@ void Fleet::Bury(Worker& worker, const Death& reaped) {
   ReadRestOfOutput(worker);
   const bool was_ready = worker.was_ready_;
   const bool was_process = worker.pid_ > 0;
+  const auto node = static_cast<size_t>(plan_.slots[worker.slot_].node);
   // One whose template is gone died of that, or found no parent left to tie itself to.
   const bool orphan = FindTemplate(worker.template_id_) == nullptr && !worker.is_template_;
   events_.WorkerGone(worker, death);
   slot_worker_[worker.slot_] = 0;
   workers_.erase(uint64_t{worker.id_});
   if (!was_ready && was_process && !orphan) EndedUnready(death, "a worker " + death.Words());
+  RetireIdleTemplate(node);
   FillSlots();
+}
+
+void Fleet::RetireIdleTemplate(size_t node) {
+  if (node_slots_[node] > 0) return;
+  for (size_t slot = 0; slot < plan_.slots.size(); ++slot) {
+    if (static_cast<size_t>(plan_.slots[slot].node) == node && slot_worker_[slot] != 0) return;
+  }
+  auto* idle = FindTemplate(node_template_[node]);
+  if (idle == nullptr) return;
+  idle->retired = true;
+  idle->process.Kill();
 }
 
 void Fleet::EndedUnready(const Death& death, const std::string& what) {
@@ -368,6 +382,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
   const bool was_ready = dead->ready;
   Death death = DeathFrom(wait_status, false);
   death.accounted_for = dead->process.killed();
+  if (dead->retired) death.cause = Death::Cause::kRetired;
   loop_.Remove(dead->process.socket());
   node_template_[dead->node] = 0;
   templates_.erase(template_id);
@@ -391,7 +406,9 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     }
   }
   events_.TemplateGone(death);
-  if (!was_ready) EndedUnready(death, "the template " + death.Words());
+  if (!was_ready && death.cause != Death::Cause::kRetired) {
+    EndedUnready(death, "the template " + death.Words());
+  }
   FillSlots();
 }
 
@@ -468,7 +485,9 @@ void Fleet::Retire(Worker& worker) {
 void Fleet::CloseSlot(size_t slot) {
   if (slot_closed_[slot]) return;
   slot_closed_[slot] = true;
-  --node_slots_[static_cast<size_t>(plan_.slots[slot].node)];
+  const auto node = static_cast<size_t>(plan_.slots[slot].node);
+  --node_slots_[node];
+  RetireIdleTemplate(node);
 }
 
 int Fleet::workers_wanted() const {

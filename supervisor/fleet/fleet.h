@@ -117,7 +117,7 @@ class Fleet {
   void Kill(Worker& worker, Offence offence = Offence::kBrokeProtocol, std::string why = {});
   // Ends a worker that has nothing in hand; another takes its place, unless its slot is closed.
   void Retire(Worker& worker);
-  // Whoever is in that slot is the last one.
+  // Whoever is in that slot is the last one. With the last of a node's workers its template ends.
   void CloseSlot(size_t slot);
   // Kills all and waits until no process is left (at most about a second). Nothing is announced.
   void End();
@@ -143,6 +143,7 @@ class Fleet {
     bool ready = false;
     int asked = 0;         // requests without an answer
     int64_t asked_ns = 0;  // since when the oldest waits
+    bool retired = false;  // its node has no slot left
   };
 
   void StartTemplate(size_t node);
@@ -163,6 +164,7 @@ class Fleet {
   // `what` is the beginning of a sentence: "a worker was ended by SIGSEGV".
   void EndedUnready(const Death& death, const std::string& what);
   void ReapStrays();
+  void RetireIdleTemplate(size_t node);
   void ForgetAges(int64_t now_ns);
   bool AllDead() const;
   Worker* FindWorker(uint64_t id);

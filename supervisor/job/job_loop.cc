@@ -297,6 +297,7 @@ void JobLoop::TemplateGone(const Death& reaped) {
   if (options_.no_template)
     return;  // told as its worker's death, which has used up what explains it
   const Death death = memory_->Explained(reaped, MonotonicNs());
+  if (death.cause == Death::Cause::kRetired) return;  // none takes its place
   ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
                                            : templates_restarted_.killed);
   if (checkpoint_) checkpoint_->AddRestart(true, death.cause == Death::Cause::kCrashed);
