@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <unordered_set>
 #include <utility>
 
 #include "supervisor/place/cgroup.h"
@@ -46,6 +47,7 @@ MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fl
       fleet_(fleet),
       dispatcher_(dispatcher),
       say_(std::move(say)),
+      forks_(!options.no_template),
       most_ended_(kMostEnded + kMostEndedAnAttempt * options.attempts),
       workers_(options.worker_memory_limit.bytes,
                "--worker-memory-limit " + options.worker_memory_limit.text),
@@ -89,14 +91,17 @@ void MemoryKeeper::Tick(int64_t now_ns) {
 
 void MemoryKeeper::Watch() {
   std::vector<WatchedProcess> processes = {{.pid = getpid()}};
-  for (const pid_t pid : fleet_.TemplatePids()) {
-    processes.push_back({.pid = pid, .is_template = true});
-  }
+  // Each process once: with --no-template the fleet has a worker that runs as a template, too.
+  std::unordered_set<pid_t> workers;
   fleet_.ForEachRunning([&](const Worker& worker) {
+    workers.insert(worker.pid());
     processes.push_back({.pid = worker.pid(),
                          .worker = worker.id(),
                          .exact_above_bytes = workers_.ExactAbove(worker.id())});
   });
+  for (const pid_t pid : fleet_.TemplatePids()) {
+    if (!workers.contains(pid)) processes.push_back({.pid = pid, .is_template = forks_});
+  }
   sampler_.Watch(std::move(processes));
 }
 

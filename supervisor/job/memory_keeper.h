@@ -64,6 +64,7 @@ class MemoryKeeper {
   Fleet& fleet_;
   Dispatcher& dispatcher_;
   const Say say_;
+  const bool forks_;  // workers share what their template holds; else each is a process by itself
   const int most_ended_;
   WorkerMemory workers_;
   TreeMemory tree_;

@@ -146,6 +146,19 @@ def test_a_segment_that_takes_all_that_all_may_have_is_found(run_consort, tmp_pa
                      r"in stage forward, 1 times", kept[0]["message"]), kept
 
 
+def test_without_a_template_no_process_counts_twice(run_consort, tmp_path, folder_of, null_bundle):
+    """200 MiB in all, held for seconds: within a limit of 300, which twice as much is not."""
+    whole_files = null_bundle(segment_seconds=600.0, hop_seconds=600.0)
+    words = {0: "~leak100~", 1: "~leak100~"} | {n: "~sleep2000~" for n in range(26, 30)}
+    run = run_consort("run", "-m", whole_files, "-o", tmp_path / "out.jsonl", "-p", 2, "--no-template", "-v",
+                      "--memory-limit", "300M", folder_of(words))
+    assert run.exit == DONE, run.stderr
+    assert "more than --memory-limit" not in run.stderr
+    assert restarts(run) == {"crashed": 0, "killed": 0, "replaced for memory": 0}
+    peak = re.search(r"^memory +([\d.]+) MiB at the peak", run.stderr, re.MULTILINE)
+    assert peak and 200 < float(peak[1]) < 300, run.stderr
+
+
 def test_a_limit_has_as_many_workers_as_fit(run_consort, tmp_path, null_bundle, sounds):
     cpus = len(os.sched_getaffinity(0))
     if cpus < 2:
