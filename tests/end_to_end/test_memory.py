@@ -159,6 +159,22 @@ def test_without_a_template_no_process_counts_twice(run_consort, tmp_path, folde
     assert peak and 200 < float(peak[1]) < 300, run.stderr
 
 
+def test_a_node_that_is_given_up_keeps_no_template(start_consort, consort, tmp_path, folder_of, null_bundle):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU: there is only one worker anyway")
+    out = tmp_path / "out.jsonl"
+    job = start_consort("run", "-m", null_bundle(), "-o", out, "-p", 2, "--memory-limit", "3M",
+                        folder_of({n: "~sleep500~" for n in range(30)}),
+                        env={"HWLOC_SYNTHETIC": "node:2 core:1 pu:1", "HWLOC_THISSYSTEM": "1"})
+    names = lambda: sorted(it.name for it in job.workers())
+    assert processes.wait_until(lambda: names() == ["consort-tmpl"] * 2 + ["consort-worker"] * 2), names()
+    assert processes.wait_until(lambda: names() == ["consort-tmpl", "consort-worker"]), names()
+    assert job.popen.poll() is None, "it ended before that could be seen"
+    run = job.wait()
+    assert run.exit == DONE, run.stderr
+    assert status_of(consort, out)["restarts"]["templates"] == {"crashed": 0, "killed": 0}
+
+
 def test_a_limit_has_as_many_workers_as_fit(run_consort, tmp_path, null_bundle, sounds):
     cpus = len(os.sched_getaffinity(0))
     if cpus < 2:
