@@ -135,6 +135,9 @@ class Dispatcher {
   // Of tasks that ended, and how many segments they had.
   const std::array<int64_t, kStageCount>& stage_ns() const { return stage_ns_; }
   uint64_t segments_timed() const { return segments_timed_; }
+  // What the segments of one forward take on average, with all that comes before and after it, but
+  // for waiting; 0: not known yet.
+  int64_t UsualForwardNs() const;
 
  private:
   struct HeldTask {

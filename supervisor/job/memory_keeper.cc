@@ -124,11 +124,19 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
   }
 }
 
-void MemoryKeeper::JudgeTree(const MemorySample& sample, int64_t now_ns) {
+void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
+  using Future = MemorySample::OfWorker::Future;
+  for (auto& it : sample.workers) {
+    const auto found = retiring_.find(it.worker);
+    if (found == retiring_.end()) continue;
+    it.future = found->second.given_up ? Future::kGivenUp : Future::kReplaced;
+  }
   const bool settled = retiring_.empty() && fleet_.workers_alive() == fleet_.workers_wanted();
-  const auto step = tree_.Judge(sample, fleet_.workers_wanted(), settled, now_ns);
+  const auto step =
+      tree_.Judge(sample, fleet_.workers_wanted(), settled, dispatcher_.UsualForwardNs(), now_ns);
   const auto* largest = Largest(sample);
-  auto* worker = largest == nullptr ? nullptr : fleet_.FindRunning(largest->worker);
+  auto* worker =
+      fleet_.FindRunning(step == TreeMemory::Step::kTell ? largest->worker : tree_.subject());
   if (step == TreeMemory::Step::kNone || worker == nullptr) return;
   const std::string found = "all processes together use " + Bytes(sample.tree_bytes) +
                             ", more than " + limit_.name + ": ";
@@ -143,7 +151,9 @@ void MemoryKeeper::JudgeTree(const MemorySample& sample, int64_t now_ns) {
       fleet_.CloseSlot(worker->slot());
       say_.always(found + "from now on " + std::to_string(fleet_.workers_wanted()) +
                   (fleet_.workers_wanted() == 1 ? " worker" : " workers"));
-      return Retire(*worker);
+      Retire(*worker);
+      retiring_[worker->id()].given_up = true;
+      return;
     case TreeMemory::Step::kEndLargest:
       return End(*worker, "used " + Bytes(largest->anonymous_bytes) +
                               " of memory, with which all processes together had more than " +
