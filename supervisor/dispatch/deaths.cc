@@ -106,7 +106,7 @@ std::vector<SegmentId> Dispatcher::NotBegun(const HeldTask& held) {
   return left;
 }
 
-Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const std::string& words,
+Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const EndWords& words,
                                 const std::vector<LastSeen>& engines) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return Ok();
@@ -178,20 +178,22 @@ void Dispatcher::EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, 
   }
 }
 
-Status Dispatcher::GiveUp(const SegmentId& guilty, const std::string& words, Verdict verdict) {
+Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdict verdict) {
   if (!Wanted(guilty)) return Ok();
   auto* file = Find(guilty.file);
-  verdict.message = "the worker " + words +
-                    (verdict.stage.empty() ? "" : " in stage " + verdict.stage) + ", " +
-                    std::to_string(verdict.deaths) + " times while this segment was alone in it";
+  const std::string stage = verdict.stage.empty() ? "" : " in stage " + verdict.stage;
+  const std::string times =
+      ", " + std::to_string(verdict.deaths) + " times while this segment was alone in it";
+  const std::string message = "the worker " + words.plain + (words.in_stage ? stage : "") + times;
+  verdict.message =
+      "the worker " + (words.measured.empty() ? words.plain : words.measured) + stage + times;
   sink_.Quarantined(*file, guilty.segment, verdict);
   if (!file->info) {  // it could not even be opened: nothing of it is known
-    return Fault(*file,
-                 {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), verdict.message});
+    return Fault(*file, {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
   }
   file->accounted.Add(guilty.segment);
   ++file->crashed_segments;
-  CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, verdict.message));
+  CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, message));
   return CloseIfComplete(*file);
 }
 

@@ -39,6 +39,15 @@ void Dispatcher::Retire(uint64_t worker) {
   }
 }
 
+int64_t Dispatcher::UsualForwardNs() const {
+  if (segments_timed_ == 0) return 0;
+  int64_t busy_ns = 0;
+  for (size_t stage = 0; stage < kStageCount; ++stage) {
+    if (stage != static_cast<size_t>(Stage::kWaiting)) busy_ns += stage_ns_[stage];
+  }
+  return busy_ns / static_cast<int64_t>(segments_timed_) * static_cast<int64_t>(settings_.batch);
+}
+
 bool Dispatcher::Holds(uint64_t worker) const {
   const auto found = workers_.find(worker);
   return found != workers_.end() && !found->second.empty();

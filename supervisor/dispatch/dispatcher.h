@@ -43,7 +43,7 @@ namespace consort {
 struct Verdict {
   std::string stage;    // that the last of its workers was in; empty: unknown
   int deaths = 0;       // of workers in which it was alone
-  std::string message;  // that of its line
+  std::string message;  // that of its line, with what was measured
 };
 
 // Where results go. Called in any order of files; segments of a file at most once.
@@ -69,6 +69,13 @@ struct DispatchSettings {
   uint64_t batch = 1;
   // Tasks an engine holds: one in hand, one to go on with at once.
   size_t tasks_ahead = 2;
+};
+
+// How a worker ended, each the end of a sentence about it.
+struct EndWords {
+  std::string plain;          // for results, the same each time: "hung"
+  std::string measured = {};  // for people: "hung for 60 s"; empty: as `plain`
+  bool in_stage = true;       // the stage it was in is the same each time, too
 };
 
 // How one engine was when its worker ended.
@@ -98,8 +105,8 @@ class Dispatcher {
   void OnDamage(uint64_t worker, uint32_t engine);
 
   // The worker is reaped and its rings are drained: what it held is to be done again.
-  // `crashed`: it is to blame for its end. `words` e.g. "was ended by SIGSEGV".
-  Status RemoveWorker(uint64_t worker, bool crashed, const std::string& words,
+  // `crashed`: it is to blame for its end.
+  Status RemoveWorker(uint64_t worker, bool crashed, const EndWords& words,
                       const std::vector<LastSeen>& engines);
 
   // Hand out nothing new.
@@ -128,6 +135,9 @@ class Dispatcher {
   // Of tasks that ended, and how many segments they had.
   const std::array<int64_t, kStageCount>& stage_ns() const { return stage_ns_; }
   uint64_t segments_timed() const { return segments_timed_; }
+  // What the segments of one forward take on average, with all that comes before and after it, but
+  // for waiting; 0: not known yet.
+  int64_t UsualForwardNs() const;
 
  private:
   struct HeldTask {
@@ -183,7 +193,7 @@ class Dispatcher {
   void PutBack(const HeldTask& held, uint64_t without);
   void EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed);
   Status Fault(OpenFile& file, const FileFault& fault);
-  Status GiveUp(const SegmentId& guilty, const std::string& words, Verdict verdict);
+  Status GiveUp(const SegmentId& guilty, const EndWords& words, Verdict verdict);
   Status CloseIfComplete(OpenFile& file);
 
   DispatchSettings settings_;

@@ -25,6 +25,16 @@ Death DeathFrom(int wait_status, bool by_us) {
   return death;
 }
 
+bool Death::ForMemory() const {
+  return cause == Cause::kOutOfMemory || (cause == Cause::kByUs && offence == Offence::kMemory);
+}
+
+std::string Death::PlainWords() const {
+  if (ForMemory()) return "used too much memory";
+  if (cause != Cause::kByUs) return Words();
+  return offence == Offence::kHung ? "hung" : "broke the protocol";
+}
+
 std::string Death::Words() const {
   if (cause == Cause::kByUs) return why.empty() ? "broke the protocol" : why;
   if (cause == Cause::kOutOfMemory) return "was ended by the kernel for memory";

@@ -5,6 +5,9 @@
 
 namespace consort {
 
+// What we kill a worker for.
+enum class Offence { kBrokeProtocol, kHung, kMemory };
+
 struct Death {
   enum class Cause {
     kCrashed,      // by a signal of its own doing, or an exit nobody asked for
@@ -16,10 +19,20 @@ struct Death {
   } cause = Cause::kUnknown;
   int signal = 0;        // if it ended by one
   int exit_code = 0;     // if it exited
-  std::string why = {};  // of kByUs: what it did
+  // Of kKilled: we sent it, or its template's death did. The kernel had no part in it.
+  bool accounted_for = false;
+  // Of kByUs: what it did, and that with what was measured, e.g. "hung for 60 s".
+  Offence offence = Offence::kBrokeProtocol;
+  std::string why = {};
 
-  // "was ended by SIGSEGV", "exited with status 7", "ended"; `why`, or "broke the protocol".
+  // It, or the kernel for it, ended for memory.
+  bool ForMemory() const;
+  // For people: "was ended by SIGSEGV", "exited with status 7", "ended"; `why`, or "broke the
+  // protocol".
   std::string Words() const;
+  // The same for results, whose bytes hang on no clock and no sample: "hung", "used too much
+  // memory" (whoever noticed first, of the limits and the kernel).
+  std::string PlainWords() const;
 };
 
 // From waitpid's status.

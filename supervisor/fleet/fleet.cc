@@ -109,7 +109,8 @@ void Fleet::StartTemplate(size_t node) {
                                                      .process = std::move(process).value(),
                                                      .ready = false,
                                                      .asked = 0,
-                                                     .asked_ns = 0});
+                                                     .asked_ns = 0,
+                                                     .retired = false});
   const uint64_t id = started->id;
   node_template_[node] = id;
   const Status watched = loop_.Add(started->process.socket(), [this, id] { ReadTemplate(id); });
@@ -307,20 +308,35 @@ void Fleet::FindStatus(Worker& worker) {
 
 void Fleet::Bury(Worker& worker, const Death& reaped) {
   Death death = reaped;
+  death.offence = worker.offence_;
   death.why = worker.killed_why_;
+  death.accounted_for = worker.bystander_;
   if (worker.retired_) death.cause = Death::Cause::kRetired;
   loop_.Remove(worker.wake_.get());
   if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
   ReadRestOfOutput(worker);
   const bool was_ready = worker.was_ready_;
   const bool was_process = worker.pid_ > 0;
+  const auto node = static_cast<size_t>(plan_.slots[worker.slot_].node);
   // One whose template is gone died of that, or found no parent left to tie itself to.
   const bool orphan = FindTemplate(worker.template_id_) == nullptr && !worker.is_template_;
   events_.WorkerGone(worker, death);
   slot_worker_[worker.slot_] = 0;
   workers_.erase(uint64_t{worker.id_});
   if (!was_ready && was_process && !orphan) EndedUnready(death, "a worker " + death.Words());
+  RetireIdleTemplate(node);
   FillSlots();
+}
+
+void Fleet::RetireIdleTemplate(size_t node) {
+  if (node_slots_[node] > 0) return;
+  for (size_t slot = 0; slot < plan_.slots.size(); ++slot) {
+    if (static_cast<size_t>(plan_.slots[slot].node) == node && slot_worker_[slot] != 0) return;
+  }
+  auto* idle = FindTemplate(node_template_[node]);
+  if (idle == nullptr) return;
+  idle->retired = true;
+  idle->process.Kill();
 }
 
 void Fleet::EndedUnready(const Death& death, const std::string& what) {
@@ -364,7 +380,9 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
   auto* dead = FindTemplate(template_id);
   if (dead == nullptr) return;
   const bool was_ready = dead->ready;
-  const Death death = DeathFrom(wait_status, false);
+  Death death = DeathFrom(wait_status, false);
+  death.accounted_for = dead->process.killed();
+  if (dead->retired) death.cause = Death::Cause::kRetired;
   loop_.Remove(dead->process.socket());
   node_template_[dead->node] = 0;
   templates_.erase(template_id);
@@ -377,16 +395,20 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     if (worker == nullptr) continue;
     // Of a template that became the worker itself (--no-template) we have the status here.
     if (worker->is_template_) {
+      worker->bystander_ = death.accounted_for;
       Step(*worker, WorkerEvent::kReaped, DeathFrom(wait_status, worker->killed_by_us_));
     } else {
       // The parent-death signal is on its way; this is for one that was forked a moment ago and
       // had not asked for it yet.
       if (worker->pidfd_) PidfdKill(worker->pidfd_.get());
+      worker->bystander_ = true;
       Step(*worker, WorkerEvent::kTemplateGone, Death{Death::Cause::kKilled, SIGKILL, 0});
     }
   }
   events_.TemplateGone(death);
-  if (!was_ready) EndedUnready(death, "the template " + death.Words());
+  if (!was_ready && death.cause != Death::Cause::kRetired) {
+    EndedUnready(death, "the template " + death.Words());
+  }
   FillSlots();
 }
 
@@ -419,6 +441,7 @@ void Fleet::Tick(int64_t now_ns) {
   for (auto& [id, worker] : workers_) {
     if (worker->state_ == WorkerState::kStarting &&
         now_ns - worker->requested_ns_ > kWorkerReadyNs) {
+      worker->bystander_ = true;
       PidfdKill(worker->pidfd_.get());
     }
     if (worker->state_ != WorkerState::kDying ||
@@ -447,8 +470,9 @@ std::optional<int64_t> Fleet::NextTickNs() const {
   return std::nullopt;
 }
 
-void Fleet::Kill(Worker& worker, std::string why) {
+void Fleet::Kill(Worker& worker, Offence offence, std::string why) {
   worker.killed_by_us_ = true;
+  worker.offence_ = offence;
   worker.killed_why_ = std::move(why);
   if (worker.pidfd_) PidfdKill(worker.pidfd_.get());
 }
@@ -461,7 +485,9 @@ void Fleet::Retire(Worker& worker) {
 void Fleet::CloseSlot(size_t slot) {
   if (slot_closed_[slot]) return;
   slot_closed_[slot] = true;
-  --node_slots_[static_cast<size_t>(plan_.slots[slot].node)];
+  const auto node = static_cast<size_t>(plan_.slots[slot].node);
+  --node_slots_[node];
+  RetireIdleTemplate(node);
 }
 
 int Fleet::workers_wanted() const {

@@ -89,8 +89,10 @@ class Worker {
   UniqueFd pidfd_;
   pid_t pid_ = -1;
   bool killed_by_us_ = false;
+  Offence offence_ = Offence::kBrokeProtocol;
   std::string killed_why_;
   bool retired_ = false;
+  bool bystander_ = false;  // ended by us, or with its template, for nothing that it did
   bool was_ready_ = false;
   bool is_template_ = false;  // --no-template: one process
   int64_t requested_ns_ = 0;
@@ -115,9 +117,11 @@ class Fleet {
   void Drain() { draining_ = true; }
   // For a worker that breaks the protocol, or does what `why` says ("used 3.00 GiB of memory").
   void Kill(Worker& worker, std::string why = {});
+  // `why` tells it with what was measured ("used 3.00 GiB of memory").
+  void Kill(Worker& worker, Offence offence = Offence::kBrokeProtocol, std::string why = {});
   // Ends a worker that has nothing in hand; another takes its place, unless its slot is closed.
   void Retire(Worker& worker);
-  // Whoever is in that slot is the last one.
+  // Whoever is in that slot is the last one. With the last of a node's workers its template ends.
   void CloseSlot(size_t slot);
   // Kills all and waits until no process is left (at most about a second). Nothing is announced.
   void End();
@@ -143,6 +147,7 @@ class Fleet {
     bool ready = false;
     int asked = 0;         // requests without an answer
     int64_t asked_ns = 0;  // since when the oldest waits
+    bool retired = false;  // its node has no slot left
   };
 
   void StartTemplate(size_t node);
@@ -163,6 +168,7 @@ class Fleet {
   // `what` is the beginning of a sentence: "a worker was ended by SIGSEGV".
   void EndedUnready(const Death& death, const std::string& what);
   void ReapStrays();
+  void RetireIdleTemplate(size_t node);
   void ForgetAges(int64_t now_ns);
   bool AllDead() const;
   Worker* FindWorker(uint64_t id);

@@ -145,6 +145,9 @@ Result<std::optional<ReceivedMessage>> TemplateProcess::Receive(bool& closed) {
   return ReceiveMessage(socket_.get(), false, closed);
 }
 
-void TemplateProcess::Kill() { PidfdKill(pidfd_.get()); }
+void TemplateProcess::Kill() {
+  killed_ = true;
+  PidfdKill(pidfd_.get());
+}
 
 }  // namespace consort

@@ -40,9 +40,11 @@ class TemplateProcess {
   // The next message, if there is one.
   Result<std::optional<ReceivedMessage>> Receive(bool& closed);
   void Kill();
+  bool killed() const { return killed_; }  // by Kill
 
  private:
   TemplateProcess() = default;
+  bool killed_ = false;
   pid_t pid_ = -1;
   UniqueFd pidfd_;
   UniqueFd socket_;

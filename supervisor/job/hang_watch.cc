@@ -101,7 +101,7 @@ void HangWatch::Kill(Fleet& fleet, Worker& worker, Sentence& sentence, int64_t h
     say_("worker " + std::to_string(worker.pid()) +
          " gave no stack: " + (stopped ? "it is stopped" : "its engine does not take signals"));
   }
-  fleet.Kill(worker, words);
+  fleet.Kill(worker, Offence::kHung, words);
 }
 
 bool HangWatch::IsToBlame(const Worker& worker, uint32_t engine) const {

@@ -285,14 +285,20 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
   recorder_.SeeDeath(
       {death.signal != 0 ? SignalName(death.signal) : "", death.exit_code, worker.output().Tail()});
-  Check(dispatcher_.RemoveWorker(worker.id(), crashed, death.Words(), engines));
+  // Where memory ran out is where a sample happened to find it: for people, not for results.
+  Check(dispatcher_.RemoveWorker(
+      worker.id(), crashed,
+      {.plain = death.PlainWords(), .measured = death.Words(), .in_stage = !death.ForMemory()},
+      engines));
   if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }
 
 void JobLoop::TemplateGone(const Death& reaped) {
-  const Death death = memory_->Explained(reaped, MonotonicNs());
   memory_->Changed();
-  if (options_.no_template) return;  // told as its worker's death
+  if (options_.no_template)
+    return;  // told as its worker's death, which has used up what explains it
+  const Death death = memory_->Explained(reaped, MonotonicNs());
+  if (death.cause == Death::Cause::kRetired) return;  // none takes its place
   ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
                                            : templates_restarted_.killed);
   if (checkpoint_) checkpoint_->AddRestart(true, death.cause == Death::Cause::kCrashed);

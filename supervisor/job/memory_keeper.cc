@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <unordered_set>
 #include <utility>
 
 #include "supervisor/place/cgroup.h"
@@ -46,6 +47,7 @@ MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fl
       fleet_(fleet),
       dispatcher_(dispatcher),
       say_(std::move(say)),
+      forks_(!options.no_template),
       most_ended_(kMostEnded + kMostEndedAnAttempt * options.attempts),
       workers_(options.worker_memory_limit.bytes,
                "--worker-memory-limit " + options.worker_memory_limit.text),
@@ -67,7 +69,7 @@ Death MemoryKeeper::Gone(const Worker& worker, const Death& death, int64_t now_n
 }
 
 Death MemoryKeeper::Explained(Death death, int64_t now_ns) {
-  if (death.cause == Death::Cause::kKilled && oom_kills_.Explain(now_ns)) {
+  if (death.cause == Death::Cause::kKilled && !death.accounted_for && oom_kills_.Explain(now_ns)) {
     death.cause = Death::Cause::kOutOfMemory;
   }
   return death;
@@ -89,14 +91,17 @@ void MemoryKeeper::Tick(int64_t now_ns) {
 
 void MemoryKeeper::Watch() {
   std::vector<WatchedProcess> processes = {{.pid = getpid()}};
-  for (const pid_t pid : fleet_.TemplatePids()) {
-    processes.push_back({.pid = pid, .is_template = true});
-  }
+  // Each process once: with --no-template the fleet has a worker that runs as a template, too.
+  std::unordered_set<pid_t> workers;
   fleet_.ForEachRunning([&](const Worker& worker) {
+    workers.insert(worker.pid());
     processes.push_back({.pid = worker.pid(),
                          .worker = worker.id(),
                          .exact_above_bytes = workers_.ExactAbove(worker.id())});
   });
+  for (const pid_t pid : fleet_.TemplatePids()) {
+    if (!workers.contains(pid)) processes.push_back({.pid = pid, .is_template = forks_});
+  }
   sampler_.Watch(std::move(processes));
 }
 
@@ -119,11 +124,19 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
   }
 }
 
-void MemoryKeeper::JudgeTree(const MemorySample& sample, int64_t now_ns) {
+void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
+  using Future = MemorySample::OfWorker::Future;
+  for (auto& it : sample.workers) {
+    const auto found = retiring_.find(it.worker);
+    if (found == retiring_.end()) continue;
+    it.future = found->second.given_up ? Future::kGivenUp : Future::kReplaced;
+  }
   const bool settled = retiring_.empty() && fleet_.workers_alive() == fleet_.workers_wanted();
-  const auto step = tree_.Judge(sample, fleet_.workers_wanted(), settled, now_ns);
+  const auto step =
+      tree_.Judge(sample, fleet_.workers_wanted(), settled, dispatcher_.UsualForwardNs(), now_ns);
   const auto* largest = Largest(sample);
-  auto* worker = largest == nullptr ? nullptr : fleet_.FindRunning(largest->worker);
+  auto* worker =
+      fleet_.FindRunning(step == TreeMemory::Step::kTell ? largest->worker : tree_.subject());
   if (step == TreeMemory::Step::kNone || worker == nullptr) return;
   const std::string found = "all processes together use " + Bytes(sample.tree_bytes) +
                             ", more than " + limit_.name + ": ";
@@ -138,7 +151,9 @@ void MemoryKeeper::JudgeTree(const MemorySample& sample, int64_t now_ns) {
       fleet_.CloseSlot(worker->slot());
       say_.always("warning: " + found + "from now on " + std::to_string(fleet_.workers_wanted()) +
                   (fleet_.workers_wanted() == 1 ? " worker" : " workers"));
-      return Retire(*worker);
+      Retire(*worker);
+      retiring_[worker->id()].given_up = true;
+      return;
     case TreeMemory::Step::kEndLargest:
       return End(*worker, "used " + Bytes(largest->anonymous_bytes) +
                               " of memory, with which all processes together had more than " +
@@ -155,7 +170,7 @@ void MemoryKeeper::Retire(const Worker& worker) {
 
 void MemoryKeeper::End(Worker& worker, const std::string& words) {
   if (!ended_.insert(worker.id()).second) return;
-  fleet_.Kill(worker, words);
+  fleet_.Kill(worker, Offence::kMemory, words);
   const uint64_t segments = dispatcher_.segments_done();
   ended_in_a_row_ = segments == segments_at_end_ ? ended_in_a_row_ + 1 : 1;
   segments_at_end_ = segments;

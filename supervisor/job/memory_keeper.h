@@ -51,11 +51,12 @@ class MemoryKeeper {
  private:
   struct Retiring {
     bool told_to_end = false;  // it had nothing in hand any more
+    bool given_up = false;     // nobody takes its place
   };
 
   void Watch();
   void JudgeWorker(const MemorySample::OfWorker& sample, int64_t now_ns);
-  void JudgeTree(const MemorySample& sample, int64_t now_ns);
+  void JudgeTree(MemorySample& sample, int64_t now_ns);
   void Retire(const Worker& worker);
   void End(Worker& worker, const std::string& words);
   void EndRetired();
@@ -64,6 +65,7 @@ class MemoryKeeper {
   Fleet& fleet_;
   Dispatcher& dispatcher_;
   const Say say_;
+  const bool forks_;  // workers share what their template holds; else each is a process by itself
   const int most_ended_;
   WorkerMemory workers_;
   TreeMemory tree_;

@@ -37,6 +37,12 @@ struct MemorySample {
     uint64_t worker = 0;
     int64_t anonymous_bytes = 0;
     int64_t private_bytes = -1;  // -1: not read
+    // What the sampler does not know, and whoever judges tells.
+    enum class Future {
+      kStays,
+      kReplaced,  // it ends once it has finished its tasks, and another takes its place
+      kGivenUp,   // it ends, and nobody does
+    } future = Future::kStays;
   };
   std::vector<OfWorker> workers;
   int64_t tree_bytes = 0;    // Pss of all; 0: not known yet

@@ -20,7 +20,9 @@ class TreeMemory {
  public:
   // Below the limit for so long, it counts as held.
   static constexpr int64_t kHeldNs = 60'000'000'000;
-  // A worker that stands out, was to be replaced, and has not finished for so long is ended.
+  // For so long at least it is waited for a worker that was to be replaced. If it has not come to
+  // its end by then, and all together are beyond `end_bytes`, it is ended if it stands out;
+  // otherwise it may take its time, and what the limit asks for next is done meanwhile.
   static constexpr int64_t kPatienceNs = 10'000'000'000;
 
   enum class Step {
@@ -37,14 +39,22 @@ class TreeMemory {
   const TreeLimit& limit() const { return limit_; }
 
   // `workers`: how many there are to be. `settled`: all of them run, none is to be replaced.
-  Step Judge(const MemorySample& sample, int workers, bool settled, int64_t now_ns);
+  // `forward_ns`: what the segments of one forward usually take, read and all; 0: not known.
+  Step Judge(const MemorySample& sample, int workers, bool settled, int64_t forward_ns,
+             int64_t now_ns);
+  // Of the step that Judge has told: the worker that it is about.
+  uint64_t subject() const { return last_; }
 
  private:
+  bool IsSettled(const MemorySample& sample, bool settled, int64_t now_ns);
   bool IsToEnd(const MemorySample& sample, int64_t now_ns) const;
-  Step Replace(Step step, const MemorySample& sample, int64_t now_ns);
+  Step Replace(Step step, const MemorySample& sample, const MemorySample::OfWorker* worker,
+               int64_t now_ns);
 
   const TreeLimit limit_;
   int64_t below_since_ns_ = -1;
+  int64_t patience_ns_ = kPatienceNs;
+  int64_t unsettled_since_ns_ = -1;
   uint64_t full_when_settled_ = 0;  // full rounds then: the next one tells what a step gained
   bool replaced_ = false;           // the first step was taken
   uint64_t last_ = 0;               // the worker that was to be replaced

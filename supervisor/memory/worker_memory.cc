@@ -33,27 +33,21 @@ WorkerMemory::Verdict WorkerMemory::Judge(const MemorySample::OfWorker& sample, 
                                           int64_t now_ns, std::string& words) {
   const auto found = workers_.find(sample.worker);
   if (found == workers_.end()) return Verdict::kFine;
-  return limit_bytes_ > 0 ? JudgeLimit(found->second, sample, now_ns, words)
+  return limit_bytes_ > 0 ? JudgeLimit(found->second, sample, words)
                           : JudgeCreep(found->second, sample, segments, now_ns, words);
 }
 
 WorkerMemory::Verdict WorkerMemory::JudgeLimit(Known& known, const MemorySample::OfWorker& sample,
-                                               int64_t now_ns, std::string& words) const {
-  if (sample.anonymous_bytes <= limit_bytes_) known.above_since_ns = -1;
+                                               std::string& words) const {
   if (sample.private_bytes < 0) return Verdict::kFine;
   if (sample.private_bytes <= limit_bytes_) {
-    known.above_since_ns = -1;
     // It can be above the limit only once it has grown by what is left of it.
     known.exact_above =
         sample.anonymous_bytes + (known.replaced ? 0 : limit_bytes_ - sample.private_bytes);
     return Verdict::kFine;
   }
-  if (known.above_since_ns < 0) known.above_since_ns = now_ns;
   words = "used " + Bytes(sample.private_bytes) + " of private memory, more than " + limit_name_;
-  if (sample.private_bytes > limit_bytes_ + limit_bytes_ / 2 ||
-      now_ns - known.above_since_ns > kPatienceNs) {
-    return Verdict::kEnd;
-  }
+  if (sample.private_bytes > limit_bytes_ + limit_bytes_ / 2) return Verdict::kEnd;
   return std::exchange(known.replaced, true) ? Verdict::kFine : Verdict::kReplace;
 }
 

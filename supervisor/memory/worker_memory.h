@@ -16,8 +16,6 @@ namespace consort {
 
 class WorkerMemory {
  public:
-  // A worker above the limit that has not finished its tasks for so long is ended.
-  static constexpr int64_t kPatienceNs = 10'000'000'000;
   // Without a limit: a worker's own level is what it has after so many segments, or after so long.
   static constexpr uint64_t kLevelSegments = 100;
   static constexpr int64_t kLevelNs = 60'000'000'000;
@@ -26,8 +24,8 @@ class WorkerMemory {
 
   enum class Verdict {
     kFine,
-    kReplace,  // once it has finished its tasks; said once
-    kEnd,      // now: what it is at is to blame
+    kReplace,  // once it has finished its tasks, however long they take; said once
+    kEnd,      // now, far above the limit: what it is at is to blame
   };
 
   // `limit_bytes`: 0 for none; `limit_name` as typed, e.g. "--worker-memory-limit 800M".
@@ -45,11 +43,9 @@ class WorkerMemory {
     int64_t ready_ns = 0;
     int64_t level_bytes = -1;  // anonymous; -1: not known yet
     int64_t exact_above = INT64_MAX;
-    int64_t above_since_ns = -1;  // -1: not above the limit
     bool replaced = false;        // it was said
   };
-  Verdict JudgeLimit(Known& known, const MemorySample::OfWorker& sample, int64_t now_ns,
-                     std::string& words) const;
+  Verdict JudgeLimit(Known& known, const MemorySample::OfWorker& sample, std::string& words) const;
   static Verdict JudgeCreep(Known& known, const MemorySample::OfWorker& sample, uint64_t segments,
                             int64_t now_ns, std::string& words);
 

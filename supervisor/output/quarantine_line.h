@@ -22,7 +22,7 @@ struct QuarantineEntry {
   std::string signal;  // that ended it; empty: it exited
   int exit_code = 0;
   int deaths = 0;                // of workers in which it was alone
-  std::string message;           // that of its line in the results
+  std::string message;           // that of its line in the results, with what was measured
   std::vector<std::string> log;  // the last lines of the last of these workers, any bytes
   std::string time;              // UTC, ISO 8601
 };

@@ -51,6 +51,10 @@ def status_of(consort, output):
     return json.loads(subprocess.run([consort, "status", "--json", output], capture_output=True, check=True).stdout)
 
 
+def quarantined(output):
+    return [json.loads(line) for line in pathlib.Path(f"{output}.job/quarantine.jsonl").read_text().splitlines()]
+
+
 def without(files, name):
     return {key: lines for key, lines in files.items() if key != name}
 
@@ -85,8 +89,11 @@ def test_a_segment_that_takes_memory_without_end_costs_its_own_line_alone(run_co
     assert [n for n, line in enumerate(files[hog]) if "error" in line] == [3], "the file goes on behind it"
     error = files[hog][3]["error"]
     assert error["code"] == "crashed"
+    assert error["message"] == "the worker used too much memory, 2 times while this segment was alone in it"
+    kept = quarantined(tmp_path / "out.jsonl")
+    assert [it["file"] for it in kept] == [hog]
     assert re.search(r"used \d.* of private memory, more than --worker-memory-limit 200M in stage forward, 2 times",
-                     error["message"]), error
+                     kept[0]["message"]), kept
     assert restarts(run)["replaced for memory"] == 0, "it is no worker that could be replaced in good time"
     # The names are part of the made-up tags.
     assert run_consort("run", "-m", short_segments, "-o", tmp_path / "calm.jsonl", clean).exit == DONE
@@ -132,8 +139,40 @@ def test_a_segment_that_takes_all_that_all_may_have_is_found(run_consort, tmp_pa
     assert run.exit == SOME_FAILED, run.stderr
     errors = [line for line in read_results(tmp_path / "out.jsonl") if "error" in line]
     assert len(errors) == 1 and errors[0]["file"].endswith("07~hog@3~.flac"), errors
+    assert errors[0]["error"]["message"].startswith("the worker used too much memory, 1 times")
+    kept = quarantined(tmp_path / "out.jsonl")
+    assert len(kept) == 1
     assert re.search(r"the worker used .* of memory, with which all processes together had more than --memory-limit 300M, "
-                     r"in stage forward, 1 times", errors[0]["error"]["message"]), errors
+                     r"in stage forward, 1 times", kept[0]["message"]), kept
+
+
+def test_without_a_template_no_process_counts_twice(run_consort, tmp_path, folder_of, null_bundle):
+    """200 MiB in all, held for seconds: within a limit of 300, which twice as much is not."""
+    whole_files = null_bundle(segment_seconds=600.0, hop_seconds=600.0)
+    words = {0: "~leak100~", 1: "~leak100~"} | {n: "~sleep2000~" for n in range(26, 30)}
+    run = run_consort("run", "-m", whole_files, "-o", tmp_path / "out.jsonl", "-p", 2, "--no-template", "-v",
+                      "--memory-limit", "300M", folder_of(words))
+    assert run.exit == DONE, run.stderr
+    assert "more than --memory-limit" not in run.stderr
+    assert restarts(run) == {"crashed": 0, "killed": 0, "replaced for memory": 0}
+    peak = re.search(r"^memory +([\d.]+) MiB at the peak", run.stderr, re.MULTILINE)
+    assert peak and 200 < float(peak[1]) < 300, run.stderr
+
+
+def test_a_node_that_is_given_up_keeps_no_template(start_consort, consort, tmp_path, folder_of, null_bundle):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one CPU: there is only one worker anyway")
+    out = tmp_path / "out.jsonl"
+    job = start_consort("run", "-m", null_bundle(), "-o", out, "-p", 2, "--memory-limit", "3M",
+                        folder_of({n: "~sleep500~" for n in range(30)}),
+                        env={"HWLOC_SYNTHETIC": "node:2 core:1 pu:1", "HWLOC_THISSYSTEM": "1"})
+    names = lambda: sorted(it.name for it in job.workers())
+    assert processes.wait_until(lambda: names() == ["consort-tmpl"] * 2 + ["consort-worker"] * 2), names()
+    assert processes.wait_until(lambda: names() == ["consort-tmpl", "consort-worker"]), names()
+    assert job.popen.poll() is None, "it ended before that could be seen"
+    run = job.wait()
+    assert run.exit == DONE, run.stderr
+    assert status_of(consort, out)["restarts"]["templates"] == {"crashed": 0, "killed": 0}
 
 
 def test_a_limit_has_as_many_workers_as_fit(run_consort, tmp_path, null_bundle, sounds):
@@ -160,8 +199,9 @@ def test_the_kernel_ends_a_worker_for_memory_and_the_segment_is_found(consort, i
     files = by_file(read_results(output))
     errors = [line for lines in files.values() for line in lines if "error" in line]
     assert len(errors) == 1 and errors[0]["file"].endswith("07~hog@3~.flac"), errors
-    assert errors[0]["error"]["message"] == ("the worker was ended by the kernel for memory in stage forward, 2 times "
-                                             "while this segment was alone in it")
+    assert errors[0]["error"]["message"] == ("the worker used too much memory, 2 times while this segment was alone "
+                                             "in it")
+    assert "was ended by the kernel for memory in stage forward, 2 times" in quarantined(output)[0]["message"]
     assert len(files) == 30
 
 

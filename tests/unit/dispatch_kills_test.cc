@@ -81,7 +81,7 @@ TEST_F(DispatchKills, ASegmentThatAlwaysEndsInASigkillIsGivenUp) {
     }
     if (dispatcher_.AllDone()) break;
     ++kills;
-    ASSERT_TRUE(dispatcher_.RemoveWorker(worker, false, "was ended by SIGKILL", {{"forward"}}));
+    ASSERT_TRUE(dispatcher_.RemoveWorker(worker, false, {"was ended by SIGKILL"}, {{"forward"}}));
   }
   EXPECT_EQ(kills, 3 * 2 + 10 * 2);
   EXPECT_NE(sink_.text().find("f1 0 crashed: the worker was ended by SIGKILL in stage forward, 2 "
@@ -116,7 +116,7 @@ TEST_F(DispatchKills, ASuspectDoesNotWaitForAWorkerThatRetires) {
   dispatcher_.AddWorker(2, 1);
   ASSERT_TRUE(Next(1));
   const auto busy = Next(2);
-  ASSERT_TRUE(dispatcher_.RemoveWorker(1, true, "was ended by SIGBUS", {{"forward"}}));
+  ASSERT_TRUE(dispatcher_.RemoveWorker(1, true, {"was ended by SIGBUS"}, {{"forward"}}));
   if (busy) EXPECT_FALSE(Next(2)) << "kept free for the suspect";
   dispatcher_.Retire(2);
   dispatcher_.AddWorker(3, 1);

@@ -78,7 +78,7 @@ class DispatchTrial : public ::testing::Test {
     EXPECT_TRUE(honest);
   }
   void Die(uint64_t worker, bool crashed) {
-    EXPECT_TRUE(dispatcher_.RemoveWorker(worker, crashed, "was ended by SIGBUS", {{"forward"}}));
+    EXPECT_TRUE(dispatcher_.RemoveWorker(worker, crashed, {"was ended by SIGBUS"}, {{"forward"}}));
   }
 
   std::vector<WorldFile> files_ = PlainFiles(100, 3);
@@ -286,7 +286,7 @@ TEST_F(DispatchTrial, SegmentsOfOneForwardAreAllInFlight) {
   ASSERT_TRUE(dispatcher.NextTask(1, 0).value());
   bool honest = false;
   ASSERT_TRUE(dispatcher.OnRecord(1, 0, InfoOf(files_[0], 0), honest));
-  ASSERT_TRUE(dispatcher.RemoveWorker(1, true, "was ended by SIGBUS", {}));
+  ASSERT_TRUE(dispatcher.RemoveWorker(1, true, {"was ended by SIGBUS"}, {}));
   std::vector<uint64_t> segments;
   for (const auto& it : dispatcher.Suspects()) segments.push_back(it.segment);
   // A task of four segments (nothing is known of what they cost) out of the forward that ends
@@ -323,6 +323,36 @@ TEST_F(DispatchTrial, TheVerdictNamesTheSignalTheStageAndTheNumberOfDeaths) {
             "segment was alone in it\n");
 }
 
+// Two runs measure twice: what differs between them is for people alone.
+TEST_F(DispatchTrial, WhatWasMeasuredIsInTheVerdictAndNotInTheLine) {
+  class Sink : public LineSink {
+   public:
+    void Quarantined(const OpenFile&, uint64_t, const Verdict& verdict) override {
+      told = verdict.message;
+    }
+    std::string told;
+  } sink;
+  files_ = PlainFiles(1, 1);
+  list_ = MakeList(files_);
+  Dispatcher dispatcher(
+      {.attempts = 1, .segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels}, *list_,
+      sink);
+  for (uint64_t worker = 1; worker <= 2; ++worker) {
+    dispatcher.AddWorker(worker, 1);
+    ASSERT_TRUE(dispatcher.NextTask(worker, 0).value());
+    bool honest = false;
+    ASSERT_TRUE(dispatcher.OnRecord(worker, 0, InfoOf(files_[0], 0), honest));
+    const EndWords words = {"used too much memory", "used 3.00 GiB of memory", false};
+    ASSERT_TRUE(dispatcher.RemoveWorker(worker, true, words, {{"forward"}}));
+  }
+  EXPECT_EQ(sink.text(),
+            "f0 0 crashed: the worker used too much memory, 1 times while this segment was alone "
+            "in it\n");
+  EXPECT_EQ(sink.told,
+            "the worker used 3.00 GiB of memory in stage forward, 1 times while this segment was "
+            "alone in it");
+}
+
 TEST_F(DispatchTrial, ASuspectBeyondAFaultIsForgotten) {
   files_ = PlainFiles(1, 1000);
   list_ = MakeList(files_);
@@ -342,7 +372,7 @@ TEST_F(DispatchTrial, ASuspectBeyondAFaultIsForgotten) {
   const auto later = dispatcher.NextTask(2, 0).value();
   ASSERT_TRUE(later);
   ASSERT_GT(later->items[0].first_segment, 0U);
-  EXPECT_TRUE(dispatcher.RemoveWorker(2, true, "was ended by SIGBUS", {{"forward"}}));
+  EXPECT_TRUE(dispatcher.RemoveWorker(2, true, {"was ended by SIGBUS"}, {{"forward"}}));
   tell(1, FaultOf(0, 0));
   tell(1, TaskDone{first->id, {}});
   EXPECT_TRUE(dispatcher.AllDone());
@@ -357,14 +387,14 @@ TEST_F(DispatchTrial, AnEngineThatIsNotBlamedMakesNoSuspect) {
   const auto hung = Next(1, 1);
   ASSERT_TRUE(hung);
   const std::vector<LastSeen> seen = {{"forward", false}, {"forward", true}};
-  ASSERT_TRUE(dispatcher_.RemoveWorker(1, true, "hung for 60 s", seen));
+  ASSERT_TRUE(dispatcher_.RemoveWorker(1, true, {"hung for 60 s"}, seen));
   auto suspects = dispatcher_.Suspects();
   ASSERT_EQ(suspects.size(), 1U);
   EXPECT_EQ(suspects[0].file, hung->items[0].file);
   dispatcher_.AddWorker(2, 1);
   ASSERT_TRUE(Next(2));
   EXPECT_TRUE(dispatcher_.OnTrial(2));
-  ASSERT_TRUE(dispatcher_.RemoveWorker(2, true, "hung for 60 s", {{"waiting", false}}));
+  ASSERT_TRUE(dispatcher_.RemoveWorker(2, true, {"hung for 60 s"}, {{"waiting", false}}));
   suspects = dispatcher_.Suspects();
   ASSERT_EQ(suspects.size(), 1U) << "it had not begun: its trial is still to come";
   EXPECT_EQ(suspects[0].deaths, 0);

@@ -462,7 +462,7 @@ class World {
     workers_.erase(id);
     const std::vector<LastSeen> seen(settings_.engines, LastSeen{"forward"});
     ASSERT_TRUE(
-        dispatcher_->RemoveWorker(id, crashed, crashed ? kWords : "was ended by SIGKILL", seen));
+        dispatcher_->RemoveWorker(id, crashed, {crashed ? kWords : "was ended by SIGKILL"}, seen));
   }
 
   WorldSettings settings_;

@@ -35,8 +35,30 @@ TEST(Death, ByOurOwnSigkillIsTheWorkersFault) {
   Death death = DeathFrom(Signalled(SIGKILL), true);
   EXPECT_EQ(death.cause, Death::Cause::kByUs);
   EXPECT_EQ(death.Words(), "broke the protocol");
+  EXPECT_EQ(death.PlainWords(), "broke the protocol");
+}
+
+TEST(Death, OfWhatHangsIsMeasuredForPeopleAndTheSameInResults) {
+  Death death = DeathFrom(Signalled(SIGKILL), true);
+  death.offence = Offence::kHung;
   death.why = "hung for 60 s";
   EXPECT_EQ(death.Words(), "hung for 60 s");
+  EXPECT_EQ(death.PlainWords(), "hung");
+  EXPECT_FALSE(death.ForMemory());
+}
+
+TEST(Death, ForMemoryReadsTheSameInResultsWhoeverNoticedFirst) {
+  Death ours = DeathFrom(Signalled(SIGKILL), true);
+  ours.offence = Offence::kMemory;
+  ours.why = "used 3.00 GiB of memory";
+  Death kernels = DeathFrom(Signalled(SIGKILL), false);
+  kernels.cause = Death::Cause::kOutOfMemory;
+  for (const Death& death : {ours, kernels}) {
+    EXPECT_TRUE(death.ForMemory());
+    EXPECT_EQ(death.PlainWords(), "used too much memory");
+  }
+  EXPECT_EQ(ours.Words(), "used 3.00 GiB of memory");
+  EXPECT_EQ(kernels.Words(), "was ended by the kernel for memory");
 }
 
 TEST(Death, ByAnExitThatNobodyAskedForIsACrash) {

@@ -59,18 +59,12 @@ TEST_F(Workers, ThatGrowOnAreEnded) {
 
 TEST_F(Workers, ThatGrowFastAreEndedAtOnce) { EXPECT_EQ(At(1, 2000, 0), Verdict::kEnd); }
 
-TEST_F(Workers, ThatStayAboveTheLimitAndDoNotFinishAreEnded) {
+// Segments may take long: a kill would make suspects of them, for nothing that they do.
+TEST_F(Workers, MayFinishTheirTasksHoweverLongTheyTake) {
   EXPECT_EQ(At(1, 900, 0), Verdict::kReplace);
-  EXPECT_EQ(At(11, 900, 0), Verdict::kFine);
-  EXPECT_EQ(At(11.5, 900, 0), Verdict::kEnd);
-}
-
-TEST_F(Workers, ThatFallBelowTheLimitHaveTheirTimeAnew) {
-  EXPECT_EQ(At(1, 900, 0), Verdict::kReplace);
-  EXPECT_EQ(At(8, 700, 0), Verdict::kFine);
-  EXPECT_EQ(At(10, 900, 0), Verdict::kFine);
-  EXPECT_EQ(At(19, 900, 0), Verdict::kFine);
-  EXPECT_EQ(At(21, 900, 0), Verdict::kEnd);
+  EXPECT_EQ(At(60, 900, 0), Verdict::kFine);
+  EXPECT_EQ(At(600, 1200, 0), Verdict::kFine);
+  EXPECT_EQ(At(601, 1201, 0), Verdict::kEnd);
 }
 
 TEST_F(Workers, ThatAreGoneAreForgotten) {
@@ -111,21 +105,25 @@ TEST_F(Creeping, IsNotReadExactlyAgainAndAgain) {
 class Tree : public testing::Test {
  protected:
   using Step = TreeMemory::Step;
+  using Future = MemorySample::OfWorker::Future;
 
   // `workers`: their anonymous memory in MiB.
-  Step At(double seconds, int64_t tree_mib, std::vector<int64_t> workers, bool settled = true) {
+  Step At(double seconds, int64_t tree_mib, std::vector<int64_t> workers, bool settled = true,
+          std::vector<Future> futures = {}) {
     MemorySample sample;
     sample.tree_bytes = tree_mib * kMiB;
     sample.full_rounds = ++full_rounds_;
     for (size_t i = 0; i < workers.size(); ++i) {
       sample.workers.push_back({.worker = i + 1, .anonymous_bytes = workers[i] * kMiB});
+      if (i < futures.size()) sample.workers.back().future = futures[i];
     }
-    return memory_.Judge(sample, static_cast<int>(workers.size()), settled,
+    return memory_.Judge(sample, static_cast<int>(workers.size()), settled, forward_ns_,
                          static_cast<int64_t>(seconds * 1e9));
   }
 
   TreeMemory memory_{{.bytes = 1000 * kMiB, .end_bytes = 1250 * kMiB, .name = "--memory-limit"}};
   uint64_t full_rounds_ = 0;
+  int64_t forward_ns_ = 0;
 };
 
 TEST_F(Tree, WithinItsLimitIsLeftAlone) { EXPECT_EQ(At(1, 1000, {100, 100}), Step::kNone); }
@@ -136,7 +134,7 @@ TEST_F(Tree, WithoutALimitIsLeftAlone) {
   MemorySample sample;
   sample.tree_bytes = INT64_MAX;
   sample.full_rounds = 1;
-  EXPECT_EQ(none.Judge(sample, 3, true, kSecond), Step::kNone);
+  EXPECT_EQ(none.Judge(sample, 3, true, 0, kSecond), Step::kNone);
 }
 
 TEST_F(Tree, AboveItsLimitGivesUpOneWorkerAtATime) {
@@ -175,14 +173,50 @@ TEST_F(Tree, FarAboveItsLimitDoesNotWaitForAWorkerThatStandsOutAndGrows) {
 TEST_F(Tree, FarAboveItsLimitEndsNobodyWhereAllAreAlike) {
   EXPECT_EQ(At(1, 1300, {400, 390, 380}), Step::kReplaceLargest);
   EXPECT_EQ(At(2, 1500, {500, 490, 480}, false), Step::kNone);
-  EXPECT_EQ(At(30, 1500, {500, 490, 480}, false), Step::kNone);
+  EXPECT_EQ(At(30, 1500, {500, 490, 480}, false), Step::kOneFewer);
 }
 
-TEST_F(Tree, EndsAWorkerThatStandsOutAndDoesNotFinish) {
+TEST_F(Tree, FarAboveItsLimitEndsAWorkerThatStandsOutAndDoesNotFinish) {
+  EXPECT_EQ(At(1, 1300, {900, 100}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 1300, {900, 100}, false), Step::kNone);
+  EXPECT_EQ(At(11, 1300, {900, 100}, false), Step::kNone);
+  EXPECT_EQ(At(11.1, 1300, {900, 100}, false), Step::kEndLargest);
+}
+
+TEST_F(Tree, WaitsLongerWhereSegmentsTakeLong) {
+  forward_ns_ = 5 * kSecond;
+  EXPECT_EQ(At(1, 1300, {900, 100}), Step::kReplaceLargest);
+  EXPECT_EQ(At(2, 1300, {900, 100}, false), Step::kNone);
+  EXPECT_EQ(At(41, 1300, {900, 100}, false), Step::kNone);
+  EXPECT_EQ(At(41.1, 1300, {900, 100}, false), Step::kEndLargest);
+}
+
+TEST_F(Tree, AboveItsLimitEndsNobodyForTheTimeThatTasksTake) {
   EXPECT_EQ(At(1, 1100, {700, 100}), Step::kReplaceLargest);
-  EXPECT_EQ(At(2, 1100, {700, 100}, false), Step::kNone);
-  EXPECT_EQ(At(11, 1100, {700, 100}, false), Step::kNone);
-  EXPECT_EQ(At(11.1, 1100, {700, 100}, false), Step::kEndLargest);
+  for (double at = 2; at < 100; at += 1) {
+    EXPECT_NE(At(at, 1250, {850, 100}, false, {Future::kReplaced}), Step::kEndLargest) << at;
+  }
+}
+
+// Blind, it would look on while the others grow.
+TEST_F(Tree, DoesNotWaitForEverForAWorkerThatCannotFinish) {
+  const std::vector<Future> stuck = {Future::kReplaced};
+  EXPECT_EQ(At(1, 1100, {300, 290, 280}), Step::kReplaceLargest);
+  EXPECT_EQ(memory_.subject(), 1U);
+  EXPECT_EQ(At(2, 1100, {300, 290, 280}, false, stuck), Step::kNone);
+  EXPECT_EQ(At(12, 1100, {300, 290, 280}, false, stuck), Step::kNone);
+  EXPECT_EQ(At(12.1, 1100, {300, 290, 280}, false, stuck), Step::kOneFewer);
+  EXPECT_EQ(memory_.subject(), 1U) << "its place is given up, whenever it ends";
+  const std::vector<Future> given_up = {Future::kGivenUp};
+  EXPECT_EQ(At(22, 1100, {300, 290, 280}, false, given_up), Step::kNone);
+  EXPECT_EQ(At(22.2, 1100, {300, 290, 280}, false, given_up), Step::kOneFewer);
+  EXPECT_EQ(memory_.subject(), 2U);
+}
+
+TEST_F(Tree, AsksNoWorkerToEndThatIsAboutToAnyway) {
+  EXPECT_EQ(At(1, 1000, {300, 290}, false, {Future::kReplaced}), Step::kNone);
+  EXPECT_EQ(At(11.1, 1100, {300, 290}, false, {Future::kReplaced}), Step::kReplaceLargest);
+  EXPECT_EQ(memory_.subject(), 2U);
 }
 
 TEST_F(Tree, NeverEndsTheOnlyWorker) {
