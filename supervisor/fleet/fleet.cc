@@ -451,6 +451,7 @@ void Fleet::Kill(Worker& worker, std::string why) {
   worker.killed_by_us_ = true;
   worker.killed_why_ = std::move(why);
   if (worker.pidfd_) PidfdKill(worker.pidfd_.get());
+  events_.WorkerKilled(worker);
 }
 
 void Fleet::Retire(Worker& worker) {
