@@ -3,7 +3,9 @@
 // which writes its stack to standard error; then `dumps` in the channel's header goes up by one.
 // A worker that is stopped, or whose engine cannot take a signal, gives none: nobody relies on it.
 //
-// Only for workers that are ready: before, and in a template, the signal would end the process.
+// Only for workers that are ready: before, nobody answers. The signal is blocked from the process's
+// first moment on, so in every thread that a model starts, too: one without the block would take
+// it, and that would end the process.
 #pragma once
 
 #include <signal.h>
@@ -17,6 +19,13 @@ namespace consort {
 
 inline int DumpRequestSignal() { return SIGRTMIN + 6; }  // blocked, read from a signalfd
 inline int DumpSignal() { return SIGRTMIN + 7; }         // to the engine's thread alone
+
+inline sigset_t DumpRequestSet() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, DumpRequestSignal());
+  return set;
+}
 
 inline void RequestDump(int pidfd, uint32_t engine) {
   siginfo_t info{};

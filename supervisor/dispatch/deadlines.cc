@@ -51,12 +51,15 @@ void Deadlines::Heard(uint64_t worker, uint32_t engine) {
 }
 
 int64_t Deadlines::LimitNs(uint64_t stage, bool alone) const {
+  // One stay in it is all of the batch, even if a single place of it is taken.
+  const int64_t most_ns =
+      stage == static_cast<uint64_t>(Stage::kForward) ? timeout_ns_ * batch_ : timeout_ns_;
   if (alone || stage >= kStageCount || usual_ns_[stage] == 0 || !IsOfKnownSize(stage)) {
-    return timeout_ns_;
+    return most_ns;
   }
   const auto usual = static_cast<double>(usual_ns_[stage]) * static_cast<double>(kFactor * batch_);
-  if (usual >= static_cast<double>(timeout_ns_)) return timeout_ns_;
-  return std::min(timeout_ns_, std::max(kFloorNs, static_cast<int64_t>(usual)));
+  if (usual >= static_cast<double>(most_ns)) return most_ns;
+  return std::min(most_ns, std::max(kFloorNs, static_cast<int64_t>(usual)));
 }
 
 int64_t Deadlines::See(uint64_t worker, uint32_t engine, const EngineSight& sight, bool alone) {

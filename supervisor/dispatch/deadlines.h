@@ -8,7 +8,8 @@
 // - when it has been in one stage, at one segment, for longer than LimitNs: `timeout`, or sooner
 //   kFactor times what that stage has taken on average, at least kFloorNs, where the work is of
 //   known size. Not so for validate and read, which wait for storage and may have a whole recording
-//   to go through; they also count steps, each of which is life.
+//   to go through; they also count steps, each of which is life. The forward of a batch has the
+//   `timeout` of each of its places.
 // - when it has published nothing for `timeout` (of a batch: times its size), whatever stages it
 //   says it is in; while it counts steps, for kMostSteps times that.
 // One that waits for room for its results does not hang, as long as there are results to look at.
@@ -70,7 +71,7 @@ class Deadlines {
   // How long it has been in its stage, at its segment, as of the last See; 0 without work.
   int64_t StoodNs(uint64_t worker, uint32_t engine) const;
 
-  // For a stay in this stage. A stage that does not exist has `timeout`, too.
+  // For one stay in this stage. A stage that does not exist has `timeout`, too.
   int64_t LimitNs(uint64_t stage, bool alone) const;
 
  private:

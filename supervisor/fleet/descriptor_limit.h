@@ -10,7 +10,10 @@ namespace consort {
 // children, which may well use select().
 size_t RaiseDescriptorLimit(size_t needed);
 
-// For between fork and exec: makes no allocation. 0: leaves it.
+// For between fork and exec: makes no allocation. At most the hard limit. 0: leaves it.
 void SetDescriptorLimit(size_t limit);
+
+// The limit for a worker of so many engines, where children had `usual`.
+size_t WorkerDescriptors(size_t usual, int engines);
 
 }  // namespace consort

@@ -83,7 +83,9 @@ Status Fleet::Start() {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const size_t descriptors =
       RaiseDescriptorLimit(kDescriptorsAWorker * plan_.slots.size() + kOtherDescriptors);
-  for (auto& node : plan_.nodes) node.command.descriptors = descriptors;
+  for (auto& node : plan_.nodes) {
+    node.command.descriptors = WorkerDescriptors(descriptors, node.command.engines);
+  }
   for (size_t node = 0; node < plan_.nodes.size(); ++node) StartTemplate(node);
   return Ok();
 }
@@ -475,6 +477,7 @@ void Fleet::Kill(Worker& worker, Offence offence, std::string why) {
   worker.offence_ = offence;
   worker.killed_why_ = std::move(why);
   if (worker.pidfd_) PidfdKill(worker.pidfd_.get());
+  events_.WorkerKilled(worker);
 }
 
 void Fleet::Retire(Worker& worker) {

@@ -53,6 +53,9 @@ class FleetEvents {
   // A line that it, or its model, wrote to standard output or error. All of them come before
   // WorkerGone.
   virtual void WorkerSaid(Worker& worker, std::string_view line) = 0;
+  // SIGKILL is on its way to it. It may be long until it is gone: nothing ends in the middle of a
+  // read that does not return.
+  virtual void WorkerKilled(Worker& worker) = 0;
   // Reaped: it writes no more. Its channel is there until this returns.
   virtual void WorkerGone(Worker& worker, const Death& death) = 0;
   virtual void TemplateGone(const Death& death) = 0;

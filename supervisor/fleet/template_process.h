@@ -23,7 +23,7 @@ struct TemplateCommand {
   int engines = 1;         // of each of its workers
   bool become = false;     // the process becomes the one worker (--no-template)
   std::vector<int> cpus;   // the node's; empty: leave the affinity alone
-  size_t descriptors = 0;  // its soft limit of open ones; 0: as ours
+  size_t descriptors = 0;  // its soft limit of open ones, and its workers'; 0: as ours
 };
 
 class TemplateProcess {

@@ -259,6 +259,12 @@ void JobLoop::WorkerSaid(Worker& worker, std::string_view line) {
   words_.Said(worker.pid(), worker.slot(), line);
 }
 
+void JobLoop::WorkerKilled(Worker& worker) {
+  // What it were given now, it could not begin, and would be suspected of its death.
+  dispatcher_.Retire(worker.id());
+  hand_out_ = true;  // what it was kept free for is another's now
+}
+
 void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const Death death = memory_->Gone(worker, reaped, MonotonicNs());
   hot_.erase(worker.id());

@@ -55,6 +55,7 @@ class JobLoop : public FleetEvents {
   void WorkerReady(Worker& worker) override;
   void WorkerWoke(Worker& worker) override;
   void WorkerSaid(Worker& worker, std::string_view line) override;
+  void WorkerKilled(Worker& worker) override;
   void WorkerGone(Worker& worker, const Death& death) override;
   void TemplateGone(const Death& death) override;
   void FleetFailed(const Error& error) override;

@@ -29,7 +29,7 @@ int64_t RunFiles(Pipeline& pipeline, const std::vector<std::string>& files, int6
   std::vector<Tag> tags;
   for (const auto& file : files) {
     FileInfo info;
-    if (pipeline.Open(file, info)) continue;
+    if (pipeline.Open(file, info).value()) continue;
     const int64_t count = std::min(pipeline.SegmentCount(), most - segments);
     for (int64_t k = 0; k < count; ++k) {
       tags.clear();

@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 import time
 
 import pytest
@@ -92,6 +93,40 @@ def test_a_worker_that_is_stopped_gives_no_stack(run_consort, tmp_path, null_bun
                       folder_of("020~stop@0~.flac"))
     assert run.exit == SOME_FAILED, run.stderr
     assert "gave no stack: it is stopped" in run.stderr
+
+
+# A model's library that starts a thread while it is loaded: after main() has begun, before the worker's own threads.
+THREAD = r'''
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void *sleep_for_ever(void *ignored) {
+  for (;;) pause();
+  return ignored;
+}
+
+int prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d) {
+  static int begun;
+  pthread_t thread;
+  if (option == 15 /* PR_SET_NAME */ && __sync_bool_compare_and_swap(&begun, 0, 1)) {
+    pthread_create(&thread, 0, sleep_for_ever, 0);
+  }
+  return (int)syscall(SYS_prctl, option, a, b, c, d);
+}
+'''
+
+
+def test_a_thread_of_the_model_does_not_take_the_request_for_a_stack(run_consort, tmp_path, null_bundle, folder_of):
+    (tmp_path / "thread.c").write_text(THREAD)
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "-o", tmp_path / "thread.so", tmp_path / "thread.c", "-lpthread"],
+                   check=True)
+    run = run_consort("run", "-v", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "-p", 1, "-t", 1, "--no-template",
+                      *TIMEOUT, "--attempts", 1, folder_of("020~spin@0~.flac"),
+                      env={"LD_PRELOAD": str(tmp_path / "thread.so")})
+    assert run.exit == SOME_FAILED, run.stderr
+    assert run.stderr.count("hangs in stage forward; its stack:") == 2, "once a death"
+    assert "hung" in run.stderr
 
 
 def test_an_opening_that_hangs_costs_its_file_alone(run_consort, tmp_path, null_bundle, folder_of):

@@ -2,11 +2,13 @@
 
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 
 import pytest
 
+import processes
 from program import SOME_FAILED
 
 SHIM = pathlib.Path(__file__).resolve().parents[2] / "tools/benchmarks/slow_storage.c"
@@ -17,6 +19,15 @@ def shim(tmp_path_factory):
     path = tmp_path_factory.mktemp("shim") / "slow_storage.so"
     subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", path, SHIM, "-ldl", "-lpthread"], check=True)
     return path
+
+
+def test_a_worker_of_many_engines_may_open_what_all_of_them_read_ahead(start_consort, tmp_path, null_bundle, sounds):
+    job = start_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "-p", 1, "-t", 100, *sounds.flacs[:5],
+                        env={"CONSORT_NULL_SEGMENT_US": "1000000"})
+    assert processes.wait_until(lambda: any(it.name == "consort-worker" for it in job.workers()))
+    worker = next(it.pid for it in job.workers() if it.name == "consort-worker")
+    soft, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    assert soft >= min(hard, 100 * (1 + 8) + 64)
 
 
 def threads_of(job):

@@ -41,6 +41,12 @@ TEST(PlanAhead, IsShortHoweverMuchIsToBeDone) {
   EXPECT_EQ(PlanAhead({0, 0, 1, "a"}, 0, 1.0, later).size(), kMostAheadItems);
 }
 
+TEST(PlanAhead, NamesTheMiddleOfAnotherFileOnce) {
+  const auto later = Items({{1, 7, 3, "b"}, {2, 0, 2, "c"}});
+  const std::vector<AheadItem> expected = {{"a", 0, 1, 100.0}, {"b", 7, 3, 0}, {"c", 0, 2, 0}};
+  EXPECT_EQ(PlanAhead({0, 0, 1, "a"}, 0, 100.0, later), expected);
+}
+
 TEST(RangeOf, LiesWhereTheSegmentsLie) {
   const AheadItem item{"a", 100, 10, static_cast<double>(kMiB)};
   const auto range = RangeOf(item, 1000 * kMiB, 0);

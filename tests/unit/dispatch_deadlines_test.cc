@@ -96,6 +96,20 @@ TEST_F(DeadlinesTest, ABatchHasTheTimeOfItsSegments) {
   EXPECT_EQ(deadlines_.LimitNs(Number(Stage::kForward), false), 8 * Deadlines::kFactor * kSecond);
 }
 
+TEST_F(DeadlinesTest, ABatchsForwardHasTheTimeoutOfEachOfItsSegments) {
+  for (const bool alone : {false, true}) {
+    alone_ = alone;
+    Begin(60 * kSecond, 8);
+    EXPECT_FALSE(HangsWithin(8 * 60 * kSecond)) << "nothing is known yet";
+    EXPECT_TRUE(HangsWithin(kSecond));
+    Begin(60 * kSecond, 8);
+    Usual(50 * kSecond);
+    EXPECT_FALSE(HangsWithin(8 * 60 * kSecond));
+    EXPECT_TRUE(HangsWithin(kSecond));
+  }
+  EXPECT_EQ(deadlines_.LimitNs(Number(Stage::kFeatures), true), 60 * kSecond);
+}
+
 TEST_F(DeadlinesTest, StorageHasTheWholeTimeout) {
   Usual(1'000);
   for (const Stage stage : {Stage::kValidate, Stage::kRead}) {

@@ -20,13 +20,15 @@
 namespace consort {
 namespace {
 
-// Paths are numbers of segments: "5", "5 bad 3" (a fault at 3), "bad" (cannot be opened).
+// Paths are numbers of segments: "5", "5 bad 3" (a fault at 3), "bad" (cannot be opened), "broken"
+// (nor can any other).
 class FakePipeline : public Pipeline {
  public:
-  PipelineFault Open(const std::string& path, FileInfo& info) override {
+  Result<PipelineFault> Open(const std::string& path, FileInfo& info) override {
     EXPECT_FALSE(open_) << "two files open at once";
     Sleep();
     if (path == "bad") return Fault();
+    if (path == "broken") return Error{"broken"};
     char* rest = nullptr;
     count_ = std::strtoll(path.c_str(), &rest, 10);
     bad_ = std::string_view(rest).starts_with(" bad ") ? std::atoll(rest + 5) : -1;
@@ -34,7 +36,7 @@ class FakePipeline : public Pipeline {
     info.samples = count_ * 100;
     info.sample_rate = 100;
     open_ = true;
-    return std::nullopt;
+    return PipelineFault();
   }
   int64_t SegmentCount() const override { return count_; }
   int64_t batch() const override { return batch_size; }
@@ -84,7 +86,7 @@ class EngineTest : public ::testing::Test {
     Push(99, "");
     while (!ended_) Take();  // it may wait for room
     thread_.join();
-    EXPECT_EQ(end_.what, "unknown record in the task ring");
+    EXPECT_EQ(end_.what, expected_end_);
   }
 
   void Start() {
@@ -155,6 +157,7 @@ class EngineTest : public ::testing::Test {
   std::thread thread_;
   std::atomic<bool> ended_{false};
   Error end_;
+  std::string expected_end_ = "unknown record in the task ring";
 };
 
 TEST_F(EngineTest, PublishesItemsAndSegmentsInOrder) {
@@ -183,6 +186,16 @@ TEST_F(EngineTest, AFaultEndsItsItemAlone) {
   Give({1, kLong, {{0, 2, 5, "bad"}, {1, 1, 9, "6 bad 3"}, {2, 0, 1, "1"}}});
   EXPECT_EQ(TakeTask(),
             "fault 0:2, info 1, tags 1:1, tags 1:2, fault 1:3, info 2, tags 2:0, done 1");
+}
+
+TEST_F(EngineTest, EndsWhenItIsItselfThatCannotOpenAFile) {
+  Start();
+  expected_end_ = "broken";
+  Give({1, kLong, {{0, 0, 1, "1"}, {1, 0, 1, "broken"}, {2, 0, 1, "1"}}});
+  while (!ended_) std::this_thread::yield();
+  EXPECT_TRUE(std::holds_alternative<FileInfo>(*Take()));
+  EXPECT_TRUE(std::holds_alternative<SegmentTags>(*Take()));
+  EXPECT_FALSE(Take()) << "no line of the file's";
 }
 
 TEST_F(EngineTest, EndsATaskEarlyOnceItsTimeIsOverButNotBeforeItGotOn) {

@@ -1,11 +1,13 @@
 // Every way a file can be bad: one code, one clause, and a place that depends on the file alone.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <limits>
+#include <thread>
 
 #include "read_sounds.h"
 
@@ -91,6 +93,31 @@ TEST_F(ReadFaults, UnreadableFileSaysWhy) {
   const auto path = WriteBytes("a.wav", "x");
   chmod(path.c_str(), 0);
   ExpectFault(path, ErrorCode::kUnreadable, "could not open: permission denied");
+}
+
+TEST_F(ReadFaults, WantOfDescriptorsIsNoFaultOfTheFile) {
+  const auto path = Write("a.wav", kWav16, Sound(9000, 1, 16000), 1, 16000);
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  SegmentReader reader(spec_, clock_);
+  UniqueFd last(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  rlimit few = before;
+  few.rlim_cur = static_cast<rlim_t>(last.get()) + 1;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+  const MaybeFault fault = reader.Open(path);
+  std::thread giver([&last] {
+    usleep(100'000);
+    last.Reset();
+  });
+  const MaybeFault waited = reader.Open(path);
+  giver.join();
+  setrlimit(RLIMIT_NOFILE, &before);
+  ASSERT_TRUE(fault);
+  EXPECT_TRUE(fault->ours);
+  EXPECT_EQ(fault->message, "could not open: too many open files");
+  EXPECT_FALSE(waited) << "one was given back meanwhile";
+  ASSERT_TRUE(reader.Open(Path("none.wav")));
+  EXPECT_FALSE(reader.Open(Path("none.wav"))->ours);
 }
 
 TEST_F(ReadFaults, FailedReadIsAnIoFault) {

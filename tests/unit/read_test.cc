@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "read_sounds.h"
+#include "worker/read/ogg_pages.h"
 
 namespace consort {
 namespace {
@@ -239,6 +240,35 @@ TEST_F(ReadTest, HoldsNoDescriptorBetweenCloseAndOpen) {
   EXPECT_TRUE(reader.Open(text));
   EXPECT_TRUE(reader.Open("/"));
   EXPECT_EQ(OpenDescriptors(), before);
+}
+
+// Each is a sign of life: a file may be large, and its storage slow.
+TEST_F(ReadTest, CountsAStepForEachPieceOfTheFileThatIsFetched) {
+  EngineState state{};
+  StageClock clock(&state);
+  const auto path = Write("a.wav", kWavFloat, std::vector<float>(1 << 20), 1, 16000);  // 4 MiB
+  SampleSource source(&clock);
+  ASSERT_FALSE(source.Open(path));
+  const uint64_t before = state.steps;
+  std::span<const float> heard;
+  ASSERT_FALSE(source.Load(0, 0, source.samples(), heard));
+  EXPECT_GE(state.steps - before, 32u) << "in one call";
+}
+
+TEST_F(ReadTest, CountsStepsWhileItLooksForTheEndOfAnOggFile) {
+  EngineState state{};
+  StageClock clock(&state);
+  const auto path = WriteBytes("a.ogg", std::string(8 << 20, '\0'));
+  const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(WalkOggPages(fd.get(), 8 << 20, &clock).outcome, OggWalk::Outcome::kCut);
+  EXPECT_GE(state.steps, 8u);
+
+  const auto sound =
+      Write("b.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, Sound(16000, 1, 16000), 1, 16000);
+  SampleSource source(&clock);
+  state.steps = 0;
+  ASSERT_FALSE(source.Open(sound));
+  EXPECT_GE(state.steps, 4u) << "its header, its pages, its end";
 }
 
 TEST_F(ReadTest, CountsTimeInTheStageWhereItGoes) {

@@ -26,7 +26,7 @@ class RealTest : public ReadTest {
     std::vector<std::string> Lines(const std::string& path, int64_t first, int64_t end) {
       std::vector<std::string> lines;
       FileInfo info;
-      if (auto fault = pipeline->Open(path, info)) return {Said(-1, *fault)};
+      if (auto fault = pipeline->Open(path, info).value()) return {Said(-1, *fault)};
       end = std::min(end, pipeline->SegmentCount());
       for (int64_t k = first; k < end; ++k) {
         std::vector<Tag> tags;
@@ -129,7 +129,7 @@ TEST_F(RealTest, AModelThatFailsAtOneSegmentOfAGroupIsToldForThatOneAlone) {
 TEST_F(RealTest, AGroupIsReadAndRunOnce) {
   const std::string path = WriteSound("a.wav", TenSegments());
   FileInfo info;
-  ASSERT_FALSE(four_.pipeline->Open(path, info));
+  ASSERT_FALSE(four_.pipeline->Open(path, info).value());
   std::vector<Tag> tags;
   ASSERT_FALSE(four_.pipeline->Run(0, 4, tags));
   four_.clock.Enter(Stage::kWaiting);

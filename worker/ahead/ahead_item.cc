@@ -14,8 +14,10 @@ void AddPieces(const TaskItem& item, uint64_t from, double segment_bytes,
   const uint64_t piece = PieceSegments(segment_bytes);
   const uint64_t end = item.first_segment + item.segment_count;
   uint64_t at = from - (from - item.first_segment) % piece;
-  for (; at < end && plan.size() < kMostAheadItems; at += piece) {
+  while (at < end && plan.size() < kMostAheadItems) {
     plan.push_back({item.path, at, std::min(piece, end - at), segment_bytes});
+    if (piece >= end - at) break;  // a piece may be as large as its type: no sum with it
+    at += piece;
   }
 }
 

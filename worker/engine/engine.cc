@@ -107,8 +107,9 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
   clock_.Enter(Stage::kValidate);
   FileInfo info;
   const int64_t opening_ns = MonotonicNs();
-  if (auto fault = pipeline.Open(item.path, info)) {
-    return PublishFault(std::move(*fault), item.file, item.first_segment);
+  CONSORT_TRY(auto refused, pipeline.Open(item.path, info));
+  if (refused) {
+    return PublishFault(std::move(*refused), item.file, item.first_segment);
   }
   ahead_.Took(MonotonicNs() - opening_ns);
   info.file = item.file;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "shared/base/result.h"
 #include "shared/record/result.h"
 
 namespace consort {
@@ -17,8 +18,9 @@ class Pipeline {  // one per engine, used by its thread alone
  public:
   virtual ~Pipeline() = default;
 
-  // Opens and validates; `info` is complete but for `file`.
-  virtual PipelineFault Open(const std::string& path, FileInfo& info) = 0;
+  // Opens and validates; `info` is complete but for `file`. An error, unlike a fault, is not the
+  // file's, and ends the worker.
+  virtual Result<PipelineFault> Open(const std::string& path, FileInfo& info) = 0;
   // Segments of the open file.
   virtual int64_t SegmentCount() const = 0;
   // The tags of segment k of the open file. All of k <= … < end <= SegmentCount() are asked for, in

@@ -42,10 +42,7 @@ StackDumps::StackDumps(Channel& channel) : channel_(channel), threads_(channel.e
   action.sa_handler = WriteStack;
   action.sa_flags = SA_RESTART;
   sigaction(DumpSignal(), &action, nullptr);
-  sigset_t requests;
-  sigemptyset(&requests);
-  sigaddset(&requests, DumpRequestSignal());
-  sigprocmask(SIG_BLOCK, &requests, nullptr);
+  const sigset_t requests = DumpRequestSet();
   requests_ = UniqueFd(signalfd(-1, &requests, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 

@@ -21,8 +21,8 @@ void PrepareStackDumps();
 
 class StackDumps {
  public:
-  // In the worker's main thread, before its first other thread. `channel` must outlive this, and
-  // there is one of this in a process.
+  // In the worker's main thread, with requests blocked in all threads (dump_request.h). `channel`
+  // must outlive this, and there is one of this in a process.
   explicit StackDumps(Channel& channel);
 
   // From each engine's thread.

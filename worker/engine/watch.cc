@@ -53,7 +53,7 @@ void RunEngine(const WorkerLife& life, uint32_t index, StackDumps& dumps, std::l
 }  // namespace
 
 void LiveAsWorker(const WorkerLife& life) {
-  StackDumps dumps(*life.channel);  // before the first thread: signals are blocked in all of them
+  StackDumps dumps(*life.channel);  // requests are blocked in all threads, since WorkerMain
   std::latch ready(life.channel->engine_count());
   std::vector<std::thread> engines;
   for (uint32_t i = 0; i < life.channel->engine_count(); ++i) {

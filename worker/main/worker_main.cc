@@ -1,14 +1,20 @@
 #include "worker/main/worker_main.h"
 
+#include <signal.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "shared/channel/dump_request.h"
 #include "worker/template/last_resort.h"
 #include "worker/template/template.h"
 
 namespace consort {
 
 int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
+  // Before the first other thread, whoever starts it.
+  const sigset_t requests = DumpRequestSet();
+  sigprocmask(SIG_BLOCK, &requests, nullptr);
   // What a model prints is there when it crashes a moment later.
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
   WorkerOptions options;

@@ -83,16 +83,18 @@ class NullPipeline : public Pipeline {
     all_stages_ = &FaultsAreAsked != nullptr && FaultsAreAsked();
   }
 
-  PipelineFault Open(const std::string& path, FileInfo& info) override {
+  Result<PipelineFault> Open(const std::string& path, FileInfo& info) override {
     const auto name = std::string_view(path).substr(path.find_last_of('/') + 1);
     command_ = ParseCommand(name);
     hash_ = Fnv1a(name);
     if (auto fault = Obey(-1)) return fault;
     if (const auto fault = reader_.Open(path)) {
-      return FileFault{0, 0, fault->at_sample, static_cast<uint32_t>(fault->code), fault->message};
+      if (fault->ours) return Error{fault->message};
+      return PipelineFault(
+          FileFault{0, 0, fault->at_sample, static_cast<uint32_t>(fault->code), fault->message});
     }
     info = reader_.info();
-    return std::nullopt;
+    return PipelineFault();
   }
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }

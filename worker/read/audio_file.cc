@@ -49,6 +49,7 @@ sf_count_t AudioFile::IoSeek(sf_count_t offset, int whence, void* user) {
 // Some of the bytes at io.at, at most `count`: none at the end, or at an error.
 int64_t AudioFile::FetchBytes(Io& io, char* out, int64_t count) {
   const auto read = [&io](char* to, int64_t wanted) {
+    if (io.clock != nullptr) io.clock->Step();
     ssize_t got = 0;
     do {
       got = ::pread(io.fd, to, static_cast<size_t>(wanted), io.at);
@@ -184,8 +185,10 @@ void AudioFile::Close() {
   at_start_ = false;
   fd_.Reset();
   auto ahead = std::move(io_.ahead);  // the memory is kept
+  auto* const clock = io_.clock;
   io_ = {};
   io_.ahead = std::move(ahead);
+  io_.clock = clock;
   info_ = {};
   damaged_ = false;
 }

@@ -16,12 +16,14 @@
 #include "shared/base/unique_fd.h"
 #include "worker/read/pcm.h"
 #include "worker/read/read_fault.h"
+#include "worker/stage/stage_clock.h"
 
 namespace consort {
 
 class AudioFile {
  public:
-  AudioFile() = default;
+  // `clock`, if any, is told of each read(2), and must outlive this.
+  explicit AudioFile(StageClock* clock = nullptr) { io_.clock = clock; }
   AudioFile(const AudioFile&) = delete;
   AudioFile& operator=(const AudioFile&) = delete;
 
@@ -70,6 +72,7 @@ class AudioFile {
   };
   // What the callbacks see.
   struct Io {
+    StageClock* clock = nullptr;
     int fd = -1;
     int64_t at = 0;
     int64_t size = 0;

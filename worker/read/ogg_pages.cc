@@ -69,12 +69,14 @@ struct Page {
 // A part of the file, kept while it is being walked.
 class Window {
  public:
-  Window(int fd, int64_t file_bytes) : fd_(fd), file_bytes_(file_bytes) {}
+  Window(int fd, int64_t file_bytes, StageClock* clock)
+      : fd_(fd), file_bytes_(file_bytes), clock_(clock) {}
 
   // The bytes at `at`, at least a whole page of them unless the file ends before.
   std::string_view At(int64_t at) {
     if (at < begin_ || at + kMaxPageBytes > begin_ + static_cast<int64_t>(bytes_.size())) {
       bytes_.resize(static_cast<size_t>(std::clamp<int64_t>(file_bytes_ - at, 0, kBytes)));
+      if (clock_ != nullptr) clock_->Step();
       const ssize_t got = ::pread(fd_, bytes_.data(), bytes_.size(), at);
       failed_ = failed_ || got < 0;
       bytes_.resize(static_cast<size_t>(std::max<ssize_t>(0, got)));
@@ -88,6 +90,7 @@ class Window {
   static constexpr int64_t kBytes = 1 << 20;
   int fd_;
   int64_t file_bytes_;
+  StageClock* clock_;
   int64_t begin_ = 0;
   std::vector<char> bytes_;
   bool failed_ = false;
@@ -129,8 +132,8 @@ bool AnyPageAfter(Window& window, int64_t at, int64_t file_bytes) {
 
 }  // namespace
 
-OggWalk WalkOggPages(int fd, int64_t file_bytes) {
-  Window window(fd, file_bytes);
+OggWalk WalkOggPages(int fd, int64_t file_bytes, StageClock* clock) {
+  Window window(fd, file_bytes, clock);
   OggWalk walk;
   std::optional<uint32_t> serial;
   uint32_t next_sequence = 0;

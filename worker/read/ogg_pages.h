@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "worker/stage/stage_clock.h"
+
 namespace consort {
 
 struct OggWalk {
@@ -18,8 +20,8 @@ struct OggWalk {
 };
 
 // The first stream of the file; pages of others between its own are passed over. Reads the whole
-// file once, 0.2 s a gigabyte and more.
-OggWalk WalkOggPages(int fd, int64_t file_bytes);
+// file once, 0.2 s a gigabyte and more; `clock`, if any, is told of each read(2).
+OggWalk WalkOggPages(int fd, int64_t file_bytes, StageClock* clock = nullptr);
 
 // Samples at the beginning of an Opus stream that are not heard; granule positions count them.
 int64_t OpusPreSkip(int fd);

@@ -14,6 +14,8 @@ struct ReadFault {
   ErrorCode code;
   int64_t at_sample = -1;  // source sample, -1 if the fault has no place
   std::string message;     // one clause, without the file's name
+  // It is this process that is at fault, not the file: another one can read it.
+  bool ours = false;
 };
 
 // Empty: all went well.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cctype>
 #include <cerrno>
@@ -22,6 +23,22 @@ const char* KindOfFile(mode_t mode) {
   return "not a regular file";
 }
 
+// Those who read ahead give theirs back soon.
+constexpr int kWaitsForADescriptor = 100;
+constexpr useconds_t kWaitUs = 10'000;
+
+bool DescriptorsRanOut(int error) { return error == EMFILE || error == ENFILE; }
+
+// Sets `error` where it fails.
+UniqueFd OpenPath(const std::string& path, int& error) {
+  for (int waits = 0;; ++waits) {
+    UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    error = fd ? 0 : errno;
+    if (!DescriptorsRanOut(error) || waits == kWaitsForADescriptor) return fd;
+    ::usleep(kWaitUs);
+  }
+}
+
 }  // namespace
 
 std::string ErrnoWords(int errno_value) {
@@ -34,9 +51,11 @@ std::string ErrnoWords(int errno_value) {
 }
 
 MaybeFault OpenRegularFile(const std::string& path, UniqueFd& fd, FileIdentity& identity) {
-  UniqueFd opened(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  int error = 0;
+  UniqueFd opened = OpenPath(path, error);
   if (!opened) {
-    const int error = errno;
+    const std::string words = "could not open: " + ErrnoWords(error);
+    if (DescriptorsRanOut(error)) return ReadFault{ErrorCode::kUnreadable, -1, words, true};
     switch (error) {
       case ENOENT:
       case ENOTDIR:
@@ -45,7 +64,7 @@ MaybeFault OpenRegularFile(const std::string& path, UniqueFd& fd, FileIdentity& 
       case ENODEV:
         return Fault(ErrorCode::kNotAFile, "is a socket or a device, not a regular file");
       default:
-        return Fault(ErrorCode::kUnreadable, "could not open: " + ErrnoWords(error));
+        return Fault(ErrorCode::kUnreadable, words);
     }
   }
   struct stat status {};

@@ -21,6 +21,7 @@ struct FileIdentity {
 };
 
 // Opens a regular file of at least one byte for reading. Sets `fd` and `identity` on success only.
+// Where descriptors have run out it waits a second for one; then the fault is `ours`.
 MaybeFault OpenRegularFile(const std::string& path, UniqueFd& fd, FileIdentity& identity);
 
 // "no such file or directory": errno in words, beginning with a small letter. Thread-safe.

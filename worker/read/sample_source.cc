@@ -84,7 +84,7 @@ void SampleSource::FindLength(bool guessed) {
 }
 
 void SampleSource::FindOggLength() {
-  const OggWalk walk = WalkOggPages(file_.fd(), identity_.size_bytes);
+  const OggWalk walk = WalkOggPages(file_.fd(), identity_.size_bytes, clock_);
   if (walk.outcome == OggWalk::Outcome::kDamaged) {
     const int64_t unheard = file_.codec() == SF_FORMAT_OPUS ? OpusPreSkip(file_.fd()) : 0;
     const int64_t good = std::clamp<int64_t>(walk.position - unheard, 0, samples_ - 1);

@@ -30,8 +30,9 @@ namespace consort {
 
 class SampleSource {
  public:
-  // `clock`, if any, is told of each step on a long way, and must outlive this.
-  explicit SampleSource(StageClock* clock = nullptr) : clock_(clock) {}
+  // `clock`, if any, is told of each step on a long way, in the file's bytes or in its samples, and
+  // must outlive this.
+  explicit SampleSource(StageClock* clock = nullptr) : clock_(clock), file_(clock) {}
 
   MaybeFault Open(const std::string& path);
   void Close();

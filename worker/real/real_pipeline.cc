@@ -38,12 +38,15 @@ class RealPipeline : public Pipeline {
         wave_(static_cast<size_t>(audio_.SegmentSamples())),
         input_(static_cast<size_t>(features_->size() * batch_)) {}
 
-  PipelineFault Open(const std::string& path, FileInfo& info) override {
+  Result<PipelineFault> Open(const std::string& path, FileInfo& info) override {
     group_ = {};
     one_by_one_until_ = 0;
-    if (const auto fault = reader_.Open(path)) return ToFault(*fault);
+    if (const auto fault = reader_.Open(path)) {
+      if (fault->ours) return Error{fault->message};
+      return PipelineFault(ToFault(*fault));
+    }
     info = reader_.info();
-    return std::nullopt;
+    return PipelineFault();
   }
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }

@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "shared/base/pidfd.h"
+#include "shared/channel/dump_request.h"
 #include "shared/channel/template_link.h"
 #include "worker/engine/stack_dump.h"
 #include "worker/engine/watch.h"
@@ -134,9 +135,8 @@ class Template {
   }
 
   [[noreturn]] void BecomeWorker(ReceivedMessage& request) {
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
+    const sigset_t requests = DumpRequestSet();  // these alone
+    sigprocmask(SIG_SETMASK, &requests, nullptr);
     RaiseOomScore(kWorkerOomScore - kTemplateOomScore);
     // What it writes, and what its model prints, is read by the supervisor.
     dup2(request.fds[2].get(), STDOUT_FILENO);
