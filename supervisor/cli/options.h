@@ -28,10 +28,10 @@ struct RunOptions {
   std::optional<int> engines;            // -t, at least 1; nullopt: auto
   int intra = 1;                         // LibTorch threads an engine
   int attempts = 3;
-  std::optional<MaxFailures> max_failures;  // nullopt: any number
+  std::optional<MaxFailures> max_failures;      // nullopt: any number
   int64_t segment_timeout_ns = 60'000'000'000;  // 0: never
-  Size memory_limit;         // of all processes together
-  Size worker_memory_limit;  // of what a worker has to itself
+  Size memory_limit;                            // of all processes together
+  Size worker_memory_limit;                     // of what a worker has to itself
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
   bool mixed = false;         // go on with another CPU, LibTorch or --intra

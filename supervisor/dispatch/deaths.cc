@@ -113,10 +113,11 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const EndWords& w
   HeldWorker held = std::move(found->second);
   workers_.erase(found);
   engines_ -= held.engines.size();
+  bool by_kills = false;
   if (crashed) {
     kills_.Crashed();
   } else if (!held.empty()) {
-    crashed = kills_.Count(InHand(held), held.trial && held.trial->group().alone());
+    by_kills = crashed = kills_.Count(InHand(held), held.trial && held.trial->group().alone());
   }
   std::vector<SegmentId> in_flight;
   size_t at_fault = 0;  // the engine of the last one of them
@@ -154,7 +155,7 @@ Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const EndWords& w
   if (crashed && held.trial->group().alone() && in_flight.size() == 1 &&
       deaths >= settings_.attempts) {
     const std::string stage = at_fault < engines.size() ? engines[at_fault].stage : "";
-    return GiveUp(in_flight.front(), words, {stage, deaths, ""});
+    return GiveUp(in_flight.front(), words, {stage, deaths, by_kills, ""});
   }
   EndOfTrial(held, std::move(in_flight), crashed);
   return Ok();
@@ -183,7 +184,8 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
   auto* file = Find(guilty.file);
   const std::string stage = verdict.stage.empty() ? "" : " in stage " + verdict.stage;
   const std::string times =
-      ", " + std::to_string(verdict.deaths) + " times while this segment was alone in it";
+      (verdict.by_kills ? ", again and again" : ", " + std::to_string(verdict.deaths) + " times") +
+      " while this segment was alone in it";
   const std::string message = "the worker " + words.plain + (words.in_stage ? stage : "") + times;
   verdict.message =
       "the worker " + (words.measured.empty() ? words.plain : words.measured) + stage + times;

@@ -9,9 +9,9 @@
 // Suspects. Segments in flight when their worker crashed are run again in a worker that holds
 // nothing else: in groups, each half of the one before, until a segment is alone in it
 // (suspects.h). That one is guilty after `attempts` crashes. A SIGKILL that nobody explains is
-// nobody's fault and makes no suspect, unless it comes again and again (unexplained_kills.h). So of n
-// in flight a guilty segment costs at most attempts + max(1, ceil(log2 n)) deaths, and a file that
-// cannot even be opened no more: until one worker has opened it, no other is given any of it.
+// nobody's fault and makes no suspect, unless it comes again and again (unexplained_kills.h). So of
+// n in flight a guilty segment costs at most attempts + max(1, ceil(log2 n)) deaths, and a file
+// that cannot even be opened no more: until one worker has opened it, no other is given any of it.
 // Meanwhile other workers go on with other work.
 #pragma once
 
@@ -41,9 +41,10 @@ namespace consort {
 
 // Why a segment, or a file that cannot be opened, is given up.
 struct Verdict {
-  std::string stage;    // that the last of its workers was in; empty: unknown
-  int deaths = 0;       // of workers in which it was alone
-  std::string message;  // that of its line, with what was measured
+  std::string stage;      // that the last of its workers was in; empty: unknown
+  int deaths = 0;         // of workers in which it was alone
+  bool by_kills = false;  // each for a row of SIGKILLs that nobody explains
+  std::string message;    // that of its line, with what was measured
 };
 
 // Where results go. Called in any order of files; segments of a file at most once.

@@ -21,8 +21,8 @@ namespace consort {
 
 class UnexplainedKills {
  public:
-  static constexpr int kKillsPerAttempt = 3;        // until it is a suspect
-  static constexpr int kKillsPerDeath = 10;         // while it is alone
+  static constexpr int kKillsPerAttempt = 3;  // until it is a suspect
+  static constexpr int kKillsPerDeath = 10;   // while it is alone
 
   explicit UnexplainedKills(int attempts) : most_(kKillsPerAttempt * attempts) {}
 

@@ -17,8 +17,8 @@ struct Death {
     kOutOfMemory,  // the kernel killed it for memory
     kRetired,      // we ended it when it had finished its tasks, to put another in its place
   } cause = Cause::kUnknown;
-  int signal = 0;        // if it ended by one
-  int exit_code = 0;     // if it exited
+  int signal = 0;     // if it ended by one
+  int exit_code = 0;  // if it exited
   // Of kKilled: we sent it, or its template's death did. The kernel had no part in it.
   bool accounted_for = false;
   // Of kByUs: what it did, and that with what was measured, e.g. "hung for 60 s".

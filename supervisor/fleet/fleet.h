@@ -118,8 +118,6 @@ class Fleet {
   std::optional<int64_t> NextTickNs() const;
   // There is no work for new workers any more: who goes is not replaced.
   void Drain() { draining_ = true; }
-  // For a worker that breaks the protocol, or does what `why` says ("used 3.00 GiB of memory").
-  void Kill(Worker& worker, std::string why = {});
   // `why` tells it with what was measured ("used 3.00 GiB of memory").
   void Kill(Worker& worker, Offence offence = Offence::kBrokeProtocol, std::string why = {});
   // Ends a worker that has nothing in hand; another takes its place, unless its slot is closed.

@@ -289,9 +289,10 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
     if (checkpoint_) checkpoint_->AddRestart(false, crashed);
   }
   Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
-  recorder_.SeeDeath(
-      {death.signal != 0 ? SignalName(death.signal) : "", death.exit_code, worker.output().Tail()});
-  // Where memory ran out is where a sample happened to find it: for people, not for results.
+  const bool exited = death.signal == 0 && death.cause != Death::Cause::kUnknown;
+  recorder_.SeeDeath({death.signal != 0 ? SignalName(death.signal) : "",
+                      exited ? std::optional(death.exit_code) : std::nullopt,
+                      worker.output().Tail()});
   Check(dispatcher_.RemoveWorker(
       worker.id(), crashed,
       {.plain = death.PlainWords(), .measured = death.Words(), .in_stage = !death.ForMemory()},

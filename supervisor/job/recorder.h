@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,8 @@ class Recorder : public ResultSink {
 
   // How the worker ended that is removed from the dispatcher next, for what is quarantined then.
   struct LastDeath {
-    std::string signal;  // empty: it exited
-    int exit_code = 0;
+    std::string signal;            // that ended it, or
+    std::optional<int> exit_code;  // its exit status; neither: nobody knows
     std::vector<std::string> log;  // its last lines
   };
   void SeeDeath(LastDeath death) { last_death_ = std::move(death); }

@@ -75,7 +75,8 @@ std::string FolderOfJob(const std::string& path) {
   return "";
 }
 
-// Of a line of quarantine.jsonl. In its strings quotes are escaped, so these keys are none of theirs.
+// Of a line of quarantine.jsonl. In its strings quotes are escaped, so these keys are none of
+// theirs.
 std::string WithoutLog(std::string_view line) {
   std::string kept(line);
   const size_t from = kept.find(",\"log\":[");

@@ -43,7 +43,7 @@ class WorkerMemory {
     int64_t ready_ns = 0;
     int64_t level_bytes = -1;  // anonymous; -1: not known yet
     int64_t exact_above = INT64_MAX;
-    bool replaced = false;        // it was said
+    bool replaced = false;  // it was said
   };
   Verdict JudgeLimit(Known& known, const MemorySample::OfWorker& sample, std::string& words) const;
   static Verdict JudgeCreep(Known& known, const MemorySample::OfWorker& sample, uint64_t segments,

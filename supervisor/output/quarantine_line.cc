@@ -40,8 +40,11 @@ std::string QuarantineLine(const QuarantineEntry& entry) {
     line += ",\"sample\":" + std::to_string(entry.place->sample);
   }
   line += ",\"stage\":" + Quoted(entry.stage);
-  line += entry.signal.empty() ? ",\"exit\":" + std::to_string(entry.exit_code)
-                               : ",\"signal\":" + Quoted(entry.signal);
+  if (!entry.signal.empty()) {
+    line += ",\"signal\":" + Quoted(entry.signal);
+  } else if (entry.exit_code) {
+    line += ",\"exit\":" + std::to_string(*entry.exit_code);
+  }
   line += ",\"deaths\":" + std::to_string(entry.deaths);
   line += ",\"message\":" + Quoted(entry.message) + ",\"log\":[";
   for (size_t i = 0; i < entry.log.size(); ++i) line += (i > 0 ? "," : "") + Quoted(entry.log[i]);

@@ -18,9 +18,9 @@ struct QuarantineEntry {
     int64_t sample = 0;  // of the source, where it begins
   };
   std::optional<Place> place;
-  std::string stage;   // where the last of its workers was; empty: unknown
-  std::string signal;  // that ended it; empty: it exited
-  int exit_code = 0;
+  std::string stage;             // where the last of its workers was; empty: unknown
+  std::string signal;            // that ended it, or
+  std::optional<int> exit_code;  // its exit status; neither: its template was gone before it told
   int deaths = 0;                // of workers in which it was alone
   std::string message;           // that of its line in the results, with what was measured
   std::vector<std::string> log;  // the last lines of the last of these workers, any bytes

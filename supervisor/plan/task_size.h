@@ -14,7 +14,7 @@ class TaskSize {
   // An engine ends a task early after this time, so that one wrong estimate costs little.
   static constexpr int64_t kSliceNs = 2'000'000'000;
   static constexpr uint64_t kMostSegments = 4096;
-  static constexpr size_t kMostItems = 256;  // short files; the record's size bounds them, too
+  static constexpr size_t kMostItems = 256;   // short files; the record's size bounds them, too
   static constexpr uint64_t kFirstGuess = 4;  // segments in a task before anything is known
 
   void TaskEnded(int64_t busy_ns, uint64_t segments) {
