@@ -75,11 +75,18 @@ void Sleep(int64_t us) {
   if (us > 0) std::this_thread::sleep_for(std::chrono::microseconds(us));
 }
 
+FileFault ToFault(const ReadFault& fault) {
+  return {0, 0, fault.at_sample, static_cast<uint32_t>(fault.code), fault.message};
+}
+
 class NullPipeline : public Pipeline {
  public:
   NullPipeline(const Bundle& bundle, StageClock& clock)
       : bundle_(bundle), clock_(clock), reader_(bundle.manifest.audio, clock) {
     if (const char* us = std::getenv("CONSORT_NULL_SEGMENT_US")) segment_us_ = std::atoll(us);
+    if (std::getenv("CONSORT_NULL_READ") != nullptr) {
+      sound_.resize(static_cast<size_t>(bundle.manifest.audio.SegmentSamples()));
+    }
     all_stages_ = &FaultsAreAsked != nullptr && FaultsAreAsked();
   }
 
@@ -88,9 +95,7 @@ class NullPipeline : public Pipeline {
     command_ = ParseCommand(name);
     hash_ = Fnv1a(name);
     if (auto fault = Obey(-1)) return fault;
-    if (const auto fault = reader_.Open(path)) {
-      return FileFault{0, 0, fault->at_sample, static_cast<uint32_t>(fault->code), fault->message};
-    }
+    if (const auto fault = reader_.Open(path)) return ToFault(*fault);
     info = reader_.info();
     return std::nullopt;
   }
@@ -98,7 +103,11 @@ class NullPipeline : public Pipeline {
   int64_t SegmentCount() const override { return reader_.segment_count(); }
 
   PipelineFault Run(int64_t k, int64_t, std::vector<Tag>& tags) override {
-    if (all_stages_) {  // as fault points: there is nothing to do in them
+    uint64_t heard = 0;
+    if (!sound_.empty()) {
+      if (const auto fault = reader_.ReadSegment(k, sound_)) return ToFault(*fault);
+      heard = Fnv1a({reinterpret_cast<const char*>(sound_.data()), sound_.size() * sizeof(float)});
+    } else if (all_stages_) {  // as fault points: there is nothing to do in them
       for (const auto stage : {Stage::kRead, Stage::kResample, Stage::kFeatures}) {
         clock_.Enter(stage);
       }
@@ -110,7 +119,7 @@ class NullPipeline : public Pipeline {
     if (command_.word == "lie" && command_.segment == k) tags.push_back({UINT32_MAX, 1.0F});
     const auto labels = bundle_.labels.size();
     const auto count = std::min(static_cast<size_t>(bundle_.manifest.output.top_k), labels);
-    const uint64_t hash = Mix(hash_ + static_cast<uint64_t>(k));
+    const uint64_t hash = Mix((hash_ ^ heard) + static_cast<uint64_t>(k));
     for (size_t i = 0; i < count; ++i) {
       const auto score = 1.0F / static_cast<float>(i + 1) - static_cast<float>(hash % 1000) * 1e-4F;
       tags.push_back({static_cast<uint32_t>((hash + i) % labels), score});
@@ -160,6 +169,7 @@ class NullPipeline : public Pipeline {
   uint64_t hash_ = 0;
   int64_t segment_us_ = 0;
   bool all_stages_ = false;
+  std::vector<float> sound_;                     // of a segment; empty: none is read
   std::vector<std::unique_ptr<char[]>> leaked_;  // for the worker's life
 };
 

@@ -15,8 +15,9 @@
 //   throw                          the engine reports a fault of the model
 // `~leakN~` (anywhere in the name) has each segment of the file leave N MiB behind for the worker's
 // life, `~sleepN~` makes each of them take N milliseconds, and the environment variable
-// CONSORT_NULL_SEGMENT_US does so for all files, in microseconds. Where faults are asked for
-// (worker/fault/) it enters every stage that the real pipeline has.
+// CONSORT_NULL_SEGMENT_US does so for all files, in microseconds. With CONSORT_NULL_READ=1 each
+// segment's sound is read and resampled as well, and its samples decide the tags. Where faults are
+// asked for (worker/fault/) it enters every stage that the real pipeline has.
 #pragma once
 
 #include "shared/bundle/bundle.h"
