@@ -53,7 +53,11 @@ def run_without(job, library, number, begin=None):
 def run_all(job, library, numbers, begin=None):
     """How many failed, ended the supervisor, ended one that had begun."""
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() if LONG else 1) as pool:
-        ended = list(pool.map(lambda number: run_without(job, library, number, begin), numbers))
+        try:
+            ended = list(pool.map(lambda number: run_without(job, library, number, begin), numbers))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     hit = sum(failed for failed, _, _ in ended)
     stopped = sum(status != SOME_FAILED for _, status, _ in ended)
     begun = sum(status != SOME_FAILED and begun for _, status, begun in ended)
