@@ -315,10 +315,13 @@ void JobLoop::Tick() {
   fleet_->ForEachRunning([this](Worker& worker) {
     if (hot_.contains(worker.id())) return;
     bool any = false;
+    bool damaged = false;  // that will not mend: no second look
     for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-      any = any || !worker.results(engine).Empty();
+      auto& ring = worker.results(engine);
+      any = !ring.Empty() || any;
+      damaged = ring.corrupt() || damaged;
     }
-    if (net_.Look(worker.id(), any)) hot_.insert(worker.id());
+    if (damaged || net_.Look(worker.id(), any)) hot_.insert(worker.id());
   });
   hangs_.Tick(*fleet_, now);
   Check(recorder_.Flush());

@@ -9,10 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <random>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "shared/base/clock.h"
 #include "shared/record/error_code.h"
 #include "worker/read/segment_reader.h"
 #include "worker/stage/fault_point.h"
@@ -73,6 +75,27 @@ std::unique_ptr<char[]> TouchMiB(int64_t mib) {
 
 void Sleep(int64_t us) {
   if (us > 0) std::this_thread::sleep_for(std::chrono::microseconds(us));
+}
+
+// Random bytes all over the engine's result ring, again and again, until somebody ends this
+// process. `state`: the engine's, in the channel; the ring is as far behind it as in any channel.
+[[noreturn]] void Scribble(EngineState& state) {
+  const auto other = Channel::Create({-1});
+  if (!other) _exit(7);
+  const auto* const its_state = reinterpret_cast<const char*>(&other.value().state(0));
+  const auto* const its_ring = reinterpret_cast<const char*>(other.value().result_ring(0));
+  auto* const ring =
+      reinterpret_cast<uint64_t*>(reinterpret_cast<char*>(&state) + (its_ring - its_state));
+  std::mt19937_64 random(static_cast<uint64_t>(getpid()));
+  const int64_t began_ns = MonotonicNs();
+  for (;;) {
+    for (size_t word = 0; word < RingBytes(kResultRingWords) / sizeof(uint64_t); ++word) {
+      __atomic_store_n(ring + word, random(), __ATOMIC_RELAXED);
+    }
+    std::fprintf(stderr, "scribbling for %.1f ms\n",
+                 static_cast<double>(MonotonicNs() - began_ns) / 1e6);
+    Sleep(1000);
+  }
 }
 
 FileFault ToFault(const ReadFault& fault) {
@@ -152,6 +175,7 @@ class NullPipeline : public Pipeline {
     if (word == "fpe") raise(SIGFPE);
     if (word == "kill") raise(SIGKILL);
     if (word == "stop") raise(SIGSTOP);
+    if (word == "scribble" && clock_.state() != nullptr) Scribble(*clock_.state());
     while (word == "hog") {  // some 2 GiB a second
       leaked_.push_back(TouchMiB(8));
       Sleep(2000);

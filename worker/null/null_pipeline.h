@@ -9,6 +9,7 @@
 //   spin stop                      the engine loops for ever; the process stops itself
 //   hog                            the engine takes memory without end, some 2 GiB a second
 //   lie                            the result has a label that the bundle does not have
+//   scribble                       the engine writes random bytes all over its result ring
 //   print                          a line goes to standard output
 //   say                            10,000 lines go to standard error
 //   cry                            a line goes to standard error, then as segv
