@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include <cerrno>
+#include <new>
 #include <vector>
 
 #include "shared/base/unique_fd.h"
@@ -13,22 +14,28 @@ namespace {
 
 constexpr size_t kPieceBytes = 1 << 20;
 
+// Nothing but want of memory makes this fail, and a wrong digest would blame the file.
+void Check(bool done) {
+  if (!done) throw std::bad_alloc();
+}
+
 }  // namespace
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  EVP_DigestInit_ex(context_, EVP_sha256(), nullptr);
+  Check(context_ != nullptr);
+  Check(EVP_DigestInit_ex(context_, EVP_sha256(), nullptr) == 1);
 }
 
 Sha256::~Sha256() { EVP_MD_CTX_free(context_); }
 
 void Sha256::Update(std::span<const std::byte> bytes) {
-  EVP_DigestUpdate(context_, bytes.data(), bytes.size());
+  Check(EVP_DigestUpdate(context_, bytes.data(), bytes.size()) == 1);
 }
 
 std::string Sha256::HexDigest() {
   unsigned char digest[EVP_MAX_MD_SIZE];
   unsigned int size = 0;
-  EVP_DigestFinal_ex(context_, digest, &size);
+  Check(EVP_DigestFinal_ex(context_, digest, &size) == 1);
   constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
   for (unsigned int i = 0; i < size; ++i) {

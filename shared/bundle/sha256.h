@@ -1,6 +1,7 @@
 // SHA-256 as hexadecimal text, over bytes that come in pieces or over a whole file.
 //
-// One thread uses an object. Memory is constant whatever the size.
+// One thread uses an object. Memory is constant whatever the size; where there is none,
+// std::bad_alloc is thrown.
 #pragma once
 
 #include <cstddef>

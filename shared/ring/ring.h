@@ -234,6 +234,9 @@ class RingConsumer {
   // Nothing to pop now. False for a corrupt ring: TryPop says so.
   bool Empty() { return !HasRecord() && !corrupt_; }
 
+  // Something was wrong at one of the calls so far.
+  bool corrupt() const { return corrupt_; }
+
  private:
   bool HasRecord() {
     if (corrupt_) return false;

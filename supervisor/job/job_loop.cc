@@ -40,8 +40,7 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
       hangs_(Deadlines(options.segment_timeout_ns, bundle.manifest.prepared.batch), dispatcher_,
              [this](const std::string& line) { Verbose(line); }),
       trace_(options.verbose > 1 ? [this](const std::string& line) { progress_.Message(line); }
-                                 : SlotTrace::Say()),
-      record_bytes_(kMaxResultBytes) {}
+                                 : SlotTrace::Say()) {}
 
 JobLoop::~JobLoop() = default;
 
@@ -162,28 +161,15 @@ bool JobLoop::DrainRings(Worker& worker, size_t most, size_t& taken) {
 
 bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken) {
   auto& ring = worker.results(engine);
-  size_t count = 0;
-  bool honest = true;
-  while (count < most && honest) {
-    uint32_t type = 0;
-    uint32_t bytes = 0;
-    const auto popped = ring.TryPop(record_bytes_.data(),
-                                    static_cast<uint32_t>(record_bytes_.size()), &type, &bytes);
-    if (popped == Consumer::Pop::kEmpty) break;
-    if (popped == Consumer::Pop::kCorrupt ||
-        !DecodeResult(type, record_bytes_.data(), bytes, record_)) {
-      dispatcher_.OnDamage(worker.id(), engine);
-      honest = false;
-      break;
-    }
-    Check(dispatcher_.OnRecord(worker.id(), engine, record_, honest));
+  const auto each = [&](uint32_t type, const Status& done) {
+    Check(done);
     if (type == kSegmentTagsRecord) {
       trace_.Result(worker);
     } else {
       hand_out_ = true;
     }
-    ++count;
-  }
+  };
+  const auto [count, honest] = reader_.Take(ring, dispatcher_, worker.id(), engine, most, each);
   if (count > 0 && ring.ProducerNeedsWake()) {
     FutexWake(&worker.channel().result_ring(engine)->producer_asleep);
   }
@@ -343,10 +329,13 @@ void JobLoop::Tick() {
   fleet_->ForEachRunning([this](Worker& worker) {
     if (hot_.contains(worker.id())) return;
     bool any = false;
+    bool damaged = false;  // that will not mend: no second look
     for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
-      any = any || !worker.results(engine).Empty();
+      auto& ring = worker.results(engine);
+      any = !ring.Empty() || any;
+      damaged = ring.corrupt() || damaged;
     }
-    if (net_.Look(worker.id(), any)) hot_.insert(worker.id());
+    if (damaged || net_.Look(worker.id(), any)) hot_.insert(worker.id());
   });
   hangs_.Tick(*fleet_, now);
   Check(recorder_.Flush());

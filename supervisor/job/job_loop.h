@@ -13,6 +13,7 @@
 
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/options.h"
+#include "supervisor/collect/result_reader.h"
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/job/checkpoint.h"
@@ -104,9 +105,8 @@ class JobLoop : public FleetEvents {
   JobSummary::Restarts workers_restarted_;
   JobSummary::Restarts templates_restarted_;
   int64_t peak_pss_bytes_ = 0;
-  std::vector<uint8_t> record_bytes_;
   std::vector<uint8_t> task_bytes_;
-  ResultRecord record_;
+  ResultReader reader_;
 };
 
 }  // namespace consort

@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <exception>
+#include <new>
 
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/doctor/doctor.h"
 #include "supervisor/job/job.h"
 #include "supervisor/journal/job_status.h"
+#include "supervisor/main/last_words.h"
 
 namespace {
 
@@ -20,10 +23,7 @@ void FillStandardStreams() {
   if (fd > 2) close(fd);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  FillStandardStreams();
+int Obey(int argc, char** argv) {
   const auto command = consort::ParseCommandLine(argc, argv);
   if (command.kind == consort::ParsedCommand::Kind::kExit) return command.exit_status;
   if (command.kind == consort::ParsedCommand::Kind::kStatus) {
@@ -36,4 +36,20 @@ int main(int argc, char** argv) {
     return consort::RunDoctor(command.doctor);
   }
   return consort::RunJob(command.run);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  FillStandardStreams();
+  consort::TellOfFatalSignals();
+  try {
+    return Obey(argc, argv);
+  } catch (const std::bad_alloc&) {  // thrown for a library in C; C++ goes there by itself
+    consort::EndForWantOfMemory();
+  } catch (const std::exception& error) {
+    // A library's, e.g. no thread to be had. What counts is in the journal.
+    std::fprintf(stderr, "consort: could not go on: %s\n", error.what());
+    return consort::kFailed;
+  }
 }

@@ -5,6 +5,7 @@ The oracle is the bytes of an undisturbed run.
 
 import os
 import random
+import re
 import signal
 import time
 
@@ -159,6 +160,31 @@ def test_a_worker_that_lies_is_replaced(run_consort, tmp_path, null_bundle, soun
     assert [line["error"]["code"] for line in guilty if "error" in line] == ["crashed"]
     assert "broke the protocol" in guilty[0]["error"]["message"]
     assert len(files) == 10 and not any("error" in line for it in files.values() for line in it)
+
+
+@pytest.mark.parametrize("before", ("", "~sleep300"), ids=("while_results_come", "after_a_silence"))
+def test_a_worker_that_scribbles_over_its_ring_is_replaced(run_consort, tmp_path, null_bundle, sounds, before):
+    """How soon is told, not judged: at once where results come, else by the net that catches lost wake-ups."""
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for n in range(10):
+        (folder / f"{n}.flac").symlink_to(sounds.flacs[n])
+    bundle = null_bundle()
+    calm = run_consort("run", "-m", bundle, "-o", tmp_path / "calm.jsonl", folder)
+    assert calm.exit == DONE, calm.stderr
+    (folder / f"5{before}~scribble@0~.flac").symlink_to(sounds.flacs[5])
+    run = run_consort("run", "-m", bundle, "-o", tmp_path / "out.jsonl", "-p", 2, "-t", 2, folder)
+    assert run.exit == SOME_FAILED, run.stderr
+    files = by_file(read_results(tmp_path / "out.jsonl"))
+    guilty = files.pop(f"{folder}/5{before}~scribble@0~.flac")
+    assert [line["error"]["code"] for line in guilty if "error" in line] == ["crashed"]
+    assert "broke the protocol" in guilty[0]["error"]["message"]
+    assert files == by_file(read_results(tmp_path / "calm.jsonl"))
+    told = (tmp_path / "out.jsonl.job/log").read_text()
+    lives = [float(ms) for ms in re.findall(r"scribbling for ([\d.]+) ms", told)]
+    ends = [ms for ms, then in zip(lives, [*lives[1:], 0.0]) if then <= ms]
+    assert ends
+    print(f"\nworkers that scribbled were ended {ends} ms and a little after they began")
 
 
 def leave_nothing(job, leftovers, within=1.0):

@@ -119,7 +119,17 @@ def synced_after_failure(log):
 
 
 def build_shim(folder):
-    library = folder / "shim.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", library, pathlib.Path(__file__).with_name("shim.c"), "-ldl"],
-                   check=True)
+    """Stands between the supervisor and its files."""
+    return build_preloaded(folder, "shim.c", "gcc")
+
+
+def build_allocations(folder):
+    """Stands between the supervisor and its memory."""
+    return build_preloaded(folder, "allocations.cc", "g++", "-std=c++20")
+
+
+def build_preloaded(folder, source, *compiler):
+    library = folder / pathlib.Path(source).with_suffix(".so")
+    subprocess.run([*compiler, "-shared", "-fPIC", "-O1", "-Wall", "-o", library,
+                    pathlib.Path(__file__).with_name(source), "-ldl"], check=True)
     return library

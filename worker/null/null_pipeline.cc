@@ -9,10 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <random>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "shared/base/clock.h"
 #include "shared/record/error_code.h"
 #include "worker/read/segment_reader.h"
 #include "worker/stage/fault_point.h"
@@ -75,11 +77,39 @@ void Sleep(int64_t us) {
   if (us > 0) std::this_thread::sleep_for(std::chrono::microseconds(us));
 }
 
+// Random bytes all over the engine's result ring, again and again, until somebody ends this
+// process. `state`: the engine's, in the channel; the ring is as far behind it as in any channel.
+[[noreturn]] void Scribble(EngineState& state) {
+  const auto other = Channel::Create({-1});
+  if (!other) _exit(7);
+  const auto* const its_state = reinterpret_cast<const char*>(&other.value().state(0));
+  const auto* const its_ring = reinterpret_cast<const char*>(other.value().result_ring(0));
+  auto* const ring =
+      reinterpret_cast<uint64_t*>(reinterpret_cast<char*>(&state) + (its_ring - its_state));
+  std::mt19937_64 random(static_cast<uint64_t>(getpid()));
+  const int64_t began_ns = MonotonicNs();
+  for (;;) {
+    for (size_t word = 0; word < RingBytes(kResultRingWords) / sizeof(uint64_t); ++word) {
+      __atomic_store_n(ring + word, random(), __ATOMIC_RELAXED);
+    }
+    std::fprintf(stderr, "scribbling for %.1f ms\n",
+                 static_cast<double>(MonotonicNs() - began_ns) / 1e6);
+    Sleep(1000);
+  }
+}
+
+FileFault ToFault(const ReadFault& fault) {
+  return {0, 0, fault.at_sample, static_cast<uint32_t>(fault.code), fault.message};
+}
+
 class NullPipeline : public Pipeline {
  public:
   NullPipeline(const Bundle& bundle, StageClock& clock)
       : bundle_(bundle), clock_(clock), reader_(bundle.manifest.audio, clock) {
     if (const char* us = std::getenv("CONSORT_NULL_SEGMENT_US")) segment_us_ = std::atoll(us);
+    if (std::getenv("CONSORT_NULL_READ") != nullptr) {
+      sound_.resize(static_cast<size_t>(bundle.manifest.audio.SegmentSamples()));
+    }
     all_stages_ = &FaultsAreAsked != nullptr && FaultsAreAsked();
   }
 
@@ -90,8 +120,7 @@ class NullPipeline : public Pipeline {
     if (auto fault = Obey(-1)) return fault;
     if (const auto fault = reader_.Open(path)) {
       if (fault->ours) return Error{fault->message};
-      return PipelineFault(
-          FileFault{0, 0, fault->at_sample, static_cast<uint32_t>(fault->code), fault->message});
+      return ToFault(*fault);
     }
     info = reader_.info();
     return PipelineFault();
@@ -100,7 +129,11 @@ class NullPipeline : public Pipeline {
   int64_t SegmentCount() const override { return reader_.segment_count(); }
 
   PipelineFault Run(int64_t k, int64_t, std::vector<Tag>& tags) override {
-    if (all_stages_) {  // as fault points: there is nothing to do in them
+    uint64_t heard = 0;
+    if (!sound_.empty()) {
+      if (const auto fault = reader_.ReadSegment(k, sound_)) return ToFault(*fault);
+      heard = Fnv1a({reinterpret_cast<const char*>(sound_.data()), sound_.size() * sizeof(float)});
+    } else if (all_stages_) {  // as fault points: there is nothing to do in them
       for (const auto stage : {Stage::kRead, Stage::kResample, Stage::kFeatures}) {
         clock_.Enter(stage);
       }
@@ -112,7 +145,7 @@ class NullPipeline : public Pipeline {
     if (command_.word == "lie" && command_.segment == k) tags.push_back({UINT32_MAX, 1.0F});
     const auto labels = bundle_.labels.size();
     const auto count = std::min(static_cast<size_t>(bundle_.manifest.output.top_k), labels);
-    const uint64_t hash = Mix(hash_ + static_cast<uint64_t>(k));
+    const uint64_t hash = Mix((hash_ ^ heard) + static_cast<uint64_t>(k));
     for (size_t i = 0; i < count; ++i) {
       const auto score = 1.0F / static_cast<float>(i + 1) - static_cast<float>(hash % 1000) * 1e-4F;
       tags.push_back({static_cast<uint32_t>((hash + i) % labels), score});
@@ -145,6 +178,7 @@ class NullPipeline : public Pipeline {
     if (word == "fpe") raise(SIGFPE);
     if (word == "kill") raise(SIGKILL);
     if (word == "stop") raise(SIGSTOP);
+    if (word == "scribble" && clock_.state() != nullptr) Scribble(*clock_.state());
     while (word == "hog") {  // some 2 GiB a second
       leaked_.push_back(TouchMiB(8));
       Sleep(2000);
@@ -162,6 +196,7 @@ class NullPipeline : public Pipeline {
   uint64_t hash_ = 0;
   int64_t segment_us_ = 0;
   bool all_stages_ = false;
+  std::vector<float> sound_;                     // of a segment; empty: none is read
   std::vector<std::unique_ptr<char[]>> leaked_;  // for the worker's life
 };
 

@@ -9,14 +9,16 @@
 //   spin stop                      the engine loops for ever; the process stops itself
 //   hog                            the engine takes memory without end, some 2 GiB a second
 //   lie                            the result has a label that the bundle does not have
+//   scribble                       the engine writes random bytes all over its result ring
 //   print                          a line goes to standard output
 //   say                            10,000 lines go to standard error
 //   cry                            a line goes to standard error, then as segv
 //   throw                          the engine reports a fault of the model
 // `~leakN~` (anywhere in the name) has each segment of the file leave N MiB behind for the worker's
 // life, `~sleepN~` makes each of them take N milliseconds, and the environment variable
-// CONSORT_NULL_SEGMENT_US does so for all files, in microseconds. Where faults are asked for
-// (worker/fault/) it enters every stage that the real pipeline has.
+// CONSORT_NULL_SEGMENT_US does so for all files, in microseconds. With CONSORT_NULL_READ=1 each
+// segment's sound is read and resampled as well, and its samples decide the tags. Where faults are
+// asked for (worker/fault/) it enters every stage that the real pipeline has.
 #pragma once
 
 #include "shared/bundle/bundle.h"

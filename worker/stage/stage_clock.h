@@ -58,6 +58,9 @@ class StageClock {
     }
   }
 
+  // What it was made with.
+  EngineState* state() const { return state_; }
+
   // In stays that have ended, since the last TakeSpent.
   int64_t spent_ns(Stage stage) const { return spent_ns_[static_cast<size_t>(stage)]; }
 
