@@ -320,10 +320,11 @@ class Scene {
     for (size_t i = 0; i < 8; ++i)
       Require(shared_->before[i] == 0 && shared_->after[i] == 0, "it wrote beside the ring");
     const std::vector<LastSeen> seen = {{"forward", true}, {"forward", false}};
-    Require(
-        dispatcher_.RemoveWorker(hostile_id_, crashed || !taken.honest, {.plain = "broke the protocol", .measured = ""}, seen)
-            .has_value(),
-        "it failed");
+    Require(dispatcher_
+                .RemoveWorker(hostile_id_, crashed || !taken.honest,
+                              {.plain = "broke the protocol", .measured = ""}, seen)
+                .has_value(),
+            "it failed");
   }
 
   // Without it, the job comes to its end.
