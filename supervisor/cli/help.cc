@@ -42,11 +42,14 @@ how to split the work:
   -t, --threads N        engine threads in each, or "auto"       [auto]
       --intra N          LibTorch threads in each engine         [1]
       --attempts N       crashes before a segment is given up    [3]
-      --segment-timeout S  seconds until one hangs; 0: never     [60]
-      --max-failures N   end once more than N files failed; N%: more than that
-                         share of the files so far, from the 100th file on
-      --memory-limit SIZE         of all processes together: fewer workers, if need be
-      --worker-memory-limit SIZE  of one worker: beyond it another takes its place
+      --segment-timeout S
+                         seconds until a segment hangs; 0: never [60]
+      --max-failures N   end once more than N files failed, exit status 1; N%: more
+                         than that share of the files so far, from the 100th on
+      --memory-limit SIZE
+                         of all processes together: fewer workers, if need be
+      --worker-memory-limit SIZE
+                         of one worker: beyond it another takes its place
       --no-template      start workers by exec instead of fork, for debuggers
 
 what to show, on standard error:

@@ -183,12 +183,15 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
   if (!Wanted(guilty)) return Ok();
   auto* file = Find(guilty.file);
   const std::string stage = verdict.stage.empty() ? "" : " in stage " + verdict.stage;
-  const std::string times =
-      (verdict.by_kills ? ", again and again" : ", " + std::to_string(verdict.deaths) + " times") +
-      " while this segment was alone in it";
+  const std::string often = verdict.by_kills ? ", again and again"
+                            : verdict.deaths == 1
+                                ? ", once"
+                                : ", " + std::to_string(verdict.deaths) + " times";
+  const std::string times = often + " while this segment was alone in it";
   const std::string message = "the worker " + words.plain + (words.in_stage ? stage : "") + times;
-  verdict.message =
-      "the worker " + (words.measured.empty() ? words.plain : words.measured) + stage + times;
+  const std::string& measured = words.measured.empty() ? words.plain : words.measured;
+  const bool clause = measured.find(',') != std::string::npos && !measured.ends_with(',');
+  verdict.message = "the worker " + measured + (clause ? "," : "") + stage + times;
   sink_.Quarantined(*file, guilty.segment, verdict);
   if (!file->info) {  // it could not even be opened: nothing of it is known
     return Fault(*file, {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});

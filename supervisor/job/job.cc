@@ -113,6 +113,10 @@ void Summarize(const RunOptions& options, const JobLoop& loop, int status, bool 
                      : ", as far as it came; --restart begins anew";
   }
   std::fprintf(stderr, "results     %s%s\n", options.output.c_str(), more);
+  if (status == kSomeFailed && resumable) {
+    std::fprintf(stderr, "failed      \"consort status %s\" tells which and why\n",
+                 options.output.c_str());
+  }
 }
 
 Status SpoolList(const RunOptions& options, Ground& ground) {

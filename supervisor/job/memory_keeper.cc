@@ -157,7 +157,7 @@ void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
     case TreeMemory::Step::kEndLargest:
       return End(*worker, "used " + Bytes(largest->anonymous_bytes) +
                               " of memory, with which all processes together had more than " +
-                              limit_.name + ",");
+                              limit_.name);
     case TreeMemory::Step::kTell:
       say_.always("warning: " + found + "one worker is left, and it goes on");
   }

@@ -36,7 +36,7 @@ JobFailure FailureOf(std::string_view line) {
   return failure;
 }
 
-// "a.wav, segment 3 at 9.000 s: SIGSEGV in stage forward"
+// "a.wav, segment 3 at 9.0 s: the worker was ended by SIGSEGV in stage forward, 3 times while …"
 std::string GuiltyOf(std::string_view line) {
   const Json json = Json::parse(line, nullptr, false);
   if (json.is_discarded()) return std::string(line);
@@ -44,10 +44,7 @@ std::string GuiltyOf(std::string_view line) {
   if (json.contains("segment")) {
     text += ", segment " + json["segment"].dump() + " at " + json["start"].dump() + " s";
   }
-  text += ": " + (json.contains("signal") ? json.value("signal", "")
-                                          : "exit " + std::to_string(json.value("exit", 0)));
-  const std::string stage = json.value("stage", "");
-  return stage.empty() ? text : text + " in stage " + stage;
+  return text + ": " + json.value("message", "");
 }
 
 std::string Printable(std::string line) {
@@ -196,12 +193,12 @@ std::string StatusText(const JobStatus& status, pid_t pid) {
        << HoursMinutes(static_cast<double>(totals.elapsed_ns) * 1e-9) << " of work\nsegments    "
        << totals.segments << "\n";
   const auto& restarts = totals.restarts;
-  text << "restarts    " << restarts[0] + restarts[1] << " workers (" << restarts[0]
-       << " crashed), " << restarts[2] + restarts[3] << " templates (" << restarts[2]
-       << " crashed)\n";
+  text << "restarts    " << restarts[0] + restarts[1] + totals.workers_replaced << " workers ("
+       << restarts[0] << " crashed";
   if (totals.workers_replaced > 0) {
-    text << "memory      " << totals.workers_replaced << " workers were replaced for it\n";
+    text << ", " << totals.workers_replaced << " replaced for memory";
   }
+  text << "), " << restarts[2] + restarts[3] << " templates (" << restarts[2] << " crashed)\n";
   for (const auto& [code, count] : status.failed)
     text << "failed      " << count << " " << code << "\n";
   for (const auto& it : status.failures) {

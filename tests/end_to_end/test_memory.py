@@ -92,7 +92,7 @@ def test_a_segment_that_takes_memory_without_end_costs_its_own_line_alone(run_co
     assert error["message"] == "the worker used too much memory, 2 times while this segment was alone in it"
     kept = quarantined(tmp_path / "out.jsonl")
     assert [it["file"] for it in kept] == [hog]
-    assert re.search(r"used \d.* of private memory, more than --worker-memory-limit 200M in stage forward, 2 times",
+    assert re.search(r"used \d.* of private memory, more than --worker-memory-limit 200M, in stage forward, 2 times",
                      kept[0]["message"]), kept
     assert restarts(run)["replaced for memory"] == 0, "it is no worker that could be replaced in good time"
     # The names are part of the made-up tags.
@@ -139,11 +139,11 @@ def test_a_segment_that_takes_all_that_all_may_have_is_found(run_consort, tmp_pa
     assert run.exit == SOME_FAILED, run.stderr
     errors = [line for line in read_results(tmp_path / "out.jsonl") if "error" in line]
     assert len(errors) == 1 and errors[0]["file"].endswith("07~hog@3~.flac"), errors
-    assert errors[0]["error"]["message"].startswith("the worker used too much memory, 1 times")
+    assert errors[0]["error"]["message"].startswith("the worker used too much memory, once")
     kept = quarantined(tmp_path / "out.jsonl")
     assert len(kept) == 1
     assert re.search(r"the worker used .* of memory, with which all processes together had more than --memory-limit 300M, "
-                     r"in stage forward, 1 times", kept[0]["message"]), kept
+                     r"in stage forward, once", kept[0]["message"]), kept
 
 
 def test_without_a_template_no_process_counts_twice(run_consort, tmp_path, folder_of, null_bundle):

@@ -161,8 +161,8 @@ def test_status_counts_and_names_what_is_quarantined(run_consort, tmp_path, bund
     assert sorted(told["quarantine"], key=str) == sorted(quarantine(out), key=str)
     text = run_consort("status", out).stdout
     assert "quarantined 2" in text
-    assert f"{segment}, segment 2 at 0.5 s: SIGFPE in stage forward" in text
-    assert f"{unopened}: SIGSEGV in stage validate" in text
+    assert f"{segment}, segment 2 at 0.5 s: the worker was ended by SIGFPE in stage forward, " in text
+    assert f"{unopened}: the worker was ended by SIGSEGV in stage validate, " in text
 
 
 def test_no_line_is_lost_or_there_twice_whenever_the_supervisor_is_killed(start_consort, run_consort, tmp_path,

@@ -346,10 +346,10 @@ TEST_F(DispatchTrial, WhatWasMeasuredIsInTheVerdictAndNotInTheLine) {
     ASSERT_TRUE(dispatcher.RemoveWorker(worker, true, words, {{"forward"}}));
   }
   EXPECT_EQ(sink.text(),
-            "f0 0 crashed: the worker used too much memory, 1 times while this segment was alone "
+            "f0 0 crashed: the worker used too much memory, once while this segment was alone "
             "in it\n");
   EXPECT_EQ(sink.told,
-            "the worker used 3.00 GiB of memory in stage forward, 1 times while this segment was "
+            "the worker used 3.00 GiB of memory in stage forward, once while this segment was "
             "alone in it");
 }
 

@@ -330,8 +330,10 @@ class World {
 
   static constexpr const char* kWords = "was ended by SIGSEGV";
   std::string CrashMessage() const {
-    return std::string("the worker ") + kWords + " in stage forward, " +
-           std::to_string(settings_.attempts) + " times while this segment was alone in it";
+    const std::string often =
+        settings_.attempts == 1 ? "once" : std::to_string(settings_.attempts) + " times";
+    return std::string("the worker ") + kWords + " in stage forward, " + often +
+           " while this segment was alone in it";
   }
   std::string ExpectedOf(const WorldFile& file, uint64_t index) const {
     std::string text;
