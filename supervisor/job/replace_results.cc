@@ -10,6 +10,7 @@
 
 #include "shared/base/folder.h"
 #include "shared/base/unique_fd.h"
+#include "shared/base/write_all.h"
 #include "supervisor/journal/file_system.h"
 
 namespace consort {
@@ -62,13 +63,7 @@ class Splicer {
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return SystemError("read the results", "", errno);
       if (got == 0) return Error{"the results are shorter than the journal says"};
-      for (ssize_t put = 0; put < got;) {
-        const ssize_t some =
-            ::write(new_.get(), buffer_.data() + put, static_cast<size_t>(got - put));
-        if (some < 0 && errno == EINTR) continue;
-        if (some < 0) return SystemError("write", path_, errno);
-        put += some;
-      }
+      CONSORT_TRY(WriteAll(new_.get(), {buffer_.data(), static_cast<size_t>(got)}, path_));
       done += static_cast<uint64_t>(got);
     }
     written_ += size;

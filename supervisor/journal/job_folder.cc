@@ -12,6 +12,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
+#include "shared/base/write_all.h"
 #include "supervisor/journal/file_system.h"
 
 namespace consort {
@@ -65,16 +66,6 @@ std::string Holder(int fd) {
   std::string pid(text, size > 0 ? static_cast<size_t>(size) : 0);
   pid.erase(pid.find_last_not_of('\n') + 1);
   return pid.empty() ? "another process" : "process " + pid;
-}
-
-Status WriteAll(int to, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(to, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return SystemError("write", path, errno);
-    bytes.remove_prefix(static_cast<size_t>(put));
-  }
-  return Ok();
 }
 
 Status CopyTo(int from, int to, const std::string& path) {

@@ -82,6 +82,18 @@ std::string WithoutLog(std::string_view line) {
   return kept;
 }
 
+// The first `most` rows of a query of one text.
+template <typename Do>
+Status EachText(Database& database, const char* query, size_t most, Do&& act) {
+  CONSORT_TRY(auto rows, database.Prepare(query));
+  rows.With(static_cast<uint64_t>(most));
+  for (;;) {
+    CONSORT_TRY(const bool more, rows.Step());
+    if (!more) return Ok();
+    act(rows.Text(0));
+  }
+}
+
 }  // namespace
 
 uint64_t JobStatus::files_failed() const {
@@ -122,24 +134,13 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
       const auto code = ToErrorCode(static_cast<uint32_t>(failed.Int(0)));
       status.failed[code ? std::string(ErrorCodeName(*code)) : "unknown"] = failed.Unsigned(1);
     }
-    CONSORT_TRY(auto lines, database.Prepare("SELECT error FROM files WHERE code IS NOT NULL "
-                                             "ORDER BY file LIMIT ?"));
-    lines.With(static_cast<uint64_t>(most));
-    for (;;) {
-      CONSORT_TRY(const bool more, lines.Step());
-      if (!more) break;
-      status.failures.push_back(FailureOf(lines.Text(0)));
-    }
+    CONSORT_TRY(EachText(database,
+                         "SELECT error FROM files WHERE code IS NOT NULL ORDER BY file LIMIT ?",
+                         most, [&](auto text) { status.failures.push_back(FailureOf(text)); }));
     CONSORT_TRY(const int64_t quarantined, database.Number("SELECT COUNT(*) FROM quarantine"));
     status.quarantined = static_cast<uint64_t>(quarantined);
-    CONSORT_TRY(auto guilty, database.Prepare("SELECT line FROM quarantine "
-                                              "ORDER BY file, segment LIMIT ?"));
-    guilty.With(static_cast<uint64_t>(most));
-    for (;;) {
-      CONSORT_TRY(const bool more, guilty.Step());
-      if (!more) break;
-      status.quarantine.emplace_back(guilty.Text(0));
-    }
+    CONSORT_TRY(EachText(database, "SELECT line FROM quarantine ORDER BY file, segment LIMIT ?",
+                         most, [&](auto text) { status.quarantine.emplace_back(text); }));
   }
   CONSORT_TRY(database.Run("COMMIT"));
   return status;

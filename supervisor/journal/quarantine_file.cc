@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "shared/base/unique_fd.h"
+#include "shared/base/write_all.h"
 
 namespace consort {
 namespace {
@@ -14,16 +15,6 @@ namespace {
 constexpr size_t kPieceBytes = 256 * 1024;
 
 std::string PathIn(const std::string& folder) { return folder + "/quarantine.jsonl"; }
-
-Status Write(int fd, std::string_view text, const std::string& path) {
-  while (!text.empty()) {
-    const ssize_t put = ::write(fd, text.data(), text.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return SystemError("write", path, errno);
-    text.remove_prefix(static_cast<size_t>(put));
-  }
-  return Ok();
-}
 
 }  // namespace
 
@@ -43,7 +34,7 @@ Status RewriteQuarantine(Database& database, const std::string& folder) {
     CONSORT_TRY(const bool more, row.Step());
     if (more) text += row.Text(0);
     if (!more || text.size() >= kPieceBytes) {
-      CONSORT_TRY(Write(file.get(), text, made));
+      CONSORT_TRY(WriteAll(file.get(), text, made));
       text.clear();
     }
     if (!more) break;
@@ -59,7 +50,7 @@ Status AppendToQuarantine(const std::vector<QuarantineRow>& rows, const std::str
   if (!file) return SystemError("open", path, errno);
   std::string text;
   for (const auto& row : rows) text += row.line;
-  return Write(file.get(), text, path);
+  return WriteAll(file.get(), text, path);
 }
 
 }  // namespace consort
