@@ -95,8 +95,8 @@ void HangWatch::Kill(Fleet& fleet, Worker& worker, Sentence& sentence, int64_t h
   }
   sentence.killed = true;
   const auto seconds = std::llround(static_cast<double>(hung_ns) * 1e-9);
-  const std::string words = std::string("hung") + (stopped ? ", stopped by a signal," : "") +
-                            " for " + std::to_string(seconds) + " s";
+  const std::string words = "hung for " + std::to_string(seconds) + " s" +
+                            (stopped ? " (stopped by a signal)" : "");
   if (dumps == sentence.dumps_before) {
     say_("worker " + std::to_string(worker.pid()) +
          " gave no stack: " + (stopped ? "it is stopped" : "its engine does not take signals"));
