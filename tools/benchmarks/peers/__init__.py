@@ -56,6 +56,7 @@ def measure(quick, options):
             field = contestants.field(model, options.precisions, only, options.bundles)
             settings = tuning.chosen(work, field, again=options.tune, quick=quick and not options.tune)
             checks = contest.check(work, field)
+            contest.look_at_memory(work, field, seconds)
             for number in range(rounds):
                 print(f"{model}: round {number + 1} of {rounds}", flush=True)
                 contest.one_round(work, field, seconds)

@@ -1,4 +1,5 @@
-"""Runs contestants: warm before the clock starts, their memory sampled while they work.
+"""Runs contestants: warm before the clock starts. Memory has a run of its own, since looking at it takes time from
+who is looked at (the kernel walks page tables, some ten milliseconds for a tree with a large model).
 
 Work is timed from "ready" (all is loaded and warm) to the last byte of the results, by the output
 file's time of change; whole is from exec to exit.
@@ -39,8 +40,8 @@ class Work:
         return self.list(max(1, round(rate * seconds / self.segments)))
 
 
-def run(one, listing, folder):
-    """One contestant over one list: {"work", "whole", "rate", … }; None if it failed."""
+def run(one, listing, folder, sampled=False):
+    """One contestant over one list: {"work", "whole", "rate", … }, or {"failed"}. `sampled`: with its memory, and slower for that."""
     out, told_path, error_path = folder / "out.jsonl", folder / "told.txt", folder / "error.txt"
     out.unlink(missing_ok=True)
     to_monotonic = time.clock_gettime(time.CLOCK_MONOTONIC) - time.time()
@@ -57,7 +58,8 @@ def run(one, listing, folder):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 job.wait(SAMPLE_SECONDS)
                 break
-            samples.append((time.monotonic(), common.pss_mib(job.pid)))
+            if sampled:
+                samples.append((time.monotonic(), common.pss_mib(job.pid)))
     whole = time.monotonic() - began
     told = told_path.read_text() + error_path.read_text()
     if job.returncode not in common.ENDED_WELL or not out.exists():
@@ -122,6 +124,15 @@ def check(work, field):
         if worst > MOST_DIFFERENCE[one.precision] or equal < LEAST_EQUAL_TAGS[one.precision]:
             common.fail(f"{one.name} does not do the same work")
     return found
+
+
+def look_at_memory(work, field, seconds):
+    for one in field:
+        result = run(one, work.list_for(one.rate, seconds), work.folder, sampled=True)
+        if "failed" in result:
+            common.fail(f"{one.name} failed: {result['failed']}")
+        one.memory = {"peak_pss_mib": result["pss_peak"], "mean_pss_mib": result["pss_mean"]}
+        one.rate = result["rate"]
 
 
 def one_round(work, field, seconds):

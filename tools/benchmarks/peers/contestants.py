@@ -24,6 +24,7 @@ class Contestant:
     choices: tuple = ()    # lists of settings to try, one list after the other; the likely best is the last
     like: str = ""         # takes the choices of this one
     runs: list = dataclasses.field(default_factory=list)
+    memory: dict = dataclasses.field(default_factory=dict)
     rate: float = 0.0      # segments/s, about: sizes the lists
 
     @property

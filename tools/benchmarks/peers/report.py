@@ -23,12 +23,6 @@ def _column(one, key):
     return [it[key] for it in one.runs]
 
 
-def _memory(one):
-    peaks = [it for it in _column(one, "pss_peak") if it is not None]
-    means = [it for it in _column(one, "pss_mean") if it is not None]
-    return {"peak_pss_mib": max(peaks) if peaks else None, "mean_pss_mib": statistics.median(means) if means else None}
-
-
 def _stages(one):
     names = one.runs[0]["stages"]
     return {name: {what: statistics.median(it["stages"][name][what] for it in one.runs) for what in ("share", "ms")}
@@ -40,7 +34,7 @@ def of_model(field, settings, checks):
     for one in field:
         entry = {"name": one.name, "precision": one.precision, "segments_per_s": _three(_column(one, "rate")),
                  "segments_per_s_whole": _three(_column(one, "whole_rate")),
-                 "times_real_time": SEGMENT_SECONDS * statistics.median(_column(one, "rate")), **_memory(one),
+                 "times_real_time": SEGMENT_SECONDS * statistics.median(_column(one, "rate")), **one.memory,
                  "runs": one.runs}
         if isinstance(one, contestants.Consort):
             entry["stages"] = _stages(one)
