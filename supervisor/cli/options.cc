@@ -45,19 +45,10 @@ int64_t ParseSeconds(const std::string& option, const std::string& text) {
   return static_cast<int64_t>(seconds * 1e9);
 }
 
-// K, M and G of 1024.
-Size ParseSize(const std::string& option, const std::string& text) {
-  constexpr std::string_view kUnits = "KMG";
-  uint64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, number);
-  const size_t unit = at == end ? 0 : kUnits.find(*at);
-  const int shift = at == end ? 0 : static_cast<int>(10 * (unit + 1));
-  const bool whole = at == end || (unit != std::string_view::npos && at + 1 == end);
-  if (error != std::errc() || !whole || number < 1 || number > (uint64_t{1} << 60 >> shift)) {
-    throw UsageError{option + " takes a size such as 800M or 12G, not \"" + text + '"'};
-  }
-  return {static_cast<int64_t>(number << shift), text};
+Size SizeOf(const std::string& option, const std::string& text) {
+  auto size = ParseSize(option, text);
+  if (!size) throw UsageError{size.error().what};
+  return size.value();
 }
 
 std::optional<int> ParseCountOrAuto(const std::string& option, const std::string& text) {
@@ -178,9 +169,9 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.attempts = ParseCount("--attempts", attempts, "");
   if (limits->count() > 0) run.max_failures = ParseMaxFailures(max_failures);
   run.segment_timeout_ns = ParseSeconds("--segment-timeout", segment_timeout);
-  if (!limit->empty()) run.memory_limit = ParseSize("--memory-limit", memory_limit);
+  if (!limit->empty()) run.memory_limit = SizeOf("--memory-limit", memory_limit);
   if (!worker_limit->empty()) {
-    run.worker_memory_limit = ParseSize("--worker-memory-limit", worker_memory_limit);
+    run.worker_memory_limit = SizeOf("--worker-memory-limit", worker_memory_limit);
   }
   run.progress = ParseProgress(progress);
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
