@@ -8,6 +8,7 @@
 
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/near_miss.h"
 #include "supervisor/cli/version.h"
 
 namespace consort {
@@ -98,16 +99,28 @@ std::string Explain(const CLI::ParseError& error) {
   return what.substr(0, colon) + " needs a value";
 }
 
+// ": did you mean --job?", or nothing.
+std::string DidYouMean(const CLI::App& app, std::string_view word) {
+  std::vector<std::string> known;
+  for (const auto* option : app.get_options()) {
+    known.insert(known.end(), option->get_lnames().begin(), option->get_lnames().end());
+  }
+  word = word.substr(0, word.find('='));
+  word.remove_prefix(std::min(word.find_first_not_of('-'), word.size()));
+  const std::string near = NearMiss(word, known);
+  return near.empty() ? "" : ": did you mean --" + near + '?';
+}
+
 // What CLI11 took for no option of ours. It would change some operands that it knows of ("[a]"
 // becomes "a"), so it is told of none.
-std::vector<std::string> TakeOperands(const std::vector<std::string>& left) {
+std::vector<std::string> TakeOperands(const CLI::App& app) {
   std::vector<std::string> operands;
   bool all_operands = false;
-  for (const std::string& word : left) {
+  for (const std::string& word : app.remaining()) {
     if (!all_operands && word == "--") {
       all_operands = true;
     } else if (!all_operands && word.size() > 1 && word.starts_with('-')) {
-      throw UsageError{"unknown option \"" + word + '"'};
+      throw UsageError{"unknown option \"" + word + '"' + DidYouMean(app, word)};
     } else {
       operands.push_back(word);
     }
@@ -127,7 +140,7 @@ std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string
   } catch (const CLI::ParseError& error) {
     throw UsageError{Explain(error)};
   }
-  return TakeOperands(app.remaining());
+  return TakeOperands(app);
 }
 
 // Throws UsageError and CLI::CallForHelp.
@@ -254,7 +267,11 @@ ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, s
   const auto known = std::ranges::find(kCommandTable, command, &Command::name);
   if (known == std::end(kCommandTable)) {
     const char* kind = command.starts_with('-') ? "option" : "command";
-    return refuse(std::string("unknown ") + kind + " \"" + command + "\"; " + kCommands,
+    std::vector<std::string> words_known = {"--help", "--version"};
+    for (const auto& it : kCommandTable) words_known.emplace_back(it.name);
+    const std::string near = NearMiss(command, words_known);
+    return refuse(std::string("unknown ") + kind + " \"" + command + '"' +
+                      (near.empty() ? "; " : ": did you mean " + near + "? ") + kCommands,
                   "consort --help");
   }
   ParsedCommand parsed;

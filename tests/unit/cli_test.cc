@@ -169,7 +169,12 @@ INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
         Mistake{{}, "no command; commands: run, status, doctor"},
-        Mistake{{"rum"}, "unknown command \"rum\"; commands: run, status, doctor"},
+        Mistake{{"dance"}, "unknown command \"dance\"; commands: run, status, doctor"},
+        Mistake{{"rum"},
+                "unknown command \"rum\": did you mean run? commands: run, status, doctor"},
+        Mistake{{"--versoin"},
+                "unknown option \"--versoin\": did you mean --version? commands: run, status, "
+                "doctor"},
         Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, status, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
@@ -209,9 +214,16 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{Run({"-o", ""}), "-o needs the name of a file"},
         Mistake{Run({"-o"}), "--output needs a value"},
         Mistake{Run({"--gpu"}), "unknown option \"--gpu\""},
+        Mistake{Run({"--segmnet-timeout=3"}),
+                "unknown option \"--segmnet-timeout=3\": did you mean --segment-timeout?"},
+        Mistake{Run({"-retry-failed"}),
+                "unknown option \"-retry-failed\": did you mean --retry-failed?"},
+        Mistake{Run({"--memory_limit", "4G"}),
+                "unknown option \"--memory_limit\": did you mean --memory-limit?"},
         Mistake{Run({"-z"}), "unknown option \"-z\""},
         Mistake{{"doctor", "x.wav"}, "doctor takes no operand, but got \"x.wav\""},
         Mistake{{"doctor", "-m"}, "--model needs a value"},
+        Mistake{{"doctor", "--jsn"}, "unknown option \"--jsn\": did you mean --json?"},
         Mistake{{"doctor", "--restart"}, "unknown option \"--restart\""}));
 
 TEST(CommandLine, TakesTheDoctorsOptions) {
