@@ -198,6 +198,7 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
   }
   file->accounted.Add(guilty.segment);
   ++file->crashed_segments;
+  file->crashed.insert(guilty.segment);
   CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, message));
   return CloseIfComplete(*file);
 }

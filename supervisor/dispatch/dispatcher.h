@@ -194,6 +194,7 @@ class Dispatcher {
   void PutBack(const HeldTask& held, uint64_t without);
   void EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed);
   Status Fault(OpenFile& file, const FileFault& fault);
+  void TakeBack(const OpenFile& file, uint64_t first, uint64_t end);
   Status GiveUp(const SegmentId& guilty, const EndWords& words, Verdict verdict);
   Status CloseIfComplete(OpenFile& file);
 
