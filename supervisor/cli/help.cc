@@ -61,8 +61,8 @@ what to show, on standard error:
 A job that was stopped, killed or cut off goes on with the same command. What it has
 done lies in its folder (--job); "consort status FILE" tells.
 
-A SIZE is in bytes, or in units of 1024: 800M, 12G. Shared memory, such as the
-weights, counts once. A control group's memory limit acts as a --memory-limit.
+A SIZE is in units of 1024: 800M, 12G, 1.5GiB. Shared memory, such as the weights,
+counts once. A control group's memory limit acts as a --memory-limit.
 
 "auto" is one process for each physical core that this process may use, with one
 thread each; fewer where a memory limit has no room for them. "consort doctor"

@@ -8,6 +8,7 @@
 
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/help.h"
+#include "supervisor/cli/near_miss.h"
 #include "supervisor/cli/version.h"
 
 namespace consort {
@@ -45,19 +46,10 @@ int64_t ParseSeconds(const std::string& option, const std::string& text) {
   return static_cast<int64_t>(seconds * 1e9);
 }
 
-// K, M and G of 1024.
-Size ParseSize(const std::string& option, const std::string& text) {
-  constexpr std::string_view kUnits = "KMG";
-  uint64_t number = 0;
-  const char* end = text.data() + text.size();
-  const auto [at, error] = std::from_chars(text.data(), end, number);
-  const size_t unit = at == end ? 0 : kUnits.find(*at);
-  const int shift = at == end ? 0 : static_cast<int>(10 * (unit + 1));
-  const bool whole = at == end || (unit != std::string_view::npos && at + 1 == end);
-  if (error != std::errc() || !whole || number < 1 || number > (uint64_t{1} << 60 >> shift)) {
-    throw UsageError{option + " takes a size such as 800M or 12G, not \"" + text + '"'};
-  }
-  return {static_cast<int64_t>(number << shift), text};
+Size SizeOf(const std::string& option, const std::string& text) {
+  auto size = ParseSize(option, text);
+  if (!size) throw UsageError{size.error().what};
+  return size.value();
 }
 
 std::optional<int> ParseCountOrAuto(const std::string& option, const std::string& text) {
@@ -107,16 +99,28 @@ std::string Explain(const CLI::ParseError& error) {
   return what.substr(0, colon) + " needs a value";
 }
 
+// ": did you mean --job?", or nothing.
+std::string DidYouMean(const CLI::App& app, std::string_view word) {
+  std::vector<std::string> known;
+  for (const auto* option : app.get_options()) {
+    known.insert(known.end(), option->get_lnames().begin(), option->get_lnames().end());
+  }
+  word = word.substr(0, word.find('='));
+  word.remove_prefix(std::min(word.find_first_not_of('-'), word.size()));
+  const std::string near = NearMiss(word, known);
+  return near.empty() ? "" : ": did you mean --" + near + '?';
+}
+
 // What CLI11 took for no option of ours. It would change some operands that it knows of ("[a]"
 // becomes "a"), so it is told of none.
-std::vector<std::string> TakeOperands(const std::vector<std::string>& left) {
+std::vector<std::string> TakeOperands(const CLI::App& app) {
   std::vector<std::string> operands;
   bool all_operands = false;
-  for (const std::string& word : left) {
+  for (const std::string& word : app.remaining()) {
     if (!all_operands && word == "--") {
       all_operands = true;
     } else if (!all_operands && word.size() > 1 && word.starts_with('-')) {
-      throw UsageError{"unknown option \"" + word + '"'};
+      throw UsageError{"unknown option \"" + word + '"' + DidYouMean(app, word)};
     } else {
       operands.push_back(word);
     }
@@ -136,7 +140,7 @@ std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string
   } catch (const CLI::ParseError& error) {
     throw UsageError{Explain(error)};
   }
-  return TakeOperands(app.remaining());
+  return TakeOperands(app);
 }
 
 // Throws UsageError and CLI::CallForHelp.
@@ -178,9 +182,9 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.attempts = ParseCount("--attempts", attempts, "");
   if (limits->count() > 0) run.max_failures = ParseMaxFailures(max_failures);
   run.segment_timeout_ns = ParseSeconds("--segment-timeout", segment_timeout);
-  if (!limit->empty()) run.memory_limit = ParseSize("--memory-limit", memory_limit);
+  if (!limit->empty()) run.memory_limit = SizeOf("--memory-limit", memory_limit);
   if (!worker_limit->empty()) {
-    run.worker_memory_limit = ParseSize("--worker-memory-limit", worker_memory_limit);
+    run.worker_memory_limit = SizeOf("--worker-memory-limit", worker_memory_limit);
   }
   run.progress = ParseProgress(progress);
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
@@ -263,7 +267,11 @@ ParsedCommand ParseWords(std::span<const std::string> words, std::string& out, s
   const auto known = std::ranges::find(kCommandTable, command, &Command::name);
   if (known == std::end(kCommandTable)) {
     const char* kind = command.starts_with('-') ? "option" : "command";
-    return refuse(std::string("unknown ") + kind + " \"" + command + "\"; " + kCommands,
+    std::vector<std::string> words_known = {"--help", "--version"};
+    for (const auto& it : kCommandTable) words_known.emplace_back(it.name);
+    const std::string near = NearMiss(command, words_known);
+    return refuse(std::string("unknown ") + kind + " \"" + command + '"' +
+                      (near.empty() ? "; " : ": did you mean " + near + "? ") + kCommands,
                   "consort --help");
   }
   ParsedCommand parsed;

@@ -11,14 +11,9 @@
 #include <vector>
 
 #include "supervisor/cli/max_failures.h"
+#include "supervisor/cli/size.h"
 
 namespace consort {
-
-// An amount of memory.
-struct Size {
-  int64_t bytes = 0;  // 0: not given
-  std::string text;   // as typed
-};
 
 struct RunOptions {
   std::string bundle;                    // -m

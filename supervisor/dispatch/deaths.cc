@@ -192,12 +192,14 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
   const std::string& measured = words.measured.empty() ? words.plain : words.measured;
   const bool clause = measured.find(',') != std::string::npos && !measured.ends_with(',');
   verdict.message = "the worker " + measured + (clause ? "," : "") + stage + times;
+  ++given_up_;
   sink_.Quarantined(*file, guilty.segment, verdict);
   if (!file->info) {  // it could not even be opened: nothing of it is known
     return Fault(*file, {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
   }
   file->accounted.Add(guilty.segment);
   ++file->crashed_segments;
+  file->crashed.insert(guilty.segment);
   CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, message));
   return CloseIfComplete(*file);
 }

@@ -12,6 +12,13 @@ const size_t kLargestItem = EncodedSize(TaskItem{}) + kMaxPathBytes;
 // A file's segments beyond this are a lie (3 s segments: 100,000 years).
 constexpr int64_t kMostSegmentsOfAFile = int64_t{1} << 40;
 
+// Of its sound, until the next segment begins.
+double SecondsOf(const OpenFile& file, uint64_t segment) {
+  const auto k = static_cast<int64_t>(segment);
+  const int64_t until = segment + 1 < file.total ? file.grid->Start(k + 1) : file.info->samples;
+  return static_cast<double>(until - file.grid->Start(k)) / file.info->sample_rate;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(const DispatchSettings& settings, FileList& list, ResultSink& sink)
@@ -284,10 +291,7 @@ Status Dispatcher::OnTags(HeldTask& held, const SegmentTags& tags, bool& honest)
     return Ok();  // beyond a fault: nobody wants it
   }
   ++segments_done_;
-  const auto k = static_cast<int64_t>(tags.segment);
-  const int64_t until =
-      tags.segment + 1 < file->total ? file->grid->Start(k + 1) : file->info->samples;
-  audio_seconds_ += static_cast<double>(until - file->grid->Start(k)) / file->info->sample_rate;
+  audio_seconds_ += SecondsOf(*file, tags.segment);
   CONSORT_TRY(sink_.SegmentDone(*file, tags));
   return CloseIfComplete(*file);
 }
@@ -343,8 +347,20 @@ void Dispatcher::PutBack(const HeldTask& held, uint64_t without) {
   }
 }
 
+// Segments that were done, and then a fault was found before them: they get no line.
+void Dispatcher::TakeBack(const OpenFile& file, uint64_t first, uint64_t end) {
+  for (const auto& [begin, past] : file.accounted.ranges()) {
+    for (uint64_t k = std::max(begin, first); k < std::min(past, end); ++k) {
+      if (file.crashed.contains(k)) continue;
+      --segments_done_;
+      audio_seconds_ -= SecondsOf(file, k);
+    }
+  }
+}
+
 Status Dispatcher::Fault(OpenFile& file, const FileFault& fault) {
   if (fault.segment < file.end && fault.segment < file.total) {
+    TakeBack(file, fault.segment, file.last());
     file.end = fault.segment;
     file.fault = fault;
   }

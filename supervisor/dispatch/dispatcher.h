@@ -132,6 +132,8 @@ class Dispatcher {
 
   uint64_t files_done() const { return files_done_; }
   uint64_t segments_done() const { return segments_done_; }
+  // Segments, and files that cannot be opened, that are guilty.
+  uint64_t given_up() const { return given_up_; }
   double audio_seconds() const { return audio_seconds_; }
   // Of tasks that ended, and how many segments they had.
   const std::array<int64_t, kStageCount>& stage_ns() const { return stage_ns_; }
@@ -194,6 +196,7 @@ class Dispatcher {
   void PutBack(const HeldTask& held, uint64_t without);
   void EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed);
   Status Fault(OpenFile& file, const FileFault& fault);
+  void TakeBack(const OpenFile& file, uint64_t first, uint64_t end);
   Status GiveUp(const SegmentId& guilty, const EndWords& words, Verdict verdict);
   Status CloseIfComplete(OpenFile& file);
 
@@ -218,6 +221,7 @@ class Dispatcher {
 
   uint64_t files_done_ = 0;
   uint64_t segments_done_ = 0;
+  uint64_t given_up_ = 0;
   double audio_seconds_ = 0;
   std::array<int64_t, kStageCount> stage_ns_{};
   uint64_t segments_timed_ = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "shared/record/result.h"
@@ -26,6 +27,7 @@ struct OpenFile {
   uint64_t end = UINT64_MAX;        // segments from here on are void: a fault lies before them
   std::optional<FileFault> fault;   // the earliest one
   uint32_t crashed_segments = 0;    // given up one by one
+  std::set<uint64_t> crashed;       // which, in this run
 
   uint64_t last() const { return total < end ? total : end; }
   bool complete() const { return accounted.FirstMissing() >= last(); }

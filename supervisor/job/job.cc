@@ -244,6 +244,7 @@ Result<int> Run(const RunOptions& options) {
   // What is wrong with the results' file is told before anything takes time; it is made, or an old
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));
+  CONSORT_TRY(CheckOperands(options.operands));
   ground.progress = MakeProgress(StyleOf(options));
   if (JobFiles::CanKeep(options.output)) {
     auto ended = RunKept(options, ground);

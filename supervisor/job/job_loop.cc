@@ -57,8 +57,11 @@ Result<int> JobLoop::Run(JobFleet fleet) {
       MemoryKeeper::Say{[this](const std::string& line) { progress_.Message(line); },
                         [this](const std::string& line) { Verbose(line); },
                         [this](const Error& error) { FleetFailed(error); }});
+  const int urgent = memory_->urgent_fd();
+  if (urgent >= 0) CONSORT_TRY(loop_->Add(urgent, [this] { memory_->Tick(MonotonicNs()); }));
   CONSORT_TRY(fleet_->Start());
   auto ended = Loop();
+  if (urgent >= 0) loop_->Remove(urgent);
   fleet_->ForEachRunning([this](const Worker& worker) { CountLostWakeUps(worker); });
   fleet_->End();
   words_.End();

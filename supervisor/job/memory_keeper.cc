@@ -3,9 +3,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
+#include "supervisor/memory/process_memory.h"
 #include "supervisor/place/cgroup.h"
 #include "supervisor/view/number.h"
 
@@ -13,21 +15,27 @@ namespace consort {
 namespace {
 
 constexpr int64_t kLookForOomKillsNs = 1'000'000'000;
-// With a limit given, samples come as often as their cost allows, down to this.
-constexpr int64_t kLimitPauseNs = 100'000'000;
+// With a limit given, samples come as often as their cost allows, down to this: with few workers it
+// is soon seen that one takes gigabytes a second.
+constexpr int64_t kLimitPauseNs = 20'000'000;
 // Then full rounds may cost 1 % of a CPU.
 constexpr int64_t kLimitFullPauseToCost = 100;
 
 // So many workers ended for their memory, and nothing done in between: then the limit is too small
 // for the model, and no segment is to blame. A few segments that take memory without end, at work
-// in one worker at the same time, are fewer.
+// in one worker at the same time, are fewer; so are those that all workers are at, twice.
 constexpr int kMostEnded = 10;
 constexpr int kMostEndedAnAttempt = 4;
+constexpr int kMostEndedAWorker = 2;
 
-MemorySampler::Settings SamplerSettings(bool limit_of_workers, bool limit_of_tree) {
+MemorySampler::Settings SamplerSettings(bool limit_of_workers, const TreeLimit& limit_of_tree) {
   MemorySampler::Settings settings;
-  if (limit_of_workers || limit_of_tree) settings.pause_ns = kLimitPauseNs;
-  if (limit_of_tree) settings.full_pause_to_cost = kLimitFullPauseToCost;
+  if (limit_of_workers || limit_of_tree.bytes > 0) {
+    settings.first_ns = settings.pause_ns = kLimitPauseNs;
+  }
+  if (limit_of_tree.bytes == 0) return settings;
+  settings.full_pause_to_cost = kLimitFullPauseToCost;
+  settings.urgent_above_bytes = limit_of_tree.bytes;
   return settings;
 }
 
@@ -51,13 +59,23 @@ MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fl
       most_ended_(kMostEnded + kMostEndedAnAttempt * options.attempts),
       workers_(options.worker_memory_limit.bytes,
                "--worker-memory-limit " + options.worker_memory_limit.text),
-      tree_(std::move(limit)),
+      tree_(limit),
+      runaways_(limit),
       oom_kills_(OomKillFile()),
-      sampler_(SamplerSettings(options.worker_memory_limit.bytes > 0, tree_.watches())) {}
+      segments_at_start_(dispatcher.segments_done()),
+      sampler_(SamplerSettings(options.worker_memory_limit.bytes > 0, limit_)) {}
 
 void MemoryKeeper::Ready(const Worker& worker, int64_t now_ns) {
   workers_.Ready(worker.id(), now_ns);
   Changed();
+  if (!tree_.watches()) return;
+  if (warm_up_bytes_ == 0) {  // it is warm, or nobody were ready
+    engines_ = worker.engines();
+    for (const pid_t pid : fleet_.TemplatePids()) {
+      warm_up_bytes_ = std::max(warm_up_bytes_, ReadPeakAnonymousBytes("/proc", pid));
+    }
+  }
+  Watch();  // it may take gigabytes until the next tick
 }
 
 Death MemoryKeeper::Gone(const Worker& worker, const Death& death, int64_t now_ns) {
@@ -81,6 +99,7 @@ void MemoryKeeper::Tick(int64_t now_ns) {
     oom_kills_.Look(now_ns);
   }
   EndRetired();
+  sampler_.Heard();
   MemorySample sample;
   if (sampler_.Take(sample)) {
     for (const auto& it : sample.workers) JudgeWorker(it, now_ns);
@@ -124,7 +143,52 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
   }
 }
 
+// Those that were ended for it and are not gone yet: what they have is as good as free.
+void MemoryKeeper::DropEnded(MemorySample& sample) const {
+  std::erase_if(sample.workers, [&](const MemorySample::OfWorker& it) {
+    if (!ended_.contains(it.worker)) return false;
+    sample.tree_bytes = std::max<int64_t>(1, sample.tree_bytes - it.own_bytes);
+    return true;
+  });
+}
+
+// What a worker has to itself in ordinary work; 0: nobody knows. The template's figure holds what
+// it needs to be there, too, so that for each engine is a guess until workers have shown what they
+// take.
+int64_t MemoryKeeper::UsualBytes() const {
+  const int64_t shown = workers_.UsualBytes();
+  return shown > 0 ? std::max(shown, warm_up_bytes_) : engines_ * warm_up_bytes_;
+}
+
+// Whether they alone are why all together have too much.
+bool MemoryKeeper::EndRunaways(const MemorySample& sample, int64_t now_ns) {
+  if (UsualBytes() == 0) return false;  // nothing tells what is much
+  const auto found = runaways_.Judge(sample, UsualBytes(),
+                                     TreeMemory::PatienceNs(dispatcher_.UsualForwardNs()), now_ns);
+  for (const uint64_t id : found.retire) {
+    auto* worker = fleet_.FindRunning(id);
+    if (worker == nullptr || retiring_.contains(id)) continue;
+    say_.verbose("all processes together use " + Bytes(sample.tree_bytes) + ", more than " +
+                 limit_.name + ": worker " + std::to_string(worker->pid()) +
+                 " is replaced once it has finished its tasks");
+    Retire(*worker);
+  }
+  for (const uint64_t id : found.end) {
+    auto* worker = fleet_.FindRunning(id);
+    const auto it = std::ranges::find(sample.workers, id, &MemorySample::OfWorker::worker);
+    if (worker != nullptr) End(*worker, TooMuchWords(it->anonymous_bytes));
+  }
+  return found.explains;
+}
+
+std::string MemoryKeeper::TooMuchWords(int64_t bytes) const {
+  return "used " + Bytes(bytes) + " of memory, with which all processes together had more than " +
+         limit_.name;
+}
+
 void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
+  DropEnded(sample);
+  if (EndRunaways(sample, now_ns)) return;
   using Future = MemorySample::OfWorker::Future;
   for (auto& it : sample.workers) {
     const auto found = retiring_.find(it.worker);
@@ -132,8 +196,8 @@ void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
     it.future = found->second.given_up ? Future::kGivenUp : Future::kReplaced;
   }
   const bool settled = retiring_.empty() && fleet_.workers_alive() == fleet_.workers_wanted();
-  const auto step =
-      tree_.Judge(sample, fleet_.workers_wanted(), settled, dispatcher_.UsualForwardNs(), now_ns);
+  const auto step = tree_.Judge(sample, fleet_.workers_wanted(), settled,
+                                dispatcher_.UsualForwardNs(), now_ns, UsualBytes());
   const auto* largest = Largest(sample);
   auto* worker =
       fleet_.FindRunning(step == TreeMemory::Step::kTell ? largest->worker : tree_.subject());
@@ -155,9 +219,7 @@ void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
       retiring_[worker->id()].given_up = true;
       return;
     case TreeMemory::Step::kEndLargest:
-      return End(*worker, "used " + Bytes(largest->anonymous_bytes) +
-                              " of memory, with which all processes together had more than " +
-                              limit_.name);
+      return End(*worker, TooMuchWords(largest->anonymous_bytes));
     case TreeMemory::Step::kTell:
       say_.always("warning: " + found + "one worker is left, and it goes on");
   }
@@ -171,10 +233,13 @@ void MemoryKeeper::Retire(const Worker& worker) {
 void MemoryKeeper::End(Worker& worker, const std::string& words) {
   if (!ended_.insert(worker.id()).second) return;
   fleet_.Kill(worker, Offence::kMemory, words);
+  // Where segments are done, the limit is large enough for the model, and one that is given up was
+  // to blame. Where none was, the limit may be.
   const uint64_t segments = dispatcher_.segments_done();
-  ended_in_a_row_ = segments == segments_at_end_ ? ended_in_a_row_ + 1 : 1;
-  segments_at_end_ = segments;
-  if (ended_in_a_row_ <= most_ended_) return;
+  const uint64_t progress = segments + (segments > segments_at_start_ ? dispatcher_.given_up() : 0);
+  ended_in_a_row_ = progress == progress_at_end_ ? ended_in_a_row_ + 1 : 1;
+  progress_at_end_ = progress;
+  if (ended_in_a_row_ <= most_ended_ + kMostEndedAWorker * fleet_.workers_wanted()) return;
   say_.failed(Error{"worker after worker " + words + ", and none of them finished a segment",
                     "give a larger limit; the same command goes on where it was, and "
                     "--retry-failed does again what was given up"});

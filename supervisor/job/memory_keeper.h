@@ -17,6 +17,7 @@
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/memory/memory_sampler.h"
 #include "supervisor/memory/oom_kills.h"
+#include "supervisor/memory/runaway_workers.h"
 #include "supervisor/memory/tree_memory.h"
 #include "supervisor/memory/worker_memory.h"
 
@@ -42,8 +43,10 @@ class MemoryKeeper {
   Death Explained(Death death, int64_t now_ns);
   // Some process has come or gone.
   void Changed() { watch_again_ = true; }
-  // Now and then.
+  // Now and then, and when urgent_fd() is readable (-1: it never is): samples that tell of too much
+  // do not wait.
   void Tick(int64_t now_ns);
+  int urgent_fd() const { return sampler_.urgent_fd(); }
   void Stop() { sampler_.Stop(); }
 
   int64_t peak_pss_bytes() const { return sampler_.peak_bytes(); }
@@ -57,6 +60,10 @@ class MemoryKeeper {
   void Watch();
   void JudgeWorker(const MemorySample::OfWorker& sample, int64_t now_ns);
   void JudgeTree(MemorySample& sample, int64_t now_ns);
+  int64_t UsualBytes() const;
+  bool EndRunaways(const MemorySample& sample, int64_t now_ns);
+  void DropEnded(MemorySample& sample) const;
+  std::string TooMuchWords(int64_t bytes) const;
   void Retire(const Worker& worker);
   void End(Worker& worker, const std::string& words);
   void EndRetired();
@@ -69,13 +76,17 @@ class MemoryKeeper {
   const int most_ended_;
   WorkerMemory workers_;
   TreeMemory tree_;
+  RunawayWorkers runaways_;
+  int64_t warm_up_bytes_ = 0;  // the most that a template took, the forward of its warm-up included
+  int64_t engines_ = 1;        // of a worker
   OomKills oom_kills_;
   int64_t next_look_ns_ = 0;
   bool watch_again_ = true;
   std::map<uint64_t, Retiring> retiring_;
-  std::set<uint64_t> ended_;      // for their memory; not gone yet
-  int ended_in_a_row_ = 0;        // without a segment done in between
-  uint64_t segments_at_end_ = 0;  // done when the last one was ended
+  std::set<uint64_t> ended_;          // for their memory; not gone yet
+  int ended_in_a_row_ = 0;            // without progress in between
+  uint64_t progress_at_end_ = 0;      // when the last one was ended
+  const uint64_t segments_at_start_;  // done in earlier runs
   MemorySampler sampler_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "supervisor/cli/exit_status.h"
+#include "supervisor/job/counted.h"
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/replace_results.h"
 #include "supervisor/view/summary.h"
@@ -42,8 +43,14 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   Journal& journal = files.journal();
   std::vector<FileRow> failed;
   JobTotals totals = journal.totals();
+  CONSORT_TRY(const auto crashed, journal.ReadQuarantined());
   CONSORT_TRY(journal.ReadFiles(true, [&](const FileRow& row) {
-    totals.segments -= std::min(totals.segments, row.segments);
+    const auto known = crashed.find(row.file);
+    const auto counted =
+        CountedOf(row, known == crashed.end() ? std::vector<uint64_t>() : known->second,
+                  bundle.manifest.audio.segment_ns, bundle.manifest.audio.hop_ns);
+    totals.segments -= std::min(totals.segments, counted.segments);
+    totals.audio_seconds = std::max(0.0, totals.audio_seconds - counted.audio_seconds);
     failed.push_back(row);
     failed.back().error.clear();
     return Ok();
@@ -73,6 +80,11 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   totals.segments += summary.segments;
   totals.audio_seconds += summary.audio_seconds;
   totals.elapsed_ns += static_cast<int64_t>(summary.elapsed_s * 1e9);
+  totals.restarts[0] += summary.workers_restarted.crashed;
+  totals.restarts[1] += summary.workers_restarted.killed;
+  totals.restarts[2] += summary.templates_restarted.crashed;
+  totals.restarts[3] += summary.templates_restarted.killed;
+  totals.workers_replaced += summary.workers_restarted.replaced;
   CONSORT_TRY(
       ReplaceResults(journal, options.output, lines.path(), rows, recorder.quarantined(), totals));
   if (!options.quiet) {

@@ -126,6 +126,16 @@ Result<std::map<ErrorCode, uint64_t>> Journal::ReadFailed() {
   }
 }
 
+Result<std::map<uint64_t, std::vector<uint64_t>>> Journal::ReadQuarantined() {
+  CONSORT_TRY(auto row, database_.Prepare("SELECT file, segment FROM quarantine"));
+  std::map<uint64_t, std::vector<uint64_t>> segments;
+  for (;;) {
+    CONSORT_TRY(const bool any, row.Step());
+    if (!any) return segments;
+    segments[row.Unsigned(0)].push_back(row.Unsigned(1));
+  }
+}
+
 Status Journal::ReadFiles(bool only_failed, const std::function<Status(const FileRow&)>& each) {
   const std::string sql = std::string("SELECT ") + kFileColumns + " FROM files" +
                           (only_failed ? " WHERE code IS NOT NULL" : "") + " ORDER BY file";
@@ -366,6 +376,8 @@ Status Journal::BeginSwitch(const std::vector<FileRow>& rows,
     CONSORT_TRY(
         next.With(totals.bytes, totals.segments, totals.audio_seconds, totals.elapsed_ns).Run());
     switching_ = true;
+    totals_.restarts = totals.restarts;
+    totals_.workers_replaced = totals.workers_replaced;
     return WriteTotals(totals_);
   });
 }

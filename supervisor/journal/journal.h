@@ -94,6 +94,8 @@ class Journal {
   const JobTotals& totals() const { return totals_; }
   Result<std::vector<std::pair<std::string, std::string>>> ReadIdentity();
   Result<std::map<ErrorCode, uint64_t>> ReadFailed();
+  // By file: the segments that were given up; of a file that cannot be opened, where it was begun.
+  Result<std::map<uint64_t, std::vector<uint64_t>>> ReadQuarantined();
   // Where the dispatcher is to go on. `in_hand`: what engines were at counts as suspect.
   Result<ResumePoint> ReadResumePoint(bool suspect_in_hand);
   // Lines that are not in the output, in order of files: of each file `lines` for its rows, then
@@ -114,7 +116,7 @@ class Journal {
 
   // The files of `rows` were done again: their rows in place of the old ones, once the new results
   // have their name. So for what of these files was quarantined: `quarantined` instead of what is
-  // there. Begin* is the promise, End* keeps it.
+  // there. Begin* is the promise, End* keeps it. What `totals` counts of restarts counts at once.
   Status BeginSwitch(const std::vector<FileRow>& rows,
                      const std::vector<QuarantineRow>& quarantined, const JobTotals& totals);
   Status EndSwitch();

@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -25,7 +27,8 @@ int64_t PauseAfterRoundNs(int64_t cost_ns, int64_t least_ns, int64_t pause_to_co
   return std::max(least_ns, cost_ns * pause_to_cost);
 }
 
-MemorySampler::MemorySampler(Settings settings) : settings_(std::move(settings)) {
+MemorySampler::MemorySampler(Settings settings)
+    : settings_(std::move(settings)), urgent_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   // A thread starts with its maker's mask: no signal of the job may land here.
   sigset_t all;
   sigset_t before;
@@ -48,6 +51,11 @@ bool MemorySampler::Take(MemorySample& sample) {
   return true;
 }
 
+void MemorySampler::Heard() {
+  uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = ::read(urgent_.get(), &count, sizeof(count));
+}
+
 void MemorySampler::Stop() {
   {
     const std::lock_guard lock(mutex_);
@@ -67,9 +75,14 @@ void MemorySampler::Run() {
     int64_t cost_ns = 0;
     MemorySample sample = Round(processes, cost_ns);
     pause_ns = PauseAfterRoundNs(cost_ns, settings_.pause_ns, kPauseToCost);
+    const bool urgent = sample.tree_bytes > settings_.urgent_above_bytes;
     lock.lock();
     sample_ = std::move(sample);
     fresh_ = true;
+    if (urgent) {
+      const uint64_t one = 1;
+      [[maybe_unused]] const ssize_t put = ::write(urgent_.get(), &one, sizeof(one));
+    }
   }
 }
 
@@ -89,7 +102,7 @@ MemorySample MemorySampler::Round(const std::vector<WatchedProcess>& processes, 
     if (anonymous[i] <= it.exact_above_bytes) continue;
     sample.workers.back().private_bytes = ReadRolledUp(settings_.proc, it.pid).private_bytes;
   }
-  const int64_t own = OwnBytes(processes, anonymous);
+  const int64_t own = OwnBytes(processes, anonymous, sample);
   if (!processes.empty() && MonotonicNs() >= next_full_ns_) {
     const int64_t start_ns = ThreadCpuNs();
     full_bytes_ = FullRound(processes);
@@ -113,7 +126,7 @@ int64_t MemorySampler::FullRound(const std::vector<WatchedProcess>& processes) {
 
 // A worker's anonymous memory begins with what it shares with its template.
 int64_t MemorySampler::OwnBytes(const std::vector<WatchedProcess>& processes,
-                                const std::vector<int64_t>& anonymous) const {
+                                const std::vector<int64_t>& anonymous, MemorySample& sample) {
   int64_t shared = 0;
   int64_t bytes = 0;
   for (size_t i = 0; i < processes.size(); ++i) {
@@ -121,8 +134,9 @@ int64_t MemorySampler::OwnBytes(const std::vector<WatchedProcess>& processes,
     bytes += anonymous[i];
     if (processes[i].is_template) shared = std::max(shared, anonymous[i]);
   }
-  for (size_t i = 0; i < processes.size(); ++i) {
-    if (processes[i].worker != 0) bytes += std::max<int64_t>(0, anonymous[i] - shared);
+  for (auto& it : sample.workers) {
+    it.own_bytes = std::max<int64_t>(0, it.anonymous_bytes - shared);
+    bytes += it.own_bytes;
   }
   return bytes;
 }

@@ -23,6 +23,8 @@
 #include <thread>
 #include <vector>
 
+#include "shared/base/unique_fd.h"
+
 namespace consort {
 
 struct WatchedProcess {
@@ -36,6 +38,7 @@ struct MemorySample {
   struct OfWorker {
     uint64_t worker = 0;
     int64_t anonymous_bytes = 0;
+    int64_t own_bytes = 0;       // of these, not its template's when it was forked: an estimate
     int64_t private_bytes = -1;  // -1: not read
     // What the sampler does not know, and whoever judges tells.
     enum class Future {
@@ -54,8 +57,9 @@ class MemorySampler {
   struct Settings {
     int64_t first_ns = 300'000'000;  // until the first round
     int64_t pause_ns = 1'000'000'000;
-    int64_t full_pause_to_cost = 1000;  // 0.1 % of a CPU
-    std::string proc = "/proc";         // another one for tests
+    int64_t full_pause_to_cost = 1000;       // 0.1 % of a CPU
+    int64_t urgent_above_bytes = INT64_MAX;  // of the tree
+    std::string proc = "/proc";              // another one for tests
   };
   static constexpr int64_t kLeastFullPauseNs = 1'000'000'000;
   static constexpr int64_t kPauseToCost = 200;
@@ -70,6 +74,10 @@ class MemorySampler {
   void Watch(std::vector<WatchedProcess> processes);
   // The newest sample, if there is one since the last call.
   bool Take(MemorySample& sample);
+  // An eventfd that is readable once there is a sample above `urgent_above_bytes`; -1: none.
+  int urgent_fd() const { return urgent_.get(); }
+  // Whoever was woken by it has come.
+  void Heard();
   // Of full rounds.
   int64_t peak_bytes() const { return peak_bytes_.load(std::memory_order_relaxed); }
   // Returns once the thread is gone: at once, or after the round under way.
@@ -80,10 +88,13 @@ class MemorySampler {
   // `cost_ns`: of what is done in every round.
   MemorySample Round(const std::vector<WatchedProcess>& processes, int64_t& cost_ns);
   int64_t FullRound(const std::vector<WatchedProcess>& processes);
-  int64_t OwnBytes(const std::vector<WatchedProcess>& processes,
-                   const std::vector<int64_t>& anonymous) const;
+  // What templates and workers have, what is shared once: of the processes with such anonymous
+  // memory. Tells the sample's workers theirs.
+  static int64_t OwnBytes(const std::vector<WatchedProcess>& processes,
+                          const std::vector<int64_t>& anonymous, MemorySample& sample);
 
   const Settings settings_;
+  const UniqueFd urgent_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stop_ = false;                      // under mutex_

@@ -34,7 +34,7 @@ int64_t NumberAt(std::string_view text, size_t& at) {
 int64_t BytesOf(std::string_view text, std::string_view key) {
   size_t at = text.find(key);
   if (at == std::string_view::npos) return 0;
-  at += key.size();
+  at = std::min(text.find_first_not_of(" \t", at + key.size()), text.size());
   return NumberAt(text, at) * 1024;
 }
 
@@ -48,6 +48,12 @@ int64_t ReadAnonymousBytes(const std::string& proc, pid_t pid) {
   const int64_t shared = NumberAt(text, at);
   static const int64_t page_bytes = ::sysconf(_SC_PAGESIZE);
   return std::max<int64_t>(0, resident - shared) * page_bytes;
+}
+
+int64_t ReadPeakAnonymousBytes(const std::string& proc, pid_t pid) {
+  const std::string text = ReadShort(proc, pid, "status");
+  return std::max<int64_t>(
+      0, BytesOf(text, "\nVmHWM:") - BytesOf(text, "\nRssFile:") - BytesOf(text, "\nRssShmem:"));
 }
 
 RolledUp ReadRolledUp(const std::string& proc, pid_t pid) {

@@ -15,6 +15,10 @@ namespace consort {
 // however large the process is.
 int64_t ReadAnonymousBytes(const std::string& proc, pid_t pid);
 
+// The most that it ever held of such memory, or somewhat more: the peak of all that was resident,
+// without what it holds of files and of memory shared by name now. From /proc/PID/status.
+int64_t ReadPeakAnonymousBytes(const std::string& proc, pid_t pid);
+
 struct RolledUp {
   int64_t pss_bytes = 0;      // each shared page counted by its share
   int64_t private_bytes = 0;  // anonymous memory that no other process has, too

@@ -25,9 +25,10 @@ const MemorySample::OfWorker* LargestBut(const MemorySample& sample,
   return largest;
 }
 
-bool OneStandsOut(const MemorySample& sample) {
+bool OneStandsOut(const MemorySample& sample, int64_t usual_bytes) {
   const auto* largest = Largest(sample);
   if (largest == nullptr || sample.workers.size() < 2) return false;
+  if (largest->own_bytes < usual_bytes) return false;
   return std::ranges::all_of(sample.workers, [largest](const MemorySample::OfWorker& it) {
     return &it == largest || (it.anonymous_bytes < largest->anonymous_bytes / 2 &&
                               it.anonymous_bytes < largest->anonymous_bytes - kStandsOutBytes);
@@ -37,6 +38,10 @@ bool OneStandsOut(const MemorySample& sample) {
 }  // namespace
 
 const MemorySample::OfWorker* Largest(const MemorySample& sample) { return LargestBut(sample, {}); }
+
+int64_t TreeMemory::PatienceNs(int64_t forward_ns) {
+  return std::max(kPatienceNs, kPatienceToForward * forward_ns);
+}
 
 // It was to be replaced, and grows on instead, or does not come to an end.
 bool TreeMemory::IsToEnd(const MemorySample& sample, int64_t now_ns) const {
@@ -67,9 +72,9 @@ TreeMemory::Step TreeMemory::Replace(Step step, const MemorySample& sample,
 }
 
 TreeMemory::Step TreeMemory::Judge(const MemorySample& sample, int workers, bool settled,
-                                   int64_t forward_ns, int64_t now_ns) {
+                                   int64_t forward_ns, int64_t now_ns, int64_t usual_bytes) {
   if (!watches() || sample.tree_bytes == 0 || sample.workers.empty()) return Step::kNone;
-  patience_ns_ = std::max(kPatienceNs, kPatienceToForward * forward_ns);
+  patience_ns_ = PatienceNs(forward_ns);
   settled = IsSettled(sample, settled, now_ns);
   if (sample.tree_bytes <= limit_.bytes) {
     if (below_since_ns_ < 0) below_since_ns_ = now_ns;
@@ -77,7 +82,7 @@ TreeMemory::Step TreeMemory::Judge(const MemorySample& sample, int workers, bool
     return Step::kNone;
   }
   below_since_ns_ = -1;
-  if (OneStandsOut(sample)) {
+  if (OneStandsOut(sample, usual_bytes)) {
     const bool known = Largest(sample)->worker == last_;
     if (known && IsToEnd(sample, now_ns)) return Step::kEndLargest;
     if (!known && sample.tree_bytes > limit_.end_bytes) {

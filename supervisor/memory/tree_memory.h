@@ -24,6 +24,8 @@ class TreeMemory {
   // its end by then, and all together are beyond `end_bytes`, it is ended if it stands out;
   // otherwise it may take its time, and what the limit asks for next is done meanwhile.
   static constexpr int64_t kPatienceNs = 10'000'000'000;
+  // Or longer, by what the segments of one forward usually take, read and all; 0: not known.
+  static int64_t PatienceNs(int64_t forward_ns);
 
   enum class Step {
     kNone,
@@ -40,8 +42,9 @@ class TreeMemory {
 
   // `workers`: how many there are to be. `settled`: all of them run, none is to be replaced.
   // `forward_ns`: what the segments of one forward usually take, read and all; 0: not known.
+  // `usual_bytes`: what a worker has to itself in ordinary work; nobody who has less stands out.
   Step Judge(const MemorySample& sample, int workers, bool settled, int64_t forward_ns,
-             int64_t now_ns);
+             int64_t now_ns, int64_t usual_bytes = 0);
   // Of the step that Judge has told: the worker that it is about.
   uint64_t subject() const { return last_; }
 

@@ -33,8 +33,20 @@ WorkerMemory::Verdict WorkerMemory::Judge(const MemorySample::OfWorker& sample, 
                                           int64_t now_ns, std::string& words) {
   const auto found = workers_.find(sample.worker);
   if (found == workers_.end()) return Verdict::kFine;
+  Learn(found->second, sample, segments, now_ns);
   return limit_bytes_ > 0 ? JudgeLimit(found->second, sample, words)
                           : JudgeCreep(found->second, sample, segments, now_ns, words);
+}
+
+// The least of all workers: one may have had a segment that took memory without end.
+void WorkerMemory::Learn(Known& known, const MemorySample::OfWorker& sample, uint64_t segments,
+                         int64_t now_ns) {
+  if (known.heard) return;
+  known.peak_bytes = std::max(known.peak_bytes, sample.own_bytes);
+  const bool long_at_work = segments > 0 && now_ns - known.ready_ns >= kLevelNs;
+  if (segments < kLevelSegments && !long_at_work) return;
+  known.heard = true;
+  usual_bytes_ = std::min(usual_bytes_, known.peak_bytes);
 }
 
 WorkerMemory::Verdict WorkerMemory::JudgeLimit(Known& known, const MemorySample::OfWorker& sample,

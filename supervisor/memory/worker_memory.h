@@ -37,14 +37,20 @@ class WorkerMemory {
   Verdict Judge(const MemorySample::OfWorker& sample, uint64_t segments, int64_t now_ns,
                 std::string& words);
   int64_t ExactAbove(uint64_t worker) const;
+  // What a worker has to itself in ordinary work: the most until its level is known, of that worker
+  // of which this is least. 0: not known yet.
+  int64_t UsualBytes() const { return usual_bytes_ == INT64_MAX ? 0 : usual_bytes_; }
 
  private:
   struct Known {
     int64_t ready_ns = 0;
     int64_t level_bytes = -1;  // anonymous; -1: not known yet
     int64_t exact_above = INT64_MAX;
-    bool replaced = false;  // it was said
+    bool replaced = false;   // it was said
+    int64_t peak_bytes = 0;  // its own, until usual_bytes_ has heard of it
+    bool heard = false;
   };
+  void Learn(Known& known, const MemorySample::OfWorker& sample, uint64_t segments, int64_t now_ns);
   Verdict JudgeLimit(Known& known, const MemorySample::OfWorker& sample, std::string& words) const;
   static Verdict JudgeCreep(Known& known, const MemorySample::OfWorker& sample, uint64_t segments,
                             int64_t now_ns, std::string& words);
@@ -52,6 +58,7 @@ class WorkerMemory {
   const int64_t limit_bytes_;
   const std::string limit_name_;
   std::map<uint64_t, Known> workers_;
+  int64_t usual_bytes_ = INT64_MAX;
 };
 
 }  // namespace consort

@@ -63,16 +63,22 @@ Fitted FitToMemory(const Machine& machine, const PlacementRequest& request, cons
   while (room > 0 && need_of(room, split.engines) > limit) --room;
   if (room >= split.workers) return fitted;
   fitted.workers = std::max(1, room);
+  const int workers = fitted.workers;
+  const int64_t common = Need(need, 0, std::min(workers, nodes), 0);
+  const int64_t weights = need.weights_bytes * arenas(workers);
+  const std::string taken = "consort and its template" +
+                            std::string(std::min(workers, nodes) == 1 ? "" : "s") + " take about " +
+                            Bytes(common) + (weights > 0 ? ", the weights " + Bytes(weights) : "");
+  const std::string a_worker = Bytes(need.engine_bytes * split.engines);
   if (room == 0) {
-    warnings.push_back(LimitWords(machine) + " may be too little for even one worker (about " +
-                       Bytes(need_of(1, split.engines)) + " in all, " + Bytes(need.weights_bytes) +
-                       " of it weights)");
+    warnings.push_back(LimitWords(machine) + " may be too little for even one worker: " + taken +
+                       ", a worker " + a_worker + ", " + Bytes(need_of(1, split.engines)) +
+                       " in all");
   } else {
     warnings.push_back(LimitWords(machine) + " has room for " + Counted(room, "worker") +
-                       " instead of " + std::to_string(split.workers) + " (weights " +
-                       Bytes(need.weights_bytes * arenas(room)) + ", about " +
-                       Bytes(need.engine_bytes * split.engines) +
-                       " a worker); -p sets another number");
+                       " instead of " + std::to_string(split.workers) + ": " + taken +
+                       ", which leaves " + Bytes(limit - common - weights) +
+                       " for workers of about " + a_worker + "; -p sets another number");
   }
   return fitted;
 }

@@ -29,14 +29,35 @@ Status SpoolList(const std::string& path, ListSpooler& spooler) {
   return ReadList(list.get(), '"' + path + '"', prefix, spooler);
 }
 
-Status SpoolOperand(const std::string& operand, ListSpooler& spooler) {
-  if (operand == "-") return ReadList(STDIN_FILENO, "the list on standard input", 0, spooler);
+enum class Kind { kStandardInput, kFolder, kAudio, kList };
+
+Result<Kind> KindOf(const std::string& operand) {
+  if (operand == "-") return Kind::kStandardInput;
   struct stat status {};
   const bool exists = ::stat(operand.c_str(), &status) == 0;
   const int reason = exists ? 0 : errno;
-  if (exists && S_ISDIR(status.st_mode)) return WalkFolder(operand, spooler);
-  if (HasAudioExtension(operand)) return spooler.Add(operand);
-  if (!exists) return SystemError("open", operand, reason);
+  if (exists && S_ISDIR(status.st_mode)) return Kind::kFolder;
+  if (HasAudioExtension(operand)) return Kind::kAudio;
+  if (exists) return Kind::kList;
+  Error error = SystemError("open", operand, reason);
+  if (reason == ENOENT || reason == ENOTDIR) {
+    error.hint = "name a list, a folder, or a file with an audio or video extension";
+  }
+  return error;
+}
+
+Status SpoolOperand(const std::string& operand, ListSpooler& spooler) {
+  CONSORT_TRY(const Kind kind, KindOf(operand));
+  switch (kind) {
+    case Kind::kStandardInput:
+      return ReadList(STDIN_FILENO, "the list on standard input", 0, spooler);
+    case Kind::kFolder:
+      return WalkFolder(operand, spooler);
+    case Kind::kAudio:
+      return spooler.Add(operand);
+    case Kind::kList:
+      break;
+  }
   return SpoolList(operand, spooler);
 }
 
@@ -52,6 +73,13 @@ bool HasAudioExtension(std::string_view path) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return std::binary_search(kAudioExtensions.begin(), kAudioExtensions.end(), extension);
+}
+
+Status CheckOperands(const std::vector<std::string>& operands) {
+  for (const std::string& operand : operands) {
+    CONSORT_TRY([[maybe_unused]] const Kind kind, KindOf(operand));
+  }
+  return Ok();
 }
 
 Result<std::unique_ptr<FileList>> SpoolOperands(const std::vector<std::string>& operands,

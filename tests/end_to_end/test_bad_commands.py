@@ -130,6 +130,32 @@ def test_a_job_that_never_began_leaves_no_file_that_refuses_the_next_try(run_con
 OLD = '{"file":"old"}\n'
 
 
+@pytest.mark.parametrize("operand", ["recordigns/", "recordigns", "no_such_list.txt", "sounds.txt/more"])
+@pytest.mark.parametrize("output", ["out.jsonl", "-"])
+def test_an_operand_that_is_missing_is_refused_before_anything_is_made(run_consort, tmp_path, null_bundle, sound, operand,
+                                                                      output):
+    bundle = null_bundle()
+    (tmp_path / "sounds.txt").write_text(f"{sound}\n")
+    before = sorted(tmp_path.iterdir())
+    os.utime(tmp_path, (0, 0))
+    run = run_consort("run", "-m", bundle, "-o", output, "--quiet", sound, operand, cwd=tmp_path)
+    assert run.exit == program.FAILED
+    [line] = run.stderr_lines()
+    assert f'could not open "{operand}"' in line and "name a list, a folder, or a file with" in line
+    assert sorted(tmp_path.iterdir()) == before
+    assert tmp_path.stat().st_mtime == 0, "nor was anything made and taken away"
+
+
+@pytest.mark.parametrize("words,meant", [
+    (["run", "--segment-timout", "5"], "--segment-timeout"), (["run", "--memorylimit=4G"], "--memory-limit"),
+    (["run", "-quiet"], "--quiet"), (["status", "--jason"], "--json"), (["rum"], "run"), (["docter"], "doctor"),
+], ids=str)
+def test_what_was_meant_is_told(run_consort, words, meant):
+    run = run_consort(*words, "x.wav")
+    assert run.exit == program.USAGE
+    assert f"did you mean {meant}?" in run.stderr_lines()[0]
+
+
 def test_restart_with_a_typo_keeps_the_old_results(run_consort, tmp_path, null_bundle, sounds):
     out = tmp_path / "out.jsonl"
     out.write_text(OLD)

@@ -8,7 +8,9 @@ import os
 import pathlib
 import re
 import resource
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -53,6 +55,14 @@ def status_of(consort, output):
 
 def quarantined(output):
     return [json.loads(line) for line in pathlib.Path(f"{output}.job/quarantine.jsonl").read_text().splitlines()]
+
+
+def anonymous_bytes(pid):
+    try:
+        _, resident, shared, *_ = pathlib.Path(f"/proc/{pid}/statm").read_text().split()
+    except (OSError, ValueError):
+        return 0  # it is gone
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGESIZE")
 
 
 def without(files, name):
@@ -104,12 +114,14 @@ def test_a_segment_that_takes_memory_without_end_costs_its_own_line_alone(run_co
 
 
 def test_a_limit_below_what_a_worker_needs_ends_the_job_before_all_is_given_up(run_consort, tmp_path, folder_of,
-                                                                               short_segments):
-    folder = folder_of({n: "~sleep300~" for n in range(30)})
-    limited = ["run", "-m", short_segments, "-o", tmp_path / "out.jsonl", "-p", 2, "--attempts", 1, folder]
-    run = run_consort(*limited, "--worker-memory-limit", "100K")
+                                                                               null_bundle):
+    """Whatever it is given, the worker takes more: no segment is ever done."""
+    folder = folder_of({n: "~hog@0~" for n in range(30)})
+    limited = ["run", "-m", null_bundle(segment_seconds=600.0, hop_seconds=600.0), "-o", tmp_path / "out.jsonl", "-p", 2,
+               "--attempts", 1, folder]
+    run = run_consort(*limited, "--worker-memory-limit", "20M")
     assert run.exit == FAILED
-    assert re.search(r"worker after worker used .* of private memory, more than --worker-memory-limit 100K, and none of "
+    assert re.search(r"worker after worker used .* of private memory, more than --worker-memory-limit 20M, and none of "
                      r"them finished a segment", run.stderr_lines()[-1]), run.stderr
     assert len(by_file(read_results(tmp_path / "out.jsonl"))) < 20
 
@@ -144,6 +156,48 @@ def test_a_segment_that_takes_all_that_all_may_have_is_found(run_consort, tmp_pa
     assert len(kept) == 1
     assert re.search(r"the worker used .* of memory, with which all processes together had more than --memory-limit 300M, "
                      r"in stage forward, once", kept[0]["message"]), kept
+
+
+@pytest.mark.parametrize("split,limit", [((2, 4), "200M"), ((4, 1), "100M"), ((1, 2), "64M")], ids=str)
+def test_segments_that_all_take_memory_without_end_are_found_and_cost_their_own_lines_alone(
+        start_consort, run_consort, tmp_path, folder_of, short_segments, split, limit):
+    """None of their workers stands out. Without a bound they would have the machine's memory in seconds."""
+    hogs = range(0, 30, 5)
+    folder = folder_of({n: "~hog@0~" for n in hogs})
+    job = start_consort("run", "-m", short_segments, "-o", tmp_path / "out.jsonl", "-p", split[0], "-t", split[1],
+                        "--attempts", 2, "--memory-limit", limit, folder)
+    peak = 0
+    while job.popen.poll() is None:
+        peak = max(peak, sum(anonymous_bytes(it.pid) for it in job.workers()))
+        time.sleep(0.02)
+    run = job.wait()
+    assert run.exit == SOME_FAILED, run.stderr
+    assert peak < 4 << 30, "far from what so many of them would take"
+    files = by_file(read_results(tmp_path / "out.jsonl"))
+    assert len(files) == 30
+    errors = {name: [line["error"] for line in lines if "error" in line] for name, lines in files.items()}
+    assert {name for name, found in errors.items() if found} == {f"{folder}/{n:02d}~hog@0~.flac" for n in hogs}
+    assert all(len(found) <= 1 for found in errors.values())
+    kept = quarantined(tmp_path / "out.jsonl")
+    assert len(kept) == len(hogs)
+    for it in kept:
+        assert re.search(rf"used .* of memory, with which all processes together had more than --memory-limit {limit}, ",
+                         it["message"]), it
+    assert run_consort("run", "-m", short_segments, "-o", tmp_path / "calm.jsonl",
+                       folder_of({}, "clean")).exit == DONE
+    calm = {name: len(lines) for name, lines in by_file(read_results(tmp_path / "calm.jsonl")).items()}
+    assert sorted(len(lines) for lines in files.values()) == sorted(calm.values()), "files go on behind it"
+    assert "from now on" not in run.stderr, "no worker is one too many"
+
+
+def test_a_job_of_which_every_segment_takes_memory_without_end_ends(run_consort, tmp_path, folder_of, null_bundle):
+    """It may be the model: what tells is that no segment was ever done."""
+    folder = folder_of({n: "~hog@0~" for n in range(30)})
+    run = run_consort("run", "-m", null_bundle(segment_seconds=600.0, hop_seconds=600.0), "-o", tmp_path / "out.jsonl",
+                      "-p", 2, "--attempts", 2, "--memory-limit", "300M", folder)
+    assert run.exit == FAILED, run.stderr
+    assert re.search(r"worker after worker used .* of memory, with which all processes together had more than "
+                     r"--memory-limit 300M, and none of them finished a segment", run.stderr_lines()[-1]), run.stderr
 
 
 def test_without_a_template_no_process_counts_twice(run_consort, tmp_path, folder_of, null_bundle):
@@ -181,27 +235,39 @@ def test_a_limit_has_as_many_workers_as_fit(run_consort, tmp_path, null_bundle, 
         pytest.skip("one CPU: there is only one worker anyway")
     run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "--memory-limit", "41M", sounds.wavs[0])
     assert run.exit == DONE, run.stderr
-    assert (f"warning: the memory limit of 41.0 MiB (--memory-limit) has room for 1 worker instead of {cpus}"
-            in run.stderr)
+    assert (f"warning: the memory limit of 41.0 MiB (--memory-limit) has room for 1 worker instead of {cpus}: "
+            "consort and its template take about 36.0 MiB, which leaves 5.00 MiB for workers of about 4.00 MiB" in run.stderr)
 
 
 def test_the_kernel_ends_a_worker_for_memory_and_the_segment_is_found(consort, in_group, tmp_path, folder_of,
                                                                       short_segments):
-    """A real end by the kernel, in a control group. The supervisor lives."""
+    """A real end by the kernel, in a control group. The supervisor, which would be faster, is stopped meanwhile."""
     folder = folder_of({7: "~hog@3~"})
     enter, group = in_group("memory", {"memory.limit_in_bytes": 200 << 20})
     output = tmp_path / "out.jsonl"
-    run = subprocess.run([enter, consort, "run", "-m", short_segments, "-o", output, "-p", "1", "-v", "--attempts", "2",
-                          folder], capture_output=True, text=True, timeout=120)
-    assert run.returncode == SOME_FAILED, run.stderr
-    if not re.search(r"^oom_kill [1-9]", (group / "memory.oom_control").read_text(), re.MULTILINE):
-        pytest.fail(f"the kernel ended nobody:\n{run.stderr}")
+    kernel_ended = lambda: int(re.search(r"^oom_kill (\d+)", (group / "memory.oom_control").read_text(), re.MULTILINE)[1])
+    hogging = lambda: any(anonymous_bytes(int(pid)) > 30 << 20 for pid in (group / "cgroup.procs").read_text().split())
+    job = subprocess.Popen([enter, consort, "run", "-m", short_segments, "-o", output, "-p", "1", "-v", "--attempts", "2",
+                            folder], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        while job.poll() is None and not kernel_ended():
+            if hogging():
+                job.send_signal(signal.SIGSTOP)
+                processes.wait_until(lambda: kernel_ended() or not hogging(), 30)
+                job.send_signal(signal.SIGCONT)
+            time.sleep(0.002)
+        _, told = job.communicate(timeout=120)
+    finally:
+        job.kill()
+    assert job.returncode == SOME_FAILED, told
+    if not kernel_ended():
+        pytest.fail(f"the kernel ended nobody:\n{told}")
+    assert re.search(r"worker \d+ was ended by the kernel for memory", told), told
     files = by_file(read_results(output))
     errors = [line for lines in files.values() for line in lines if "error" in line]
     assert len(errors) == 1 and errors[0]["file"].endswith("07~hog@3~.flac"), errors
     assert errors[0]["error"]["message"] == ("the worker used too much memory, 2 times while this segment was alone "
                                              "in it")
-    assert "was ended by the kernel for memory in stage forward, 2 times" in quarantined(output)[0]["message"]
     assert len(files) == 30
 
 

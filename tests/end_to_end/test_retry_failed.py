@@ -1,6 +1,8 @@
 """--retry-failed: only what failed runs again, and its lines come in the places of the old ones."""
 
+import json
 import os
+import subprocess
 
 import pytest
 
@@ -78,6 +80,42 @@ def test_an_unfinished_job_is_finished_first(run_consort, job, tmp_path, sounds)
     run = run_consort(*job.words, "--retry-failed")
     assert run.exit == SOME_FAILED, run.stderr
     assert job.calm() == (SOME_FAILED, job.results.read_bytes())
+
+
+def test_the_totals_are_those_of_the_results_and_its_restarts_count(run_consort, consort, job, tmp_path, sounds):
+    longest = sorted(sounds.flacs, key=os.path.getsize)
+    with open(tmp_path / "list", "a") as listing:
+        for name, sound in (("crash~segv@2~", longest[-1]), ("open~abort@open~", longest[-2]), ("cut", None)):
+            path = tmp_path / f"{name}.flac"
+            if sound:
+                path.symlink_to(sound)
+            else:
+                path.write_bytes(open(longest[-3], "rb").read()[: os.path.getsize(longest[-3]) // 2])
+            listing.write(f"{path}\n")
+
+    def status():
+        text = subprocess.run([consort, "status", "--json", job.results], capture_output=True, check=True).stdout
+        return json.loads(text)
+
+    def expect_totals():
+        scored = [line for line in read_results(job.results) if "tags" in line]
+        assert status()["segments"] == len(scored)
+        # Printed times have three decimals.
+        seconds = sum(line["end"] - line["start"] for line in scored)
+        assert status()["audio_seconds"] == pytest.approx(seconds, abs=0.001 * len(scored))
+
+    reading = {"CONSORT_NULL_READ": "1"}  # or nobody sees that a file is cut
+    assert run_consort(*job.words, env=reading).exit == SOME_FAILED
+    expect_totals()
+    before = status()
+    assert before["restarts"]["workers"]["crashed"] >= 6, "two files, three attempts each"
+    assert before["failed"].items() >= {"crashed": 2, "not_found": 4}.items() and before["files"]["failed"] == 7
+    job.mend(job.bad[1:3])
+    assert run_consort(*job.words, "--retry-failed", env=reading).exit == SOME_FAILED
+    expect_totals()
+    after = status()
+    assert after["segments"] > before["segments"]
+    assert after["restarts"]["workers"]["crashed"] >= before["restarts"]["workers"]["crashed"] + 6
 
 
 def test_a_job_with_nothing_failed_has_nothing_to_do(run_consort, tmp_path, null_bundle, sounds):

@@ -73,12 +73,20 @@ TEST(CommandLine, TakesSizesInUnitsOf1024) {
   EXPECT_EQ(run.memory_limit.bytes, int64_t{3} << 30);
   EXPECT_EQ(run.worker_memory_limit.bytes, int64_t{800} << 20);
   EXPECT_EQ(run.worker_memory_limit.text, "800M");
-  EXPECT_EQ(ParseGood({"run", "-m", "b", "--memory-limit", "5K", "l"}).memory_limit.bytes, 5120);
-  EXPECT_EQ(ParseGood({"run", "-m", "b", "--memory-limit", "7", "l"}).memory_limit.bytes, 7);
-  for (const char* wrong : {"", "0", "-1", "M", "1T", "1GB", "1.5G", "9999999999G", "1G "}) {
+  const auto bytes = [](const char* text) {
+    return ParseGood({"run", "-m", "b", "--memory-limit", text, "l"}).memory_limit.bytes;
+  };
+  EXPECT_EQ(bytes("5000K"), 5'120'000);
+  EXPECT_EQ(bytes("7000000"), 7'000'000) << "bytes";
+  EXPECT_EQ(bytes("1M"), 1 << 20);
+  for (const char* half : {"1.5G", "1.5g", "1.5GiB", "1.5gib", "1.5Gi", "1536M", "1536mib"}) {
+    EXPECT_EQ(bytes(half), int64_t{3} << 29) << half;
+  }
+  for (const char* wrong : {"", "0", "-1", "M", "1T", "9999999999G", "1G ", "1,5G", ".5G", "inf",
+                            "nanG", "1e3M", "1GG", "1iB", "0x10M", "1GiBs"}) {
     const Parsed parsed = Parse({"run", "-m", "b", "--memory-limit", wrong, "list"});
     EXPECT_EQ(parsed.command.exit_status, kUsage) << wrong;
-    EXPECT_NE(parsed.err.find("--memory-limit takes a size such as 800M or 12G, not \"" +
+    EXPECT_NE(parsed.err.find("--memory-limit takes a size such as 800M or 1.5G, not \"" +
                               std::string(wrong) + '"'),
               std::string::npos)
         << parsed.err;
@@ -161,7 +169,12 @@ INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
         Mistake{{}, "no command; commands: run, status, doctor"},
-        Mistake{{"rum"}, "unknown command \"rum\"; commands: run, status, doctor"},
+        Mistake{{"dance"}, "unknown command \"dance\"; commands: run, status, doctor"},
+        Mistake{{"rum"},
+                "unknown command \"rum\": did you mean run? commands: run, status, doctor"},
+        Mistake{{"--versoin"},
+                "unknown option \"--versoin\": did you mean --version? commands: run, status, "
+                "doctor"},
         Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, status, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
@@ -183,15 +196,34 @@ INSTANTIATE_TEST_SUITE_P(
                 "--segment-timeout takes seconds, from 0 (never) to 1000000, not \"1m\""},
         Mistake{Run({"--segment-timeout", "nan"}),
                 "--segment-timeout takes seconds, from 0 (never) to 1000000, not \"nan\""},
+        Mistake{Run({"--memory-limit", "4"}),
+                "--memory-limit 4 is 4 bytes, too little for any job; did you mean 4G?"},
+        Mistake{Run({"--memory-limit", "800K"}),
+                "--memory-limit 800K is 819200 bytes, too little for any job; did you mean 800M?"},
+        Mistake{Run({"--worker-memory-limit", "0.5M"}),
+                "--worker-memory-limit 0.5M is 524288 bytes, too little for any job"},
+        Mistake{Run({"--memory-limit", "4GB"}),
+                "--memory-limit 4GB may be meant in units of 1000 or of 1024: write 4G or 4GiB, "
+                "which are of 1024"},
+        Mistake{Run({"--memory-limit", "1.5mb"}),
+                "--memory-limit 1.5mb may be meant in units of 1000 or of 1024: write 1.5M or "
+                "1.5MiB, which are of 1024"},
         Mistake{Run({"--progress", "fancy"}),
                 "--progress takes auto, bar, plain or none, not \"fancy\""},
         Mistake{Run({"--quiet", "-v"}), "--quiet and -v exclude each other"},
         Mistake{Run({"-o", ""}), "-o needs the name of a file"},
         Mistake{Run({"-o"}), "--output needs a value"},
         Mistake{Run({"--gpu"}), "unknown option \"--gpu\""},
+        Mistake{Run({"--segmnet-timeout=3"}),
+                "unknown option \"--segmnet-timeout=3\": did you mean --segment-timeout?"},
+        Mistake{Run({"-retry-failed"}),
+                "unknown option \"-retry-failed\": did you mean --retry-failed?"},
+        Mistake{Run({"--memory_limit", "4G"}),
+                "unknown option \"--memory_limit\": did you mean --memory-limit?"},
         Mistake{Run({"-z"}), "unknown option \"-z\""},
         Mistake{{"doctor", "x.wav"}, "doctor takes no operand, but got \"x.wav\""},
         Mistake{{"doctor", "-m"}, "--model needs a value"},
+        Mistake{{"doctor", "--jsn"}, "unknown option \"--jsn\": did you mean --json?"},
         Mistake{{"doctor", "--restart"}, "unknown option \"--restart\""}));
 
 TEST(CommandLine, TakesTheDoctorsOptions) {

@@ -2,6 +2,7 @@
 // things come, the results are those of one engine doing one segment after another.
 #include <bit>
 #include <cstdlib>
+#include <sstream>
 
 #include "dispatch_world.h"
 
@@ -55,6 +56,19 @@ WorldSettings RandomSettings(std::mt19937_64& random, uint64_t seed) {
   return settings;
 }
 
+// Without those that tell of a crash or a fault.
+uint64_t LinesOfSegments(const std::string& text) {
+  uint64_t lines = 0;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    if (line.find(" crashed: ") == std::string::npos &&
+        line.find(" ends at ") == std::string::npos) {
+      ++lines;
+    }
+  }
+  return lines;
+}
+
 void ExpectSerialResults(const World& world) {
   EXPECT_TRUE(world.dispatcher().AllDone());
   EXPECT_TRUE(world.dispatcher().Idle());
@@ -63,6 +77,7 @@ void ExpectSerialResults(const World& world) {
   EXPECT_EQ(world.sink().gather().files_written(), world.files().size());
   EXPECT_EQ(world.sink().gather().bytes_in_memory(), 0U);
   EXPECT_EQ(world.sink().text(), world.Expected());
+  EXPECT_EQ(world.dispatcher().segments_done(), LinesOfSegments(world.sink().text()));
 }
 
 // A guilty one ends the worker that it is found in, one for each halving of those that were in

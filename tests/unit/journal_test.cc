@@ -184,6 +184,8 @@ TEST_F(JournalTest, KeepsItsPromiseOfNewRowsAfterADeath) {
     ASSERT_TRUE(journal->Commit(step));
     JobTotals totals = journal->totals();
     totals.bytes = 130;
+    totals.restarts = {5, 6, 7, 8};
+    totals.workers_replaced = 9;
     ASSERT_TRUE(journal->BeginSwitch({Row(1, 4, 100)}, {}, totals));
     EXPECT_EQ(journal->totals().bytes, 50U) << "the old results stand";
   }
@@ -195,6 +197,8 @@ TEST_F(JournalTest, KeepsItsPromiseOfNewRowsAfterADeath) {
   const auto journal = Open();
   EXPECT_FALSE(journal->switching());
   EXPECT_EQ(journal->totals().bytes, 130U);
+  EXPECT_EQ(journal->totals().restarts, (std::array<uint64_t, 4>{5, 6, 7, 8}));
+  EXPECT_EQ(journal->totals().workers_replaced, 9U);
   EXPECT_TRUE(journal->ReadFailed().value().empty());
 }
 
@@ -215,6 +219,8 @@ TEST_F(JournalTest, WhatIsQuarantinedIsAFileThatFollowsTheJournal) {
     step.quarantined = {{1, 7, "a\n"}, {1, 3, "c\n"}};
     ASSERT_TRUE(journal->Commit(step));
     EXPECT_EQ(content(), "b\na\nc\n");
+    EXPECT_EQ(journal->ReadQuarantined().value(),
+              (std::map<uint64_t, std::vector<uint64_t>>{{1, {3, 7}}, {2, {5}}}));
   }
   std::ofstream(file) << "b\na";  // killed, or the power failed
   Open();

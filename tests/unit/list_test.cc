@@ -269,8 +269,21 @@ TEST_F(Operand, ThatIsMissingAudioIsStillAnEntry) {
 }
 
 TEST_F(Operand, ThatIsMissingOtherwiseIsAnError) {
-  EXPECT_EQ(ErrorOf({"no-such-list"}),
-            "could not open \"no-such-list\": no such file or directory");
+  EXPECT_EQ(
+      ErrorOf({"no-such-list"}),
+      "could not open \"no-such-list\": no such file or directory; name a list, a folder, or a "
+      "file with an audio or video extension");
+}
+
+TEST_F(Operand, ThatIsMissingIsSeenBeforeAnythingIsMade) {
+  EXPECT_TRUE(CheckOperands({"-", Make("l", "z.wav\n"), root_, Make("a.ogg"), "gone.ogg"}));
+  for (const std::string wrong : {"recordigns", "recordigns/", "gone.ogg/", "a.b/c"}) {
+    const Status refused = CheckOperands({"gone.ogg", wrong});
+    ASSERT_FALSE(refused) << wrong;
+    EXPECT_EQ(refused.error().what, "could not open \"" + wrong + "\": no such file or directory");
+    EXPECT_EQ(refused.error().hint,
+              "name a list, a folder, or a file with an audio or video extension");
+  }
 }
 
 TEST_F(Operand, OrderIsKept) {

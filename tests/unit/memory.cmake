@@ -1,4 +1,4 @@
-foreach(subject sampler rules)
+foreach(subject sampler rules runaway)
   consort_test(memory_${subject}_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/memory_${subject}_test.cc
                DEPENDS consort_memory)
 endforeach()

@@ -72,6 +72,24 @@ TEST_F(Workers, ThatAreGoneAreForgotten) {
   EXPECT_EQ(At(1, 2000, 0), Verdict::kFine);
 }
 
+TEST(UsualMemory, IsTheMostOfThatWorkerOfWhichItIsLeast) {
+  WorkerMemory memory(0, "");
+  std::string words;
+  const auto see = [&](uint64_t worker, int64_t own_mib, uint64_t segments, int64_t seconds) {
+    memory.Judge({.worker = worker, .own_bytes = own_mib * kMiB}, segments, seconds * kSecond,
+                 words);
+    return memory.UsualBytes() / kMiB;
+  };
+  for (uint64_t worker = 1; worker <= 3; ++worker) memory.Ready(worker, 0);
+  EXPECT_EQ(see(1, 900, 20, 1), 0) << "it has not done enough to tell";
+  EXPECT_EQ(see(1, 10, 100, 2), 900);
+  EXPECT_EQ(see(2, 70, 50, 2), 900);
+  EXPECT_EQ(see(2, 30, 100, 3), 70) << "the other one had something else";
+  EXPECT_EQ(see(2, 10, 101, 4), 70);
+  EXPECT_EQ(see(3, 5, 0, 61), 70) << "it has done nothing at all";
+  EXPECT_EQ(see(3, 60, 1, 62), 60);
+}
+
 class Creeping : public Workers {
  protected:
   Creeping() : Workers(0) {}
@@ -189,6 +207,23 @@ TEST_F(Tree, WaitsLongerWhereSegmentsTakeLong) {
   EXPECT_EQ(At(2, 1300, {900, 100}, false), Step::kNone);
   EXPECT_EQ(At(41, 1300, {900, 100}, false), Step::kNone);
   EXPECT_EQ(At(41.1, 1300, {900, 100}, false), Step::kEndLargest);
+}
+
+// A fork that was just made is small beside it.
+TEST_F(Tree, EndsNobodyWhoHasWhatOrdinaryWorkTakes) {
+  const auto look = [this](double seconds, int64_t own, int64_t usual) {
+    MemorySample sample{.workers = {}, .tree_bytes = 1300 * kMiB, .full_rounds = ++full_rounds_};
+    for (const int64_t mib : {own, int64_t{100}}) {
+      sample.workers.push_back({.worker = sample.workers.size() + 1,
+                                .anonymous_bytes = mib * kMiB,
+                                .own_bytes = mib * kMiB});
+    }
+    return memory_.Judge(sample, 2, false, 0, static_cast<int64_t>(seconds * 1e9), usual * kMiB);
+  };
+  EXPECT_EQ(look(1, 900, 1000), Step::kNone) << "others are not settled";
+  EXPECT_EQ(look(2, 900, 800), Step::kReplaceLargest) << "whatever else goes on";
+  EXPECT_EQ(look(13, 900, 1000), Step::kReplaceLargest) << "as for any that is the largest";
+  EXPECT_EQ(look(24, 900, 800), Step::kEndLargest);
 }
 
 TEST_F(Tree, AboveItsLimitEndsNobodyForTheTimeThatTasksTake) {

@@ -1,6 +1,7 @@
 #include "supervisor/memory/memory_sampler.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -99,6 +100,7 @@ TEST_F(Memory, OfTheTreeIsTheLastFullRoundAndWhatHasGrownSince) {
   sampler.Watch({{.pid = 1, .is_template = true}, {.pid = 2, .worker = 12}});
   auto sample = Next(sampler);
   EXPECT_EQ(sample.tree_bytes, 240 * kMiB);
+  EXPECT_EQ(sample.workers[0].own_bytes, 10 * kMiB) << "the rest is its template's";
   EXPECT_EQ(sample.full_rounds, 1U);
   SetProcess(2, 100, 20, 40);  // the next full round is a second away
   SetProcess(3, 25, 20, 999);
@@ -110,6 +112,33 @@ TEST_F(Memory, OfTheTreeIsTheLastFullRoundAndWhatHasGrownSince) {
   if (sample.full_rounds == 1) EXPECT_EQ(sample.tree_bytes, (240 + 70 + 5) * kMiB);
   sampler.Stop();
   EXPECT_GE(sampler.peak_bytes(), 240 * kMiB);
+}
+
+TEST_F(Memory, SamplerWakesWhoeverWaitsOnceTheTreeIsAboveABound) {
+  SetProcess(1, 20, 0, 50);
+  auto settings = Often();
+  settings.urgent_above_bytes = 50 * kMiB;
+  MemorySampler sampler(settings);
+  sampler.Watch({{.pid = 1, .worker = 12}});
+  for (int i = 0; i < 3; ++i) Next(sampler);
+  pollfd urgent{sampler.urgent_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&urgent, 1, 0), 0);
+  SetProcess(1, 21, 0, 50);
+  EXPECT_EQ(::poll(&urgent, 1, -1), 1);
+  sampler.Watch({});
+  sampler.Stop();
+  sampler.Heard();
+  EXPECT_EQ(::poll(&urgent, 1, 0), 0);
+}
+
+TEST_F(Memory, ThatAProcessHadAtMostIsKnownLater) {
+  root_.Write("/proc/7/status",
+              "Name:\tx\nVmPeak:\t  900 kB\nVmHWM:\t  500 kB\nVmRSS:\t  400 kB\n"
+              "RssAnon:\t  90 kB\nRssFile:\t  30 kB\nRssShmem:\t  270 kB\n");
+  EXPECT_EQ(ReadPeakAnonymousBytes(root_.path() + "/proc", 7), 200 << 10);
+  EXPECT_EQ(ReadPeakAnonymousBytes(root_.path() + "/proc", 8), 0);
+  { const std::vector<char> touched(64 * kMiB, 1); }
+  EXPECT_GE(ReadPeakAnonymousBytes("/proc", ::getpid()), 60 * kMiB);
 }
 
 TEST(MemoryPauses, AreLongAfterARoundThatCostMuch) {

@@ -257,8 +257,9 @@ TEST(MemoryChoice, ALimitReducesTheAutomaticSplitAndSaysSo) {
   EXPECT_EQ(placement.split.workers, 5);
   EXPECT_EQ(placement.warnings,
             std::vector<std::string>{
-                "the memory limit of 700 MiB (/memory.max) has room for 5 workers instead of 16 "
-                "(weights 300 MiB, about 50.0 MiB a worker); -p sets another number"});
+                "the memory limit of 700 MiB (/memory.max) has room for 5 workers instead of 16: "
+                "consort and its template take about 150 MiB, the weights 300 MiB, which leaves "
+                "250 MiB for workers of about 50.0 MiB; -p sets another number"});
   EXPECT_EQ(placement.need_bytes, 700 * kMiB);
 }
 
@@ -274,9 +275,22 @@ TEST(MemoryChoice, ALimitTooSmallForOneWorkerIsAWarningAndOneWorker) {
   const Placement placement = Place(machine, {.workers = {}, .engines = {}, .need = kNeed});
   EXPECT_EQ(placement.split.workers, 1);
   ASSERT_EQ(placement.warnings.size(), 1U);
-  EXPECT_NE(placement.warnings[0].find("too little for even one worker (about 500 MiB in all"),
-            std::string::npos)
-      << placement.warnings[0];
+  EXPECT_EQ(placement.warnings[0],
+            "the memory limit of 200 MiB (/memory.max) may be too little for even one worker: "
+            "consort and its template take about 150 MiB, the weights 300 MiB, a worker 50.0 MiB, "
+            "500 MiB in all");
+}
+
+TEST(MemoryChoice, SaysNothingOfWeightsWhereThereAreNone) {
+  MemoryNeed need = kNeed;
+  need.weights_bytes = 0;
+  const Machine machine = WithMemory("core:16 pu:1", 64 << 10, 205);
+  const Placement placement = Place(machine, {.workers = {}, .engines = {}, .need = need});
+  EXPECT_EQ(placement.warnings,
+            std::vector<std::string>{
+                "the memory limit of 205 MiB (/memory.max) has room for 1 worker instead of 16: "
+                "consort and its template take about 150 MiB, which leaves 55.0 MiB for workers "
+                "of about 50.0 MiB; -p sets another number"});
 }
 
 TEST(MemoryChoice, ALimitLargerThanTheMachineIsNone) {
@@ -308,7 +322,9 @@ TEST(MemoryChoice, FewerWorkersThanNodesNeedNoTemplateOnEach) {
   EXPECT_EQ(placement.nodes.size(), 2U);
   EXPECT_EQ(placement.need_bytes, 650 * kMiB);
   ASSERT_EQ(placement.warnings.size(), 2U);
-  EXPECT_NE(placement.warnings[1].find("has room for 2 workers instead of 8"), std::string::npos)
+  EXPECT_NE(placement.warnings[1].find("has room for 2 workers instead of 8: consort and its "
+                                       "templates take about 250 MiB, the weights 300 MiB, "),
+            std::string::npos)
       << placement.warnings[1];
 }
 

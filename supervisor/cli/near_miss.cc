@@ -1,0 +1,44 @@
+#include "supervisor/cli/near_miss.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+namespace consort {
+namespace {
+
+constexpr size_t kMostEdits = 2;
+
+}  // namespace
+
+// Wagner and Fischer's table, one row of it at a time.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string NearMiss(std::string_view word, std::span<const std::string> known) {
+  std::string nearest;
+  size_t least = kMostEdits + 1;
+  for (const auto& it : known) {
+    const size_t longer = std::max(word.size(), it.size());
+    if (longer - std::min(word.size(), it.size()) >= least) continue;
+    const size_t edits = EditDistance(word, it);
+    if (edits >= least || 2 * edits >= longer) continue;
+    nearest = it;
+    least = edits;
+  }
+  return nearest;
+}
+
+}  // namespace consort

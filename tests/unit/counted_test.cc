@@ -1,0 +1,46 @@
+#include "supervisor/job/counted.h"
+
+#include <gtest/gtest.h>
+
+namespace consort {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+// 25.5 s at 1,000 Hz: segments of 3 s, end to end, the ninth is padded.
+FileRow Row(uint64_t segments) {
+  FileRow row;
+  row.samples = 25'500;
+  row.rate = 1000;
+  row.segments = segments;
+  return row;
+}
+
+TEST(Counted, OfAWholeFileIsItsLength) {
+  const auto counted = CountedOf(Row(9), {}, 3 * kSecond, 3 * kSecond);
+  EXPECT_EQ(counted.segments, 9U);
+  EXPECT_DOUBLE_EQ(counted.audio_seconds, 25.5);
+}
+
+TEST(Counted, OfAFileThatEndsInAFaultIsWhatLiesBeforeIt) {
+  const auto counted = CountedOf(Row(4), {}, 3 * kSecond, 3 * kSecond);
+  EXPECT_EQ(counted.segments, 4U);
+  EXPECT_DOUBLE_EQ(counted.audio_seconds, 12);
+}
+
+TEST(Counted, HasNoSegmentThatWasGivenUp) {
+  const auto counted = CountedOf(Row(9), {1, 8}, 3 * kSecond, 3 * kSecond);
+  EXPECT_EQ(counted.segments, 7U);
+  EXPECT_DOUBLE_EQ(counted.audio_seconds, 25.5 - 3 - 1.5);
+  EXPECT_EQ(CountedOf(Row(4), {1, 8}, 3 * kSecond, 3 * kSecond).segments, 3U)
+      << "the last one lies beyond the fault";
+}
+
+TEST(Counted, OfAFileThatWasNeverOpenedIsNothing) {
+  FileRow row;
+  EXPECT_EQ(CountedOf(row, {0}, 3 * kSecond, 3 * kSecond).segments, 0U);
+  EXPECT_EQ(CountedOf(row, {0}, 3 * kSecond, 3 * kSecond).audio_seconds, 0);
+}
+
+}  // namespace
+}  // namespace consort
