@@ -28,8 +28,16 @@ constexpr int kMostEnded = 10;
 constexpr int kMostEndedAnAttempt = 4;
 constexpr int kMostEndedAWorker = 2;
 
-MemorySampler::Settings SamplerSettings(bool limit_of_workers, const TreeLimit& limit_of_tree) {
+// Figures are of memory over time: full rounds so often, or as 1 % of a CPU allows.
+constexpr int64_t kFiguresPauseNs = 250'000'000;
+
+MemorySampler::Settings SamplerSettings(bool limit_of_workers, const TreeLimit& limit_of_tree,
+                                        bool figures) {
   MemorySampler::Settings settings;
+  if (figures) {
+    settings.pause_ns = settings.least_full_pause_ns = kFiguresPauseNs;
+    settings.full_pause_to_cost = kLimitFullPauseToCost;
+  }
   if (limit_of_workers || limit_of_tree.bytes > 0) {
     settings.first_ns = settings.pause_ns = kLimitPauseNs;
   }
@@ -63,7 +71,8 @@ MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fl
       runaways_(limit),
       oom_kills_(OomKillFile()),
       segments_at_start_(dispatcher.segments_done()),
-      sampler_(SamplerSettings(options.worker_memory_limit.bytes > 0, limit_)) {}
+      sampler_(SamplerSettings(options.worker_memory_limit.bytes > 0, limit_,
+                               !options.figures.empty())) {}
 
 void MemoryKeeper::Ready(const Worker& worker, int64_t now_ns) {
   workers_.Ready(worker.id(), now_ns);
@@ -104,6 +113,8 @@ void MemoryKeeper::Tick(int64_t now_ns) {
   if (sampler_.Take(sample)) {
     for (const auto& it : sample.workers) JudgeWorker(it, now_ns);
     JudgeTree(sample, now_ns);
+    if (sample.full_rounds > full_rounds_) say_.sampled(sample.tree_bytes);
+    full_rounds_ = sample.full_rounds;
   }
   if (std::exchange(watch_again_, false)) Watch();
 }
