@@ -15,6 +15,7 @@
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/make_fleet.h"
 #include "supervisor/job/retry_failed.h"
+#include "supervisor/job/tuned_split.h"
 #include "supervisor/plan/operands.h"
 #include "supervisor/view/status_line.h"
 #include "supervisor/view/summary.h"
@@ -234,7 +235,8 @@ Result<int> RunKept(const RunOptions& options, Ground& ground) {
   return status;
 }
 
-Result<int> Run(const RunOptions& options) {
+Result<int> Run(const RunOptions& given) {
+  RunOptions options = given;
   CONSORT_TRY(auto fleets, FleetMaker::Look());
   Ground ground(std::move(fleets));
   CONSORT_TRY(ground.bundle, LoadBundle(options.bundle));
@@ -245,6 +247,8 @@ Result<int> Run(const RunOptions& options) {
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));
   ground.progress = MakeProgress(StyleOf(options));
+  UseTunedProfile(options, ground.bundle, cpu.model, ground.fleets.machine(),
+                  [&](const std::string& line) { ground.progress->Message(line); });
   if (JobFiles::CanKeep(options.output)) {
     auto ended = RunKept(options, ground);
     if (!ended) return WithCure(ended.error());
