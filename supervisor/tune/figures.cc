@@ -21,12 +21,12 @@ double Number(const Json& root, std::initializer_list<const char*> keys) {
 
 }  // namespace
 
-Result<RunFigures> ParseFigures(const std::string& text, const std::string& path) {
+Result<TrialFigures> ParseFigures(const std::string& text, const std::string& path) {
   const Json root = Json::parse(text, nullptr, false);
   if (!root.is_object() || !root.contains("figures") || !root.contains("segments")) {
     return Error{'"' + path + "\" has no figures of a run"};
   }
-  RunFigures figures;
+  TrialFigures figures;
   figures.complete = root.contains("complete") && root["complete"] == true;
   figures.seconds = Number(root, {"window", "seconds"});
   figures.counted = static_cast<int64_t>(Number(root, {"segments", "counted"}));

@@ -9,7 +9,7 @@
 
 namespace consort {
 
-struct RunFigures {
+struct TrialFigures {
   bool complete = false;  // counted for as long as was asked
   double seconds = 0;     // for which it counted
   int64_t counted = 0;    // segments
@@ -21,6 +21,6 @@ struct RunFigures {
 };
 
 // `path` is for messages.
-Result<RunFigures> ParseFigures(const std::string& text, const std::string& path);
+Result<TrialFigures> ParseFigures(const std::string& text, const std::string& path);
 
 }  // namespace consort

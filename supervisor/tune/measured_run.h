@@ -31,7 +31,7 @@ struct MeasuredRun {
     kOutOfTime,    // the deadline came first
     kInterrupted,  // a signal came: number
   } kind = Kind::kFailed;
-  RunFigures figures;
+  TrialFigures figures;
   Error error;
   int signal = 0;
   double took_s = 0;

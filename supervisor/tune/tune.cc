@@ -76,7 +76,7 @@ class TemporaryFolder {
 
 void ExitOnSignal(int number) { _exit(SignalExitStatus(number)); }
 
-std::string ResultWords(const RunFigures& figures) {
+std::string ResultWords(const TrialFigures& figures) {
   std::string words = ShortNumber(figures.per_second) + " segments/s";
   if (figures.p95_ms > 0) words += ", p95 " + ShortNumber(figures.p95_ms) + " ms";
   if (figures.peak_bytes > 0) words += ", " + Bytes(figures.peak_bytes);
@@ -235,7 +235,7 @@ Result<Tuning::Left> Tuning::SearchOn(Signals& signals) {
     CONSORT_TRY(const auto run, TryOne(candidate, trial->seconds, signals));
     if (run.kind == MeasuredRun::Kind::kInterrupted) return Left(SignalExitStatus(run.signal));
     if (run.kind == MeasuredRun::Kind::kOutOfTime) break;
-    const RunFigures& figures = run.figures;
+    const TrialFigures& figures = run.figures;
     Observation seen{.per_second = figures.per_second,
                      .spread = figures.spread,
                      .p95_ms = figures.p95_ms,
