@@ -9,8 +9,8 @@
 
 #include "shared/base/result.h"
 #include "supervisor/place/placement.h"
-#include "supervisor/tune/figures.h"
 #include "supervisor/tune/signals.h"
+#include "supervisor/tune/trial_figures.h"
 
 namespace consort {
 

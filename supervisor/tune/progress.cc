@@ -1,5 +1,6 @@
 #include "supervisor/tune/progress.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -9,11 +10,11 @@ namespace consort {
 
 TuneProgress::TuneProgress(const TuneOptions& options) : style_(Style::kPlain) {
   const bool redraws = AutoProgressStyle(false) == ProgressStyle::kBar;
-  using Progress = RunOptions::Progress;
-  if (options.progress == Progress::kBar || (options.progress == Progress::kAuto && redraws)) {
+  using How = RunOptions::Progress;
+  if (options.progress == How::kBar || (options.progress == How::kAuto && redraws)) {
     style_ = Style::kBar;
   }
-  if (options.progress == Progress::kNone || options.quiet) style_ = Style::kNone;
+  if (options.progress == How::kNone || options.quiet) style_ = Style::kNone;
 }
 
 TuneProgress::~TuneProgress() { Clear(); }

@@ -182,7 +182,7 @@ Error NothingChosen(const TuneReport& report) {
   if (least == nullptr) return Error{"no split could be measured"};
   const Candidate& split = Of(report, *least);
   // "the memory limit of 2 GiB (FILE) leaves", or the option as typed.
-  const std::string& limit = report.memory_limit.text;
+  const std::string& limit = report.limit_words;
   return Error{"no split fits into " + (limit.starts_with("--") ? limit : "what " + limit) +
                    ": the smallest peak that was measured is " + Bytes(least->peak_bytes) + " (" +
                    SplitWords(split.split, split.intra) + ")",

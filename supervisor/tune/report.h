@@ -12,11 +12,12 @@ namespace consort {
 struct TuneReport {
   std::string bundle;  // as given
   TuneOptions::Objective objective = TuneOptions::Objective::kThroughput;
-  Size memory_limit;
+  Size memory_limit;             // that was given
+  std::string limit_words = {};  // what bounds memory: "--memory-limit 1G", "… leaves"
   const std::vector<Candidate>* candidates = nullptr;
-  Decision decision;   // with a choice
-  double seconds = 0;  // that it took
-  std::string path;    // of the profile
+  Decision decision;      // with a choice
+  double seconds = 0;     // that it took
+  std::string path = {};  // of the profile
 };
 
 const char* ObjectiveName(TuneOptions::Objective objective);

@@ -46,7 +46,7 @@ std::string ErrorWords(const std::string& line) {
 
 std::vector<size_t> SpreadOrder(size_t n) {
   std::vector<size_t> order;
-  const int bits = std::bit_width(n > 0 ? n - 1 : 0);
+  const auto bits = static_cast<int>(std::bit_width(n > 0 ? n - 1 : 0));
   for (size_t i = 0; i < size_t{1} << bits; ++i) {
     size_t reversed = 0;
     for (int bit = 0; bit < bits; ++bit) reversed |= (i >> bit & 1) << (bits - 1 - bit);

@@ -15,14 +15,16 @@ constexpr double kLittleDoubt = 0.04;
 constexpr double kHopeless = 0.004;
 constexpr int kFirstChallengers = 8;
 constexpr int kFewestChallengers = 2;
+constexpr int kHalvings = 2;
 constexpr int kFewestRounds = 2;
-constexpr int kDraws = 1000;
-// The first trials' share of the budget, and their bounds in seconds.
+constexpr int kDraws = 500;
+// Seconds of the first trials: a share of the budget, so that there are some 40 however large that
+// is. Of the longest ones: so many times more, or than this.
 constexpr double kTrialShare = 0.02;
 constexpr double kShortest = 0.25;
-constexpr double kLongestFirst = 2.5;
-constexpr double kLongest = 10;
-constexpr double kRoundGrowth = 1.3;
+constexpr double kLongest = 2.5;
+constexpr double kLongestStart = 2.4;
+constexpr double kRoundGrowth = 1.12;
 // Starting costs more than counting does: count for longer then.
 constexpr double kOfStart = 0.7;
 // The last trial is to end in time: starts differ by so much.
@@ -31,15 +33,17 @@ constexpr double kNoSpread = 0.02;   // where the trial could not say
 constexpr double kPeakError = 0.02;  // samples miss the very peak
 constexpr double kLatencyError = 2;  // a percentile is less sure than a mean, by so much
 constexpr double kMostTooFew = 16;
+// A tie may be less sure than the best by so much.
+constexpr double kTieRisk = 0.1;
 
 std::vector<Surface::Point> Points(const std::vector<Candidate>& candidates,
-                                   double Candidate::*guess, double power) {
+                                   double Candidate::*guess) {
   std::vector<Surface::Point> points;
   for (const Candidate& it : candidates) {
     points.push_back({.total = std::log2(it.engines() * it.intra),
                       .threads = std::log2(it.split.engines),
                       .intra = std::log2(it.intra),
-                      .guess = power * std::log(it.*guess)});
+                      .guess = std::log(it.*guess)});
   }
   return points;
 }
@@ -74,19 +78,19 @@ Search::Search(std::vector<Candidate> candidates, const SearchSettings& settings
     : candidates_(std::move(candidates)),
       settings_(settings),
       known_(candidates_.size()),
-      rate_(Points(candidates_, &Candidate::rate, 1), Surface::Drift::kYes),
-      latency_(Points(candidates_, &Candidate::latency, 1), Surface::Drift::kYes),
-      peak_(Points(candidates_, &Candidate::peak_bytes, 1), Surface::Drift::kNo) {}
+      rate_(Points(candidates_, &Candidate::rate), Surface::Drift::kYes),
+      latency_(Points(candidates_, &Candidate::latency), Surface::Drift::kYes),
+      peak_(Points(candidates_, &Candidate::peak_bytes), Surface::Drift::kNo) {}
 
 bool Search::Fits(const Known& known) const {
   return settings_.memory_limit == 0 || known.peak <= settings_.memory_limit;
 }
 
 double Search::Seconds() const {
-  const double first = std::clamp(kTrialShare * settings_.budget_s, kShortest, kLongestFirst);
+  const double first = std::max(kTrialShare * settings_.budget_s, kShortest);
   const double grown = std::max(first, kOfStart * beside_s_) *
                        std::pow(kRoundGrowth, std::max(0, round_ - 1)) * longer_;
-  return std::min(grown, kLongest * std::max(1.0, longer_));
+  return std::min(grown, kLongest * std::max(first, kLongestStart) * longer_);
 }
 
 std::optional<Trial> Search::Affordable(size_t candidate) {
@@ -102,7 +106,7 @@ std::optional<Trial> Search::Affordable(size_t candidate) {
 
 bool Search::BeginRound() {
   of_round_.assign(candidates_.size(), false);
-  challengers_ = std::max(kFewestChallengers, kFirstChallengers >> round_);
+  challengers_ = std::max(kFewestChallengers, kFirstChallengers >> std::min(round_, kHalvings));
   ++round_;
   return !known_[leader_].failed && (!known_[leader_].measured() || Fits(known_[leader_]));
 }
@@ -265,9 +269,30 @@ void Search::Learn() {
   }
 }
 
-// Decide's part: which of two that are as good is to be had.
-bool Search::TiesWith(const std::vector<SplitFigures>& all, size_t best, size_t other) const {
-  return all[other].allowed && (other == best || Regret(all, settings_.objective, other) <= kTie);
+std::vector<double> Search::Risks() {
+  std::vector<double> risks(candidates_.size());
+  for (int draw = 0; draw < kDraws; ++draw) {
+    const auto all = DrawFigures();
+    for (size_t i = 0; i < risks.size(); ++i) {
+      if (!known_[i].measured()) continue;
+      if (Regret(all, settings_.objective, i) > kSureWithin) risks[i] += 1.0 / kDraws;
+    }
+  }
+  return risks;
+}
+
+size_t Search::Simplest(const std::vector<SplitFigures>& all, size_t best,
+                        const std::vector<double>& risks) const {
+  size_t chosen = best;
+  for (size_t i = 0; i < all.size() && !candidates_[chosen].automatic; ++i) {
+    // Equal, and not only because too little is known of it.
+    if (!all[i].allowed || Regret(all, settings_.objective, i) > kTie ||
+        risks[i] > risks[best] + kTieRisk) {
+      continue;
+    }
+    if (candidates_[i].automatic || all[i].peak < all[chosen].peak) chosen = i;
+  }
+  return chosen;
 }
 
 Decision Search::Decide() {
@@ -276,21 +301,11 @@ Decision Search::Decide() {
   const auto all = MeanFigures(true);
   const auto best = Best(all, settings_.objective);
   if (best) {
-    // Of those that are as good: the automatic split, then the one that takes least memory.
-    size_t chosen = *best;
-    for (size_t i = 0; i < all.size() && !candidates_[chosen].automatic; ++i) {
-      if (!TiesWith(all, *best, i)) continue;
-      if (candidates_[i].automatic || all[i].peak < all[chosen].peak) chosen = i;
-    }
-    decision.chosen = chosen;
-    // The doubt is about this one, not about the one that led by a hair.
-    double doubt = 0;
-    for (int draw = 0; draw < kDraws; ++draw) {
-      if (Regret(DrawFigures(), settings_.objective, chosen) > kSureWithin) doubt += 1.0 / kDraws;
-    }
-    decision.sure = 1 - doubt;
+    const auto risks = Risks();
+    decision.chosen = Simplest(all, *best, risks);
+    decision.sure = 1 - risks[*decision.chosen];
     auto others = all;
-    others[chosen].allowed = false;
+    others[*decision.chosen].allowed = false;
     decision.next = Best(others, settings_.objective);
   }
   for (size_t i = 0; i < candidates_.size(); ++i) {

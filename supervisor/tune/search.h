@@ -107,7 +107,11 @@ class Search {
   // Likely figures of all, a draw: those measured have the memory that was measured.
   std::vector<SplitFigures> DrawFigures();
   std::vector<SplitFigures> MeanFigures(bool only_measured) const;
-  bool TiesWith(const std::vector<SplitFigures>& all, size_t best, size_t other) const;
+  // Of each one measured: the probability that some other is better by more than kSureWithin.
+  std::vector<double> Risks();
+  // Of those that are as good as the best: the automatic split, or else what takes least memory.
+  size_t Simplest(const std::vector<SplitFigures>& all, size_t best,
+                  const std::vector<double>& risks) const;
   std::optional<size_t> BestMeasured() const;
 
   std::vector<Candidate> candidates_;

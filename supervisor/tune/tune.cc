@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "shared/base/clock.h"
 #include "shared/bundle/built_for.h"
@@ -17,6 +20,7 @@
 #include "supervisor/job/memory_bounds.h"
 #include "supervisor/job/memory_need.h"
 #include "supervisor/place/fit_quota.h"
+#include "supervisor/place/words.h"
 #include "supervisor/plan/operands.h"
 #include "supervisor/profile/profile_folder.h"
 #include "supervisor/tune/measured_run.h"
@@ -32,12 +36,14 @@ namespace {
 
 // Fewer segments say nothing about speed.
 constexpr int64_t kFewestSegments = 10;
-// A list that ran out early has done, if so much of the time was counted.
+// A list that ran out early has done, if so much of the time, or so much at all, was counted.
 constexpr double kEnoughOfWindow = 0.5;
-// Entries of the trials' list: at first, and at most. In between by what was seen: enough for the
-// trial and what comes before it.
+constexpr int64_t kPlentyOfSegments = 1000;
+// Entries of the trials' list: at least (so many times more whenever it ran out), and at most. In
+// between by the speed that was seen: enough for the trial and for what comes before it.
 constexpr uint64_t kFirstEntries = 4096;
 constexpr uint64_t kMostEntries = 500'000;
+constexpr uint64_t kLengthen = 8;
 constexpr double kBeforeSeconds = 3;
 constexpr double kSpareFactor = 2;
 // For ending the last trial and writing the profile.
@@ -83,6 +89,12 @@ std::string ResultWords(const TrialFigures& figures) {
   return words;
 }
 
+bool IsTooLittle(const TrialFigures& figures, double asked_s) {
+  if (figures.counted < kFewestSegments || figures.per_second <= 0) return true;
+  return !figures.complete && figures.seconds < kEnoughOfWindow * asked_s &&
+         figures.counted < kPlentyOfSegments;
+}
+
 class Tuning {
  public:
   explicit Tuning(const TuneOptions& options)
@@ -105,6 +117,8 @@ class Tuning {
   Result<Left> SearchOn(Signals& signals);
   Result<int> Conclude();
   Result<MeasuredRun> TryOne(const Candidate& candidate, double seconds, Signals& signals);
+  // It ran out.
+  void LengthenList() { least_entries_ = std::min(kMostEntries, kLengthen * least_entries_); }
   Error NothingCounted() const;
 
   const TuneOptions& options_;
@@ -120,6 +134,7 @@ class Tuning {
   std::optional<Search> search_;
   std::vector<ProfileTrial> trials_;
   uint64_t entries_ = 0;  // of the list that is written
+  uint64_t least_entries_ = kFirstEntries;
   double most_per_second_ = 0;
   int number_ = 0;  // of the trial
   std::string last_failure_;
@@ -147,6 +162,10 @@ Status Tuning::Prepare() {
   RunOptions bounds;
   bounds.memory_limit = options_.memory_limit;
   limit_ = BoundOfTree(machine, bounds);
+  if (limit_.bytes == 0) {
+    limit_.bytes = machine.memory_bytes - machine.memory_bytes / 16;
+    limit_.name = "this machine's memory leaves";
+  }
   const Machine used = FitToQuota(machine, {});
   const MemoryNeed need = EstimateMemory(bundle_);
   const auto automatic =
@@ -162,7 +181,7 @@ Status Tuning::Prepare() {
 
 Result<MeasuredRun> Tuning::TryOne(const Candidate& candidate, double seconds, Signals& signals) {
   const double wanted = kSpareFactor * most_per_second_ * (seconds + kBeforeSeconds);
-  const auto entries = std::clamp(static_cast<uint64_t>(wanted), kFirstEntries, kMostEntries);
+  const auto entries = std::clamp(static_cast<uint64_t>(wanted), least_entries_, kMostEntries);
   const std::string list = folder_->path() + "/list.txt";
   if (entries > entries_) {
     CONSORT_TRY(sample_->WriteList(list, entries));
@@ -196,7 +215,7 @@ Result<MeasuredRun> Tuning::TryOne(const Candidate& candidate, double seconds, S
 
 Error Tuning::NothingCounted() const {
   return Error{"no trial counted " + std::to_string(kFewestSegments) + " segments within " +
-                   ShortNumber(options_.seconds) + " s",
+                   DecimalWords(options_.seconds) + " s",
                "give more time with --seconds"};
 }
 
@@ -218,9 +237,8 @@ Result<Tuning::Left> Tuning::WarmUp(Signals& signals) {
       entries_ = 0;  // the list is written anew
     }
     // Again, if the list was too short, or of files that failed.
-    const bool ran_out = !run.figures.complete && entries_ < kMostEntries;
-    if (ran_out) entries_ = 0;
-    if (ran_out && run.figures.per_second == 0) most_per_second_ = 4.0 * kFirstEntries;
+    const bool ran_out = !run.figures.complete && least_entries_ < kMostEntries;
+    if (ran_out) LengthenList();
     if (left_out == 0 && !ran_out) break;
   }
   return Left();
@@ -244,10 +262,9 @@ Result<Tuning::Left> Tuning::SearchOn(Signals& signals) {
     if (run.kind == MeasuredRun::Kind::kFailed) {
       seen.kind = Observation::Kind::kFailed;
       last_failure_ = SplitWords(candidate.split, candidate.intra) + ": " + run.error.what;
-    } else if (figures.counted < kFewestSegments || figures.per_second <= 0 ||
-               (!figures.complete && figures.seconds < kEnoughOfWindow * trial->seconds)) {
+    } else if (IsTooLittle(figures, trial->seconds)) {
       seen.kind = Observation::Kind::kTooFew;
-      if (!figures.complete) entries_ = 0;  // a longer list
+      if (!figures.complete) LengthenList();
     } else {
       trials_.push_back(
           {.split = {candidate.split.workers, candidate.split.engines, candidate.intra},
@@ -267,7 +284,8 @@ Result<Tuning::Left> Tuning::SearchOn(Signals& signals) {
 Result<int> Tuning::Conclude() {
   TuneReport report{.bundle = options_.bundle,
                     .objective = options_.objective,
-                    .memory_limit = {limit_.bytes, limit_.name},
+                    .memory_limit = options_.memory_limit,
+                    .limit_words = limit_.name,
                     .candidates = &candidates_,
                     .decision = search_->Decide()};
   if (!report.decision.chosen) {
@@ -302,7 +320,8 @@ Result<int> Tuning::Run() {
   CONSORT_TRY(Prepare());
   AdoptOrphans();
   CONSORT_TRY(auto signals, Signals::Watch());
-  CONSORT_TRY(folder_, TemporaryFolder::Make());
+  CONSORT_TRY(auto folder, TemporaryFolder::Make());
+  folder_.emplace(std::move(folder));
   CONSORT_TRY(auto left, WarmUp(signals));
   if (left) return *left;
   CONSORT_TRY(left, SearchOn(signals));

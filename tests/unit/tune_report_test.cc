@@ -83,7 +83,7 @@ TEST(TuneReport, IsTheSameAsJson) {
 
 TEST(TuneReport, NamesTheSmallestPeakIfNothingFits) {
   TuneReport report = MakeReport();
-  report.memory_limit = {100 << 20, "--memory-limit 100M"};
+  report.limit_words = "--memory-limit 100M";
   report.decision.chosen.reset();
   for (auto& it : report.decision.tried) it.fits = false;
   EXPECT_EQ(

@@ -8,8 +8,8 @@
 
 #include "supervisor/gather/scratch_file.h"
 #include "supervisor/plan/operands.h"
-#include "supervisor/tune/figures.h"
 #include "supervisor/tune/sample.h"
+#include "supervisor/tune/trial_figures.h"
 
 namespace consort {
 namespace {

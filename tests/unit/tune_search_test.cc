@@ -47,7 +47,7 @@ double BestRate(const TuneWorld& world, const std::vector<Candidate>& candidates
   for (int total = 1; total <= cpus + cpus / 2 + 2; total += std::max(1, cpus / 24)) {
     for (int threads = 1; threads <= most; threads += std::max(1, most / 12)) {
       const int workers = std::max(1, (total + threads / 2) / threads);
-      best = std::max(best, world.Rate({workers, threads}, 1));
+      best = std::max(best, world.SmoothRate({workers, threads}, 1));
     }
   }
   return best;

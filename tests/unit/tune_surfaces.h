@@ -68,6 +68,10 @@ class TuneWorld {
 
   // Segments a second, were the machine always as it was at first.
   double Rate(const Split& split, int intra) const {
+    return SmoothRate(split, intra) * (1 + roughness_ * Own(split, intra));
+  }
+  // The same without what is each split's own: of hundreds, some would be good by luck alone.
+  double SmoothRate(const Split& split, int intra) const {
     double all = 0;
     std::map<int, int> on_node;
     for (const auto& place : PlaceWorkers(machine, split.workers, split.engines)) {
@@ -92,7 +96,7 @@ class TuneWorld {
     all *= std::pow(intra, intra_power_) / intra;
     all /= 1 + process_loss_ * split.workers / machine.usable_cores;
     all /= 1 + thread_loss_ * (split.engines - 1);
-    return all * one_per_second_ * (1 + roughness_ * Own(split, intra));
+    return all * one_per_second_;
   }
   double P95(const Split& split, int intra) const {
     return 1100.0 * split.workers * split.engines / Rate(split, intra);

@@ -1,4 +1,4 @@
-#include "supervisor/tune/figures.h"
+#include "supervisor/tune/trial_figures.h"
 
 #include <nlohmann/json.hpp>
 
