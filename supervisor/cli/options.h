@@ -26,7 +26,7 @@ struct RunOptions {
   std::string job;                       // --job; empty: beside the output
   std::optional<int> workers;            // -p, at least 1; nullopt: auto
   std::optional<int> engines;            // -t, at least 1; nullopt: auto
-  int intra = 1;                         // LibTorch threads an engine
+  int intra = 1;                         // LibTorch threads an engine; 0: its own choice
   bool intra_given = false;              // --intra: else a tuned profile's is taken
   bool tuned = false;                    // workers, engines and intra are a tuned profile's
   int attempts = 3;

@@ -13,7 +13,9 @@ const std::vector<Candidate> kCandidates = {
     {.split = {2, 1}, .automatic = true}, {.split = {1, 2}}, {.split = {1, 1}, .intra = 2}};
 
 TuneReport MakeReport() {
-  TuneReport report{.bundle = "cnn14", .candidates = &kCandidates};
+  TuneReport report;
+  report.bundle = "cnn14";
+  report.candidates = &kCandidates;
   report.decision = {.chosen = 0,
                      .next = 1,
                      .sure = 0.97,
