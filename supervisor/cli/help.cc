@@ -9,6 +9,7 @@ usage: consort COMMAND ...
 
 commands:
   run             audio files in, one line of results for each segment out
+  tune            the best split of processes and threads for a model on this machine
   status          what a job has done, and what failed
   doctor          this machine, how a job would use it, and what to change
 
@@ -66,9 +67,10 @@ done lies in its folder (--job); "consort status FILE" tells.
 A SIZE is in units of 1024: 800M, 12G, 1.5GiB. Shared memory, such as the weights,
 counts once. A control group's memory limit acts as a --memory-limit.
 
-"auto" is one process for each physical core that this process may use, with one
-thread each; fewer where a memory limit has no room for them. "consort doctor"
-tells what it is here, and why.
+"auto" is what "consort tune" found for this model on this machine: with neither -p
+nor -t its profile is used, as one line says. Without one, it is one process for each
+physical core that this process may use, with one thread each; fewer where a memory
+limit has no room for them. "consort doctor" tells what it is here, and why.
 
 examples:
   consort run -m cnn14 recordings/           every file of a folder
@@ -83,6 +85,43 @@ exit status:
   128+n  ended by signal n (Ctrl-C: 130)
 
 A model bundle is a program: run only what you trust.
+)";
+
+const char kTuneHelp[] =
+    R"(consort tune: the best split of processes and threads for a model on this machine
+
+usage: consort tune -m BUNDLE [options] (LIST | FILE | DIR | -)...
+
+  LIST, FILE, DIR and - are as for "consort run": a sample of these files is worked
+  on, again and again, with one split after the other. Nothing of it is kept.
+
+  -m, --model BUNDLE     folder made by consort-prepare (needed)
+      --objective WHAT   what is best                            [throughput]
+                         throughput: most segments a second
+                         latency: least time of a segment (its 95th percentile); of
+                           those that are equal in that, most segments a second
+                         memory: least memory, of those with at least 0.9 of the most
+                           segments a second
+      --memory-limit SIZE
+                         of all processes together: splits that take more are out
+      --seconds S        for all of it                           [120]
+      --json             what was found, for programs
+      --progress HOW     auto, bar, plain or none                [auto]
+      --quiet            only warnings and what was found
+  -h, --help             this text
+
+Told on standard output: the best split, how sure that is, what the next best would
+cost, all that was tried, and the path of the profile, in which it is kept. "consort
+run" takes its split from there when it is given neither -p nor -t. A profile is good
+for this CPU, this number of usable CPUs, this bundle and this version of consort.
+
+The machine should have nothing else to do meanwhile.
+
+exit status:
+  0      a profile was written
+  1      none was: no split fits, or it could not be found out
+  2      the command line makes no sense
+  128+n  ended by signal n (Ctrl-C: 130); an older profile stays as it was
 )";
 
 const char kStatusHelp[] = R"(consort status: what a job has done, and what failed

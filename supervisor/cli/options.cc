@@ -14,9 +14,10 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, status, doctor";
+constexpr char kCommands[] = "commands: run, tune, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
+constexpr int kMaxTuneSeconds = 86'400;
 
 // What the person did wrong; thrown inside this file only.
 struct UsageError {
@@ -44,6 +45,24 @@ int64_t ParseSeconds(const std::string& option, const std::string& text) {
                      ", not \"" + text + '"'};
   }
   return static_cast<int64_t>(seconds * 1e9);
+}
+
+double ParseTuneSeconds(const std::string& text) {
+  double seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+  if (error != std::errc() || at != end || !(seconds >= 1 && seconds <= kMaxTuneSeconds)) {
+    throw UsageError{"--seconds takes seconds, from 1 to " + std::to_string(kMaxTuneSeconds) +
+                     ", not \"" + text + '"'};
+  }
+  return seconds;
+}
+
+TuneOptions::Objective ParseObjective(const std::string& text) {
+  if (text == "throughput") return TuneOptions::Objective::kThroughput;
+  if (text == "latency") return TuneOptions::Objective::kLatency;
+  if (text == "memory") return TuneOptions::Objective::kMemory;
+  throw UsageError{"--objective takes throughput, latency or memory, not \"" + text + '"'};
 }
 
 Size SizeOf(const std::string& option, const std::string& text) {
@@ -159,6 +178,17 @@ std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string
   return TakeOperands(app);
 }
 
+constexpr char kNoModel[] = "no model: name its bundle with -m";
+
+// Throws UsageError.
+void CheckOperands(const std::vector<std::string>& operands) {
+  if (operands.empty()) throw UsageError{"no audio: name a list, files, folders, or \"-\""};
+  if (std::ranges::count(operands, "-") > 1) {
+    throw UsageError{"\"-\" is named twice, but there is one standard input"};
+  }
+  if (std::ranges::count(operands, "") > 0) throw UsageError{"an operand is empty"};
+}
+
 // Throws UsageError and CLI::CallForHelp.
 RunOptions ParseRun(std::span<const std::string> words) {
   RunOptions run;
@@ -182,7 +212,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_flag("--retry-failed", run.retry_failed);
   app.add_option("-p,--processes", workers);
   app.add_option("-t,--threads", engines);
-  app.add_option("--intra", intra);
+  const auto* intra_option = app.add_option("--intra", intra);
   app.add_option("--attempts", attempts);
   const auto* limits = app.add_option("--max-failures", max_failures);
   app.add_option("--segment-timeout", segment_timeout);
@@ -198,6 +228,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.workers = ParseCountOrAuto("-p", workers);
   run.engines = ParseCountOrAuto("-t", engines);
   run.intra = ParseIntra(intra);
+  run.intra_given = !intra_option->empty();
   run.attempts = ParseCount("--attempts", attempts, "");
   if (limits->count() > 0) run.max_failures = ParseMaxFailures(max_failures);
   run.segment_timeout_ns = ParseSeconds("--segment-timeout", segment_timeout);
@@ -220,14 +251,36 @@ RunOptions ParseRun(std::span<const std::string> words) {
   if (run.restart && run.retry_failed) {
     throw UsageError{"--restart and --retry-failed exclude each other"};
   }
-  if (run.bundle.empty()) throw UsageError{"no model: name its bundle with -m"};
+  if (run.bundle.empty()) throw UsageError{kNoModel};
   if (run.output.empty()) throw UsageError{"-o needs the name of a file"};
-  if (run.operands.empty()) throw UsageError{"no audio: name a list, files, folders, or \"-\""};
-  if (std::ranges::count(run.operands, "-") > 1) {
-    throw UsageError{"\"-\" is named twice, but there is one standard input"};
-  }
-  if (std::ranges::count(run.operands, "") > 0) throw UsageError{"an operand is empty"};
+  CheckOperands(run.operands);
   return run;
+}
+
+// Throws UsageError and CLI::CallForHelp.
+TuneOptions ParseTune(std::span<const std::string> words) {
+  TuneOptions tune;
+  std::string objective = "throughput";
+  std::string memory_limit;
+  std::string seconds = "120";
+  std::string progress = "auto";
+  CLI::App app;
+  app.option_defaults()->take_last();
+  app.add_option("-m,--model", tune.bundle);
+  app.add_option("--objective", objective);
+  const auto* limit = app.add_option("--memory-limit", memory_limit);
+  app.add_option("--seconds", seconds);
+  app.add_flag("--json", tune.json);
+  app.add_option("--progress", progress);
+  app.add_flag("--quiet", tune.quiet);
+  tune.operands = ParseOptions(app, words);
+  tune.objective = ParseObjective(objective);
+  if (!limit->empty()) tune.memory_limit = SizeOf("--memory-limit", memory_limit);
+  tune.seconds = ParseTuneSeconds(seconds);
+  tune.progress = ParseProgress(progress);
+  if (tune.bundle.empty()) throw UsageError{kNoModel};
+  CheckOperands(tune.operands);
+  return tune;
 }
 
 // Throws UsageError and CLI::CallForHelp.
@@ -266,6 +319,8 @@ using Words = std::span<const std::string>;
 const Command kCommandTable[] = {
     {"run", ParsedCommand::Kind::kRun, kRunHelp,
      [](Words words, ParsedCommand& to) { to.run = ParseRun(words); }},
+    {"tune", ParsedCommand::Kind::kTune, kTuneHelp,
+     [](Words words, ParsedCommand& to) { to.tune = ParseTune(words); }},
     {"status", ParsedCommand::Kind::kStatus, kStatusHelp,
      [](Words words, ParsedCommand& to) { to.status = ParseStatus(words); }},
     {"doctor", ParsedCommand::Kind::kDoctor, kDoctorHelp,

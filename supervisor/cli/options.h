@@ -22,6 +22,8 @@ struct RunOptions {
   std::optional<int> workers;            // -p, at least 1; nullopt: auto
   std::optional<int> engines;            // -t, at least 1; nullopt: auto
   int intra = 1;                         // LibTorch threads an engine; 0: its own choice
+  bool intra_given = false;              // --intra: else a tuned profile's is taken
+  bool tuned = false;                    // workers, engines and intra are a tuned profile's
   int attempts = 3;
   std::optional<MaxFailures> max_failures;      // nullopt: any number
   int64_t segment_timeout_ns = 60'000'000'000;  // 0: never
@@ -49,17 +51,33 @@ struct DoctorOptions {
   bool json = false;
 };
 
+struct TuneOptions {
+  // What the best split has, see docs/tuning.md.
+  enum class Objective { kThroughput, kLatency, kMemory };
+
+  std::string bundle;  // -m
+  Objective objective = Objective::kThroughput;
+  Size memory_limit;     // of all processes together
+  double seconds = 120;  // for everything
+  bool json = false;
+  bool quiet = false;
+  RunOptions::Progress progress = RunOptions::Progress::kAuto;
+  std::vector<std::string> operands;  // as of run
+};
+
 struct ParsedCommand {
   enum class Kind {
     kRun,     // do what `run` says
     kStatus,  // what `status` says
     kDoctor,  // what `doctor` says
+    kTune,    // what `tune` says
     kExit,    // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
   RunOptions run = {};
   StatusOptions status = {};
   DoctorOptions doctor = {};
+  TuneOptions tune = {};
 };
 
 // Prints what there is to print.

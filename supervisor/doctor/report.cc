@@ -42,6 +42,7 @@ std::string MemoryWords(const Placement& placement, const PlacedNode& node) {
 std::vector<std::string> PlanReasons(const Survey& survey) {
   const Machine& machine = survey.machine;
   const Placement& placement = survey.placement;
+  if (survey.uses_tuned) return survey.tuned;
   std::vector<std::string> reasons;
   if (!placement.warnings.empty()) {
     reasons = placement.warnings;
@@ -57,6 +58,7 @@ std::vector<std::string> PlanReasons(const Survey& survey) {
                           : "on as few nodes as have that many cores");
   }
   if (machine.kinds > 1) reasons.push_back("fast cores first, slower ones too");
+  reasons.insert(reasons.end(), survey.tuned.begin(), survey.tuned.end());
   return reasons;
 }
 

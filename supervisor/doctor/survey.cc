@@ -9,8 +9,10 @@
 #include <thread>
 
 #include "shared/arena/reserve.h"
+#include "shared/bundle/built_for.h"
 #include "supervisor/job/memory_need.h"
 #include "supervisor/job/plan_fleet.h"
+#include "supervisor/job/tuned_split.h"
 #include "supervisor/place/fit_quota.h"
 #include "supervisor/place/words.h"
 
@@ -76,7 +78,14 @@ Result<Survey> TakeSurvey(const std::string& bundle_folder) {
   survey.after = ReadCpuTimes();
   survey.used = FitToQuota(survey.machine, BusyShares(survey.before, survey.after));
   const MemoryNeed need = survey.bundle ? EstimateMemory(*survey.bundle) : EstimateMemory();
-  survey.placement = Place(survey.used, {.workers = {}, .engines = {}, .need = need});
+  RunOptions run;
+  if (const auto cpu = ReadCpuIdentity(); cpu && survey.bundle) {
+    UseTunedProfile(run, *survey.bundle, cpu.value().model, survey.machine,
+                    [&](const std::string& line) { survey.tuned.push_back(line); });
+    survey.uses_tuned = run.workers.has_value();
+  }
+  survey.placement =
+      Place(survey.used, {.workers = run.workers, .engines = run.engines, .need = need});
   std::vector<int> cpus;
   for (const Cpu& cpu : survey.machine.cpus) cpus.push_back(cpu.os_index);
   survey.affinity = CpuListWords(cpus);

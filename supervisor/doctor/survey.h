@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "shared/base/result.h"
 #include "shared/bundle/bundle.h"
@@ -14,10 +15,14 @@
 namespace consort {
 
 struct Survey {
-  std::string root;      // before /proc and /sys in all that checks read
-  Machine machine;       // what we may use
-  Machine used;          // the same, fitted to the quota
-  Placement placement;   // what `consort run` would do
+  std::string root;     // before /proc and /sys in all that checks read
+  Machine machine;      // what we may use
+  Machine used;         // the same, fitted to the quota
+  Placement placement;  // what `consort run` would do
+  // What it would say of a tuned profile, if there is one for the bundle, and whether it takes its
+  // split from there.
+  std::vector<std::string> tuned;
+  bool uses_tuned = false;
   std::string affinity;  // CPUs of our mask: "0-3"
   AllCpuTimes before;    // two looks, a moment apart
   AllCpuTimes after;

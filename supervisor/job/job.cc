@@ -19,6 +19,7 @@
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/make_fleet.h"
 #include "supervisor/job/retry_failed.h"
+#include "supervisor/job/tuned_split.h"
 #include "supervisor/plan/operands.h"
 #include "supervisor/view/status_line.h"
 #include "supervisor/view/summary.h"
@@ -241,7 +242,8 @@ Result<int> RunKept(const RunOptions& options, Ground& ground) {
   return status;
 }
 
-Result<int> Run(const RunOptions& options, RunFigures* figures) {
+Result<int> Run(const RunOptions& given, RunFigures* figures) {
+  RunOptions options = given;
   CONSORT_TRY(auto fleets, FleetMaker::Look());
   Ground ground(std::move(fleets));
   ground.figures = figures;
@@ -254,6 +256,8 @@ Result<int> Run(const RunOptions& options, RunFigures* figures) {
   CONSORT_TRY(CheckOutputIsNoOperand(options));
   CONSORT_TRY(CheckOperands(options.operands));
   ground.progress = MakeProgress(StyleOf(options));
+  UseTunedProfile(options, ground.bundle, cpu.model, ground.fleets.machine(),
+                  [&](const std::string& line) { ground.progress->Message(line); });
   if (JobFiles::CanKeep(options.output)) {
     auto ended = RunKept(options, ground);
     if (!ended) return WithCure(ended.error());

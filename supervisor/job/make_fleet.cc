@@ -25,8 +25,9 @@ Result<JobFleet> FleetMaker::Make(const RunOptions& options, const Bundle& bundl
     const Machine used = BoundMemory(FitToQuota(machine_, BusyNow()), options);
     placement_ = Place(used, {options.workers, options.engines, EstimateMemory(bundle)});
     for (const auto& warning : placement_->warnings) warn(warning);
+    // What was measured to be the best split needs no warning.
     const auto crowded = Oversubscribed(placement_->split, options.intra, machine_);
-    if (!crowded.empty()) warn(crowded);
+    if (!crowded.empty() && !options.tuned) warn(crowded);
     CONSORT_TRY(FillArenas(bundle, *placement_, warn));
   }
   std::vector<int> arena_fds;

@@ -26,6 +26,8 @@ class FleetMaker {
   // Reads the machine, and how busy it is now: best some time before Make, which looks again.
   static Result<FleetMaker> Look();
 
+  const Machine& machine() const { return machine_; }
+
   // May be called again: the arenas are filled once. They live as long as this, and the fleet
   // refers to them.
   Result<JobFleet> Make(const RunOptions& options, const Bundle& bundle, const Warn& warn);

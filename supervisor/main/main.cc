@@ -12,6 +12,7 @@
 #include "supervisor/job/job.h"
 #include "supervisor/journal/job_status.h"
 #include "supervisor/main/last_words.h"
+#include "supervisor/tune/tune.h"
 
 namespace {
 
@@ -35,6 +36,7 @@ int Obey(int argc, char** argv) {
   if (command.kind == consort::ParsedCommand::Kind::kDoctor) {
     return consort::RunDoctor(command.doctor);
   }
+  if (command.kind == consort::ParsedCommand::Kind::kTune) return consort::RunTune(command.tune);
   return consort::RunJob(command.run);
 }
 

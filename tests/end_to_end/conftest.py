@@ -22,6 +22,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 GROUPS = pathlib.Path("/sys/fs/cgroup")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_profiles(tmp_path_factory):
+    """No test reads or writes the profiles of whoever runs the tests."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
 @pytest.fixture(scope="session")
 def consort():
     """Path of the program: $CONSORT_BIN, or the release build's."""

@@ -17,6 +17,12 @@ import faults  # noqa: E402
 import program  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_profiles(tmp_path_factory):
+    """No test reads or writes the profiles of whoever runs the tests."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
 @pytest.fixture(scope="session")
 def job(tmp_path_factory):
     """A short job: faults.Job."""

@@ -170,7 +170,7 @@ TEST_P(UsageErrors, GetOneLineAndAHint) {
   EXPECT_EQ(parsed.command.exit_status, kUsage);
   EXPECT_EQ(parsed.out, "");
   const std::string command = GetParam().words.empty() ? "" : GetParam().words[0];
-  const bool known = command == "run" || command == "doctor";
+  const bool known = command == "run" || command == "tune" || command == "doctor";
   EXPECT_EQ(parsed.err, "consort: " + GetParam().message + "\ntry \"consort " +
                             (known ? command + " " : "") + "--help\"\n");
 }
@@ -183,14 +183,14 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, status, doctor"},
-        Mistake{{"dance"}, "unknown command \"dance\"; commands: run, status, doctor"},
+        Mistake{{}, "no command; commands: run, tune, status, doctor"},
+        Mistake{{"dance"}, "unknown command \"dance\"; commands: run, tune, status, doctor"},
         Mistake{{"rum"},
-                "unknown command \"rum\": did you mean run? commands: run, status, doctor"},
+                "unknown command \"rum\": did you mean run? commands: run, tune, status, doctor"},
         Mistake{{"--versoin"},
-                "unknown option \"--versoin\": did you mean --version? commands: run, status, "
-                "doctor"},
-        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, status, doctor"},
+                "unknown option \"--versoin\": did you mean --version? commands: run, tune, "
+                "status, doctor"},
+        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, tune, status, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},
@@ -246,6 +246,17 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{Run({"--memory_limit", "4G"}),
                 "unknown option \"--memory_limit\": did you mean --memory-limit?"},
         Mistake{Run({"-z"}), "unknown option \"-z\""},
+        Mistake{{"tune", "x.wav"}, "no model: name its bundle with -m"},
+        Mistake{{"tune", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
+        Mistake{{"tune", "-m", "m", "-p", "2", "l"}, "unknown option \"-p\""},
+        Mistake{{"tune", "-m", "m", "--objective", "speed", "l"},
+                "--objective takes throughput, latency or memory, not \"speed\""},
+        Mistake{{"tune", "-m", "m", "--seconds", "0.5", "l"},
+                "--seconds takes seconds, from 1 to 86400, not \"0.5\""},
+        Mistake{{"tune", "-m", "m", "--seconds=nan", "l"},
+                "--seconds takes seconds, from 1 to 86400, not \"nan\""},
+        Mistake{{"tune", "-m", "m", "--memory-limit", "1T", "l"},
+                "--memory-limit takes a size such as 800M or 1.5G, not \"1T\""},
         Mistake{{"doctor", "x.wav"}, "doctor takes no operand, but got \"x.wav\""},
         Mistake{{"doctor", "-m"}, "--model needs a value"},
         Mistake{{"doctor", "--jsn"}, "unknown option \"--jsn\": did you mean --json?"},
@@ -267,6 +278,33 @@ TEST(CommandLine, TellsItsVersion) {
   EXPECT_EQ(parsed.err, "");
 }
 
+TEST(CommandLine, TakesWhatTuneIsToDo) {
+  const Parsed usual = Parse({"tune", "-m", "bundle", "list"});
+  EXPECT_EQ(usual.command.kind, ParsedCommand::Kind::kTune);
+  EXPECT_EQ(usual.command.tune.objective, TuneOptions::Objective::kThroughput);
+  EXPECT_EQ(usual.command.tune.seconds, 120);
+  EXPECT_EQ(usual.command.tune.memory_limit.bytes, 0);
+  EXPECT_FALSE(usual.command.tune.json || usual.command.tune.quiet);
+  const Parsed parsed =
+      Parse({"tune", "--objective", "latency", "--seconds", "15.5", "--json", "--memory-limit=2G",
+             "--progress", "none", "--quiet", "-m", "bundle", "a.wav", "-", "dir"});
+  EXPECT_EQ(parsed.err, "");
+  EXPECT_EQ(parsed.command.tune.bundle, "bundle");
+  EXPECT_EQ(parsed.command.tune.objective, TuneOptions::Objective::kLatency);
+  EXPECT_EQ(parsed.command.tune.seconds, 15.5);
+  EXPECT_EQ(parsed.command.tune.memory_limit.bytes, int64_t{2} << 30);
+  EXPECT_EQ(parsed.command.tune.progress, RunOptions::Progress::kNone);
+  EXPECT_TRUE(parsed.command.tune.json && parsed.command.tune.quiet);
+  EXPECT_EQ(parsed.command.tune.operands, (std::vector<std::string>{"a.wav", "-", "dir"}));
+  EXPECT_EQ(Parse({"tune", "-m", "b", "--objective", "memory", "l"}).command.tune.objective,
+            TuneOptions::Objective::kMemory);
+}
+
+TEST(CommandLine, KnowsWhetherIntraWasGiven) {
+  EXPECT_FALSE(ParseGood({"run", "-m", "m", "x.wav"}).intra_given);
+  EXPECT_TRUE(ParseGood({"run", "-m", "m", "--intra", "1", "x.wav"}).intra_given);
+}
+
 TEST(Help, GoesToStandardOutput) {
   for (const auto& words : std::vector<std::vector<std::string>>{{"--help"}, {"-h"}}) {
     EXPECT_EQ(Parse(words).out, kMainHelp);
@@ -274,6 +312,7 @@ TEST(Help, GoesToStandardOutput) {
   }
   EXPECT_EQ(Parse({"run", "--help"}).out, kRunHelp);
   EXPECT_EQ(Parse({"run", "-m", "m", "-h"}).out, kRunHelp);
+  EXPECT_EQ(Parse({"tune", "--help"}).out, kTuneHelp);
   EXPECT_EQ(Parse({"doctor", "--help"}).out, kDoctorHelp);
   EXPECT_EQ(Parse({"doctor", "--help"}).command.exit_status, kDone);
 }
@@ -287,21 +326,26 @@ TEST(Help, WarnsThatABundleIsAProgram) {
 
 // Every option in the help is one that is known. (What is known but not in the help is seen in
 // TakesEveryOption, where each has its line.)
-TEST(Help, NamesOnlyOptionsThatExist) {
-  const std::string help = kRunHelp;
+// How many options the help of a command names; each is known to it.
+int NamedOptions(const std::string& command, const std::string& help) {
   int seen = 0;
   for (size_t at = help.find("--"); at != std::string::npos; at = help.find("--", at + 2)) {
     const size_t end = help.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
     const std::string option = help.substr(at, end - at);
-    const Parsed parsed = Parse({"run", "-m", "m", "x.wav", option});
+    const Parsed parsed = Parse({command, "-m", "m", "x.wav", option});
     EXPECT_EQ(parsed.err.find("unknown option"), std::string::npos) << option;
     ++seen;
   }
-  EXPECT_GE(seen, 13);
+  return seen;
+}
+
+TEST(Help, NamesOnlyOptionsThatExist) {
+  EXPECT_GE(NamedOptions("run", kRunHelp), 13);
+  EXPECT_GE(NamedOptions("tune", kTuneHelp), 8);
 }
 
 TEST(Help, HasNoLineThatATerminalWraps) {
-  for (std::string help : {kMainHelp, kRunHelp, kDoctorHelp}) {
+  for (std::string help : {kMainHelp, kRunHelp, kTuneHelp, kDoctorHelp}) {
     for (size_t at = 0; at < help.size();) {
       const size_t end = help.find('\n', at);
       EXPECT_LE(end - at, 86U) << help.substr(at, end - at);
