@@ -23,6 +23,7 @@ uint32_t Encode(const SegmentTags& tags, std::vector<uint8_t>& out) {
   writer.Put(tags.file);
   writer.Put(tags.segment);
   writer.Put(tags.taken_ns);
+  writer.Put(tags.published_ns);
   writer.Put(static_cast<uint32_t>(tags.tags.size()));
   for (const auto& tag : tags.tags) {
     writer.Put(tag.label);
@@ -83,6 +84,7 @@ Status DecodeResult(uint32_t type, const void* data, size_t size, ResultRecord& 
       segment.file = reader.Get<uint64_t>();
       segment.segment = reader.Get<uint64_t>();
       segment.taken_ns = std::clamp<int64_t>(reader.Get<int64_t>(), 0, kMostTakenNs);
+      segment.published_ns = reader.Get<int64_t>();
       const auto count = reader.Get<uint32_t>();
       if (count > kMaxTags) return Damaged("too many tags");
       segment.tags.resize(count);

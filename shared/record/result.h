@@ -37,6 +37,7 @@ struct SegmentTags {
   // By the engine's clock: from the beginning of its read, or of that of its batch's first segment,
   // to its publication. What comes from a worker is believed within 0 … kMostTakenNs.
   int64_t taken_ns = 0;
+  int64_t published_ns = 0;  // CLOCK_MONOTONIC; for the reader to hold against its own
 };
 inline constexpr int64_t kMostTakenNs = int64_t{1} << 50;  // 13 days
 

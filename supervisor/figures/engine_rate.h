@@ -4,10 +4,10 @@
 // a large error, one segment an engine. So the time counts from one of its results to another, and
 // the work between these two.
 //
-// Results come in bursts: those of one forward together, and at high rates those that lay in the
-// ring when the supervisor looked. A burst's results belong to the time before its first one. So
-// only the times of bursts' first results count, and of the two bursts at the ends of a stretch
-// one; the earlier one, since the window's end may have cut the later one short.
+// Results of a batch come in a burst, since they are of one forward. A burst's results belong to
+// the time before its first one. So only the times of bursts' first results count, and of the two
+// bursts at the ends of a stretch one; the earlier one, since the window's end may have cut the
+// later one short.
 //
 // An engine may have been silent at an edge of the window: not there yet, dead, without work. That
 // is no work in progress but time in which it gave nothing, and counts: where it was silent for

@@ -32,13 +32,11 @@ double OwnCpuSeconds() {
 }
 
 void Add(FiguresTotals& to, const FiguresTotals& from) {
-  to.audio_seconds += from.audio_seconds;
   for (size_t stage = 0; stage < kStageCount; ++stage) to.stage_ns[stage] += from.stage_ns[stage];
   to.segments_timed += from.segments_timed;
 }
 
 void Subtract(FiguresTotals& from, const FiguresTotals& what) {
-  from.audio_seconds -= what.audio_seconds;
   for (size_t stage = 0; stage < kStageCount; ++stage) from.stage_ns[stage] -= what.stage_ns[stage];
   from.segments_timed -= what.segments_timed;
 }
@@ -93,7 +91,7 @@ void RunFigures::Ready(uint64_t worker, size_t slot, uint32_t engines, pid_t pid
   known.slot = slot;
   known.pid = pid;
   known.engines.resize(engines);
-  for (auto& engine : known.engines) engine.began_ns = now_ns;
+  for (auto& engine : known.engines) engine.began_ns = engine.last_ns = now_ns;
   unpublished_ += engines;
   auto& place = slots_[slot];
   place.rates.resize(std::max<size_t>(place.rates.size(), engines));
@@ -112,31 +110,38 @@ void RunFigures::Ended(uint64_t worker, uint32_t engine, int64_t now_ns) {
   if (auto* known = Find(worker, engine)) known->began_ns = now_ns;
 }
 
-void RunFigures::Segment(uint64_t worker, uint32_t engine, uint64_t file, uint64_t segment,
-                         int64_t taken_ns, int64_t now_ns) {
+void RunFigures::Segment(uint64_t worker, uint32_t engine, const SegmentFigures& seen,
+                         int64_t now_ns) {
   auto* known = Find(worker, engine);
   if (known == nullptr) return;
+  const int64_t at_ns = std::clamp(seen.published_ns, std::min(known->last_ns, now_ns), now_ns);
   ++segments_;
-  last_result_ns_ = now_ns;
-  const uint64_t group = segment / loop_.batch;
-  const bool goes_on = known->burst_ns == now_ns || (known->burst_ns >= 0 && known->file == file &&
-                                                     known->group == group && loop_.batch > 1);
-  known->file = file;
+  last_result_ns_ = std::max(last_result_ns_, at_ns);
+  if (state_ == State::kBefore && !measure_ns_) OpenWindow(at_ns);
+  // Nothing of a whole job lies before its first result (which another engine may have given: it is
+  // looked at in turn); what is measured begins behind its.
+  if (!measure_ns_ && state_ == State::kCounting) {
+    figures_.window->from_ns = std::min(figures_.window->from_ns, at_ns);
+  }
+  const bool counting =
+      state_ == State::kCounting && (!measure_ns_ || at_ns > figures_.window->from_ns);
+  const uint64_t group = seen.segment / loop_.batch;
+  const bool goes_on = loop_.batch > 1 && known->file == seen.file && known->group == group;
+  known->file = seen.file;
   known->group = group;
-  if (state_ == State::kBefore && !measure_ns_) OpenWindow(now_ns);
-  const bool counting = state_ == State::kCounting;
   if (!goes_on) {
-    known->burst_from_ns = known->began_ns;
-    known->burst_ns = now_ns;
+    known->burst_from_ns = std::min(known->began_ns, at_ns);
+    known->burst_ns = at_ns;
     known->burst_counts = counting;
   }
-  known->began_ns = now_ns;
+  known->began_ns = known->last_ns = at_ns;
   auto& place = slots_[workers_[worker].slot];
-  for (const size_t death : place.unanswered) figures_.deaths[death].next_result_ns = now_ns;
+  for (const size_t death : place.unanswered) figures_.deaths[death].next_result_ns = at_ns;
   place.unanswered.clear();
   if (counting) {
     ++figures_.counted;
-    figures_.latency.Add(taken_ns);
+    figures_.audio_seconds += seen.audio_seconds;
+    figures_.latency.Add(seen.taken_ns);
     // The rest of a burst that began before is none to measure between.
     if (known->burst_counts) place.rates[engine].Add(known->burst_ns, !goes_on);
     slices_->Add(known->burst_from_ns, known->burst_ns, 1);
@@ -238,7 +243,6 @@ void RunFigures::CloseWindow(int64_t to_ns) {
   window.to_ns = to_ns;
   if (in_loop_) LookAtUsage();
   const FiguresTotals now = Totals();
-  figures_.audio_seconds = now.audio_seconds - at_open_.audio_seconds;
   ConcludeRates(window);
   ConcludeStages(now);
   if (pss_count_ > 0) figures_.mean_pss_bytes = pss_sum_ / static_cast<double>(pss_count_);

@@ -27,9 +27,18 @@ namespace consort {
 
 // What the loop counts anyway, as it is now.
 struct FiguresTotals {
-  double audio_seconds = 0;
   std::array<int64_t, kStageCount> stage_ns{};  // of tasks that ended
   int64_t segments_timed = 0;                   // in those
+};
+
+struct SegmentFigures {
+  uint64_t file = 0;
+  uint64_t segment = 0;
+  double audio_seconds = 0;
+  // By the engine's clock, which is ours, so that it does not matter when we come to look (a slow
+  // disk may keep us from it). Told by the worker: believed as far as it can be true.
+  int64_t taken_ns = 0;
+  int64_t published_ns = 0;
 };
 
 class RunFigures {
@@ -53,11 +62,10 @@ class RunFigures {
   void Ready(uint64_t worker, size_t slot, uint32_t engines, pid_t pid, int64_t now_ns);
   // An engine that had nothing to do was given a task.
   void Given(uint64_t worker, uint32_t engine, int64_t now_ns);
-  // It has ended something that is no segment: a task, a file at its fault.
+  // It has done with something that counts for nothing: a segment at fault, or that nobody wants.
   void Ended(uint64_t worker, uint32_t engine, int64_t now_ns);
-  // A segment that counts. What is taken from a ring at one look has the same now_ns.
-  void Segment(uint64_t worker, uint32_t engine, uint64_t file, uint64_t segment, int64_t taken_ns,
-               int64_t now_ns);
+  // It has given a segment.
+  void Segment(uint64_t worker, uint32_t engine, const SegmentFigures& seen, int64_t now_ns);
   // Reaped. `busy`: by engine, it held a task. `died`: it was not we who let it go.
   void Gone(uint64_t worker, const std::vector<bool>& busy, bool died, int64_t now_ns);
   void Memory(int64_t pss_bytes, int64_t now_ns);
@@ -79,11 +87,12 @@ class RunFigures {
  private:
   struct Engine {
     bool published = false;
-    int64_t began_ns = 0;       // since when it is at what it is at
-    int64_t burst_ns = -1;      // when the burst under way began; -1: none
-    int64_t burst_from_ns = 0;  // since when its work went on
-    bool burst_counts = false;  // it began in the window
-    uint64_t file = 0;          // of the last result
+    int64_t last_ns = 0;         // its last result
+    int64_t began_ns = 0;        // since when it is at what it is at
+    int64_t burst_ns = 0;        // when the burst under way began
+    int64_t burst_from_ns = 0;   // since when its work went on
+    bool burst_counts = false;   // it began in the window
+    uint64_t file = UINT64_MAX;  // of the last result
     uint64_t group = 0;
   };
   struct Worker {

@@ -141,7 +141,7 @@ Result<int> JobLoop::Loop() {
     if (failure_) break;
     if (hand_out_) DispatchAll();
     Tick();
-    if (figures_ != nullptr && figures_->Measured(MonotonicNs())) stop_now_ = measured_ = true;
+    if (figures_ != nullptr) MaybeEndMeasuring();
   }
   // A reader that went away (`| head`) has what it wanted: that is no failure to complain about.
   if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
@@ -175,7 +175,6 @@ bool JobLoop::DrainRings(Worker& worker, size_t most, size_t& taken) {
 
 bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken) {
   auto& ring = worker.results(engine);
-  const int64_t now_ns = figures_ != nullptr ? MonotonicNs() : 0;
   const auto each = [&](uint32_t type, const Status& done) {
     Check(done);
     if (type == kSegmentTagsRecord) {
@@ -183,7 +182,7 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
     } else {
       hand_out_ = true;
     }
-    if (figures_ != nullptr) CountFigures(worker, engine, type, now_ns);
+    if (figures_ != nullptr) CountFigures(worker, engine, type);
   };
   const auto [count, honest] = reader_.Take(ring, dispatcher_, worker.id(), engine, most, each);
   if (count > 0 && ring.ProducerNeedsWake()) {
@@ -196,6 +195,7 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
 
 void JobLoop::BeginFigures(const JobFleet& fleet) {
   figures_segments_ = dispatcher_.segments_done();
+  figures_audio_s_ = dispatcher_.audio_seconds();
   figures_->Begin(
       {.split = {.workers = fleet.split.workers,
                  .engines = fleet.split.engines,
@@ -205,7 +205,6 @@ void JobLoop::BeginFigures(const JobFleet& fleet) {
        .totals =
            [this] {
              return FiguresTotals{
-                 .audio_seconds = dispatcher_.audio_seconds(),
                  .stage_ns = dispatcher_.stage_ns(),
                  .segments_timed = static_cast<int64_t>(dispatcher_.segments_timed())};
            },
@@ -216,18 +215,35 @@ void JobLoop::BeginFigures(const JobFleet& fleet) {
        .all_ready = [this] { return fleet_->workers_alive() == fleet_->workers_wanted(); }});
 }
 
+void JobLoop::MaybeEndMeasuring() {
+  const auto end_ns = figures_->window_end_ns();
+  if (!end_ns || MonotonicNs() < *end_ns) return;
+  // What was published meanwhile counts, however long something kept us from looking.
+  fleet_->ForEachRunning([this](const Worker& worker) { hot_.insert(worker.id()); });
+  ServeHot();
+  if (figures_->Measured(MonotonicNs())) stop_now_ = measured_ = true;
+}
+
 void JobLoop::EndFigures() {
   figures_->Restarts(workers_restarted_, templates_restarted_);
   figures_->End(MonotonicNs());
 }
 
-void JobLoop::CountFigures(const Worker& worker, uint32_t engine, uint32_t type, int64_t now_ns) {
+void JobLoop::CountFigures(const Worker& worker, uint32_t engine, uint32_t type) {
+  const int64_t now_ns = MonotonicNs();
   // Only what the dispatcher wanted counts as done: not what lies behind a fault.
   const auto* tags = std::get_if<SegmentTags>(&reader_.record());
   if (tags != nullptr && dispatcher_.segments_done() != figures_segments_) {
+    figures_->Segment(worker.id(), engine,
+                      {.file = tags->file,
+                       .segment = tags->segment,
+                       .audio_seconds = dispatcher_.audio_seconds() - figures_audio_s_,
+                       .taken_ns = tags->taken_ns,
+                       .published_ns = tags->published_ns},
+                      now_ns);
     figures_segments_ = dispatcher_.segments_done();
-    figures_->Segment(worker.id(), engine, tags->file, tags->segment, tags->taken_ns, now_ns);
-  } else if (type != kFileInfoRecord) {
+    figures_audio_s_ = dispatcher_.audio_seconds();
+  } else if (tags != nullptr || type == kFileFaultRecord) {
     figures_->Ended(worker.id(), engine, now_ns);
   }
 }

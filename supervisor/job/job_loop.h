@@ -77,9 +77,10 @@ class JobLoop : public FleetEvents {
   bool DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken);
   void ServeHot();
   void BeginFigures(const JobFleet& fleet);
+  void MaybeEndMeasuring();
   void EndFigures();
-  // An engine's record, that was taken from its ring at now_ns, is behind us.
-  void CountFigures(const Worker& worker, uint32_t engine, uint32_t type, int64_t now_ns);
+  // The record that was taken from an engine's ring just now.
+  void CountFigures(const Worker& worker, uint32_t engine, uint32_t type);
   void DispatchAll();
   void Dispatch(Worker& worker);
   void Tick();
@@ -97,6 +98,7 @@ class JobLoop : public FleetEvents {
   Dispatcher dispatcher_;
   RunFigures* figures_ = nullptr;
   uint64_t figures_segments_ = 0;           // done when they last heard of one
+  double figures_audio_s_ = 0;              // likewise
   std::unique_ptr<Checkpoint> checkpoint_;  // none: nobody keeps a journal
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Fleet> fleet_;

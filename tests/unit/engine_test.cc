@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -132,6 +133,7 @@ class EngineTest : public ::testing::Test {
       } else if (const auto* tags = std::get_if<SegmentTags>(&*record)) {
         EXPECT_EQ(tags->tags.size(), pipeline_.tags_a_segment);
         taken_ns_.push_back(tags->taken_ns);
+        published_ns_.push_back(tags->published_ns);
         text += "tags " + std::to_string(tags->file) + ":" + std::to_string(tags->segment) + ", ";
       } else if (const auto* fault = std::get_if<FileFault>(&*record)) {
         EXPECT_EQ(fault->at_sample, 5);
@@ -155,6 +157,7 @@ class EngineTest : public ::testing::Test {
   Consumer results_;
   FakePipeline pipeline_;
   std::vector<int64_t> taken_ns_;  // of each segment, as told
+  std::vector<int64_t> published_ns_;
   TaskDone done_;
   std::thread thread_;
   std::atomic<bool> ended_{false};
@@ -317,6 +320,9 @@ TEST_F(EngineTest, TellsOfEachSegmentSinceWhenItsBatchWasAtWork) {
   for (const auto& [segment, sleeps] : {std::pair{0, 1}, {1, 2}, {2, 1}, {3, 2}, {4, 3}}) {
     EXPECT_GE(taken_ns_[static_cast<size_t>(segment)], sleeps * kSleepNs) << segment;
   }
+  EXPECT_GE(published_ns_.front(), began_ns + taken_ns_.front());
+  EXPECT_LE(published_ns_.back(), began_ns + whole_ns);
+  EXPECT_TRUE(std::ranges::is_sorted(published_ns_));
   // One after the other: together, and with the opening, they fit into the whole.
   EXPECT_LE(taken_ns_[1] + taken_ns_[4] + kSleepNs, whole_ns);
 }

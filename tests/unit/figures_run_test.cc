@@ -109,10 +109,14 @@ class MadeUpRun {
         auto& it = place.engines[engine];
         while (it.done_at <= now_) {
           for (uint64_t i = 0; i < world_.batch; ++i) {
-            totals_.audio_seconds += 3;
             ++published_;
-            figures_.Segment(place.worker, engine, place.worker * 100 + engine, it.next++,
-                             world_.forward_ns, now_);
+            figures_.Segment(place.worker, engine,
+                             {.file = place.worker * 100 + engine,
+                              .segment = it.next++,
+                              .audio_seconds = 3,
+                              .taken_ns = world_.forward_ns,
+                              .published_ns = it.done_at},
+                             now_);
           }
           it.done_at += Forward();
         }
@@ -159,6 +163,7 @@ TEST_P(Rates, AreThoseOfTheEngines) {
   EXPECT_NEAR(plain, Truth(world), one_burst + Truth(world) * world.noise);
   EXPECT_NEAR(figures.audio_seconds, 3.0 * static_cast<double>(figures.counted), 1e-6);
   EXPECT_NEAR(figures.window->seconds(), 5, 1e-9 * static_cast<double>(world.look_ns) + 1e-9);
+  EXPECT_GE(figures.window->seconds(), 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -167,6 +172,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"plain", {}}, Case{"one engine", {.workers = 1, .engines = 1, .forward_ns = 33 * kMs}},
         Case{"slow", {.forward_ns = 900 * kMs}},
         Case{"batches", {.batch = 8, .forward_ns = 300 * kMs}},
+        Case{"looks that come late", {.forward_ns = 60 * kMs, .look_ns = 1300 * kMs}},
+        Case{"batches and looks that come late",
+             {.batch = 4, .forward_ns = 150 * kMs, .look_ns = 1300 * kMs}},
         Case{"faster than looks", {.forward_ns = kMs / 50, .look_ns = 10 * kMs}},
         Case{"uneven", {.workers = 3, .engines = 4, .forward_ns = 40 * kMs, .noise = 0.2}},
         Case{"many", {.workers = 16, .engines = 4, .forward_ns = 77 * kMs, .noise = 0.05}}),
@@ -293,6 +301,29 @@ TEST(RunFigures, AWorkerThatWasReplacedIsNoDeath) {
   EXPECT_TRUE(run.Close().deaths.empty());
 }
 
+TEST(RunFigures, BelieveATimeAsFarAsItCanBe) {
+  RunFigures figures(std::nullopt, kStart);
+  figures.Begin({.split = {1, 1, 1, 1},
+                 .batch = 1,
+                 .totals = [] { return FiguresTotals{}; },
+                 .templates = [] { return std::vector<pid_t>{}; },
+                 .all_ready = [] { return true; }});
+  figures.Ready(1, 0, 1, getpid(), kStart + kSecond);
+  uint64_t segment = 0;
+  for (const int64_t said : {INT64_MIN, int64_t{0}, kStart + 90 * kSecond, INT64_MAX}) {
+    ++segment;
+    figures.Segment(
+        1, 0,
+        {.file = 0, .segment = segment, .audio_seconds = 1, .taken_ns = 5, .published_ns = said},
+        kStart + static_cast<int64_t>(segment) * 2 * kSecond);
+  }
+  figures.End(kStart + 9 * kSecond);
+  const Figures& closed = figures.Close(0, true, kStart + 9 * kSecond);
+  EXPECT_EQ(closed.window->from_ns, kStart + kSecond) << "when it was ready";
+  EXPECT_EQ(closed.window->to_ns, kStart + 8 * kSecond) << "when it was heard";
+  EXPECT_EQ(closed.counted, 4U);
+}
+
 TEST(RunFigures, OfDeathsWithoutEndKeepTheFirstThousand) {
   MadeUpRun run({.workers = 1, .engines = 1});
   run.Until(kStart + 2 * kSecond);
@@ -332,7 +363,7 @@ TEST(RunFigures, OfMemoryAreThePeakOfAllAndTheMeanOfTheWindow) {
 }
 
 TEST(RunFigures, OfTwoLoopsAreOfBothWithoutWhatWasThereBefore) {
-  FiguresTotals totals{.audio_seconds = 1000, .stage_ns = {}, .segments_timed = 500};
+  FiguresTotals totals{.stage_ns = {}, .segments_timed = 500};
   RunFigures figures(std::nullopt, kStart);
   for (const int64_t begin : {kStart, kStart + 10 * kSecond}) {
     figures.Begin({.split = {1, 1, 1, 1},
@@ -342,10 +373,15 @@ TEST(RunFigures, OfTwoLoopsAreOfBothWithoutWhatWasThereBefore) {
                    .all_ready = [] { return true; }});
     figures.Ready(1, 0, 1, getpid(), begin);
     for (int64_t i = 1; i <= 5; ++i) {
-      totals.audio_seconds += 2;
       ++totals.segments_timed;
       totals.stage_ns.back() += 7 * kMs;
-      figures.Segment(1, 0, 0, static_cast<uint64_t>(i), 5, begin + i * kSecond);
+      figures.Segment(1, 0,
+                      {.file = 0,
+                       .segment = static_cast<uint64_t>(i),
+                       .audio_seconds = 2,
+                       .taken_ns = 5,
+                       .published_ns = begin + i * kSecond},
+                      begin + i * kSecond);
     }
     figures.Restarts({.crashed = 1, .killed = 2, .replaced = 3}, {});
     figures.End(begin + 5 * kSecond);

@@ -140,7 +140,8 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
       CONSORT_TRY(PublishFault(std::move(*fault), item.file, k));
       break;
     }
-    result.taken_ns = MonotonicNs() - began_ns;
+    result.published_ns = MonotonicNs();
+    result.taken_ns = result.published_ns - began_ns;
     CONSORT_TRY(Publish(result));
     state_.segments_done.store(state_.segments_done.load(std::memory_order_relaxed) + 1,
                                std::memory_order_relaxed);
