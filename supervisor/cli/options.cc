@@ -13,7 +13,7 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, status, doctor";
+constexpr char kCommands[] = "commands: run, compare, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
 
@@ -237,6 +237,9 @@ const Command kCommandTable[] = {
      [](Words words, ParsedCommand& to) { to.status = ParseStatus(words); }},
     {"doctor", ParsedCommand::Kind::kDoctor, kDoctorHelp,
      [](Words words, ParsedCommand& to) { to.doctor = ParseDoctor(words); }},
+    // Its options, --help too, are consort-compare's own.
+    {"compare", ParsedCommand::Kind::kCompare, "",
+     [](Words words, ParsedCommand& to) { to.words.assign(words.begin(), words.end()); }},
 };
 
 ParsedCommand Exit(int status) {

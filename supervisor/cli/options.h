@@ -54,15 +54,17 @@ struct DoctorOptions {
 
 struct ParsedCommand {
   enum class Kind {
-    kRun,     // do what `run` says
-    kStatus,  // what `status` says
-    kDoctor,  // what `doctor` says
-    kExit,    // all is said: leave with exit_status
+    kRun,      // do what `run` says
+    kStatus,   // what `status` says
+    kDoctor,   // what `doctor` says
+    kCompare,  // hand `words` to the program consort-compare
+    kExit,     // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
   RunOptions run = {};
   StatusOptions status = {};
   DoctorOptions doctor = {};
+  std::vector<std::string> words = {};  // of a command that another program does, as given
 };
 
 // Prints what there is to print.

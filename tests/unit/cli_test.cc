@@ -45,6 +45,14 @@ TEST(CommandLine, GivesDefaultsToWhatIsNotSaid) {
   EXPECT_EQ(run.operands, std::vector<std::string>{"list.txt"});
 }
 
+TEST(CommandLine, HandsTheWordsOfCompareOnAsTheyAre) {
+  const Parsed parsed = Parse({"compare", "--help", "-m", "a", "--grid", "1x1", "--", "-x"});
+  EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kCompare);
+  EXPECT_EQ(parsed.command.words,
+            (std::vector<std::string>{"--help", "-m", "a", "--grid", "1x1", "--", "-x"}));
+  EXPECT_EQ(parsed.out + parsed.err, "");
+}
+
 TEST(CommandLine, TakesANumberOrAShareOfFailures) {
   const auto most = [](const char* text) {
     return *ParseGood({"run", "-m", "b", "--max-failures", text, "l"}).max_failures;
