@@ -34,7 +34,7 @@ using Producer = RingProducer<RealPolicy>;
 using Consumer = RingConsumer<RealPolicy>;
 
 inline constexpr uint64_t kChannelMagic = 0x31'6c'65'6e'6e'61'68'63;  // "channel1"
-inline constexpr uint32_t kChannelVersion = 2;
+inline constexpr uint32_t kChannelVersion = 3;
 inline constexpr uint32_t kTaskRingWords = 4 * 1024;     // 32 KiB: two tasks of ordinary size
 inline constexpr uint32_t kResultRingWords = 16 * 1024;  // 128 KiB: some 1,500 segments of 5 tags
 inline constexpr uint32_t kMaxEngines = 1024;

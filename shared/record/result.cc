@@ -1,5 +1,7 @@
 #include "shared/record/result.h"
 
+#include <algorithm>
+
 #include "shared/record/error_code.h"
 #include "shared/record/wire.h"
 
@@ -20,6 +22,7 @@ uint32_t Encode(const SegmentTags& tags, std::vector<uint8_t>& out) {
   WireWriter writer(out);
   writer.Put(tags.file);
   writer.Put(tags.segment);
+  writer.Put(tags.taken_ns);
   writer.Put(static_cast<uint32_t>(tags.tags.size()));
   for (const auto& tag : tags.tags) {
     writer.Put(tag.label);
@@ -79,6 +82,7 @@ Status DecodeResult(uint32_t type, const void* data, size_t size, ResultRecord& 
       auto& segment = std::get<SegmentTags>(out);
       segment.file = reader.Get<uint64_t>();
       segment.segment = reader.Get<uint64_t>();
+      segment.taken_ns = std::clamp<int64_t>(reader.Get<int64_t>(), 0, kMostTakenNs);
       const auto count = reader.Get<uint32_t>();
       if (count > kMaxTags) return Damaged("too many tags");
       segment.tags.resize(count);

@@ -34,7 +34,11 @@ struct SegmentTags {
   uint64_t file = 0;
   uint64_t segment = 0;
   std::vector<Tag> tags;
+  // By the engine's clock: from the beginning of its read, or of that of its batch's first segment,
+  // to its publication. What comes from a worker is believed within 0 … kMostTakenNs.
+  int64_t taken_ns = 0;
 };
+inline constexpr int64_t kMostTakenNs = int64_t{1} << 50;  // 13 days
 
 // The file has no results from `segment` on (kFault), or this one segment has none.
 struct FileFault {

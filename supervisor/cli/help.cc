@@ -55,6 +55,7 @@ how to split the work:
 
 what to show, on standard error:
       --progress HOW     auto, bar, plain or none                [auto]
+      --figures FILE     figures of this run as JSON, for programs
       --quiet            only warnings and how the job ended
   -v, --verbose          more, the more often it is given
   -h, --help             this text

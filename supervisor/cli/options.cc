@@ -65,6 +65,17 @@ std::optional<int> ParseCountOrAuto(const std::string& option, const std::string
   return ParseCount(option, text, " or \"auto\"");
 }
 
+int64_t ParseMeasure(const std::string& text) {
+  double seconds = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
+  if (error != std::errc() || at != end || !(seconds > 0 && seconds <= kMaxSeconds)) {
+    throw UsageError{"--measure takes seconds, more than 0 and at most " +
+                     std::to_string(kMaxSeconds) + ", not \"" + text + '"'};
+  }
+  return static_cast<int64_t>(seconds * 1e9);
+}
+
 MaxFailures ParseMaxFailures(const std::string& text) {
   MaxFailures most;
   most.text = text;
@@ -151,6 +162,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   std::string memory_limit;
   std::string worker_memory_limit;
   std::string progress = "auto";
+  std::string measure;
   CLI::App app;
   app.option_defaults()->take_last();
   app.add_option("-m,--model", run.bundle);
@@ -169,6 +181,8 @@ RunOptions ParseRun(std::span<const std::string> words) {
   const auto* worker_limit = app.add_option("--worker-memory-limit", worker_memory_limit);
   app.add_flag("--no-template", run.no_template);
   app.add_option("--progress", progress);
+  const auto* figures = app.add_option("--figures", run.figures);
+  const auto* measured = app.add_option("--measure", measure);  // for tune and compare: not in help
   app.add_flag("--quiet", run.quiet);
   app.add_flag("-v,--verbose", run.verbose);  // counts
   run.operands = ParseOptions(app, words);
@@ -183,6 +197,13 @@ RunOptions ParseRun(std::span<const std::string> words) {
     run.worker_memory_limit = ParseSize("--worker-memory-limit", worker_memory_limit);
   }
   run.progress = ParseProgress(progress);
+  if (!figures->empty() && run.figures.empty()) {
+    throw UsageError{"--figures needs the name of a file"};
+  }
+  if (!measured->empty()) run.measure_ns = ParseMeasure(measure);
+  if (run.measure_ns && run.figures.empty()) {
+    throw UsageError{"--measure needs a file for its figures: name it with --figures"};
+  }
   if (run.quiet && run.verbose > 0) throw UsageError{"--quiet and -v exclude each other"};
   if (run.restart && run.retry_failed) {
     throw UsageError{"--restart and --retry-failed exclude each other"};

@@ -34,10 +34,12 @@ struct RunOptions {
   Size worker_memory_limit;                     // of what a worker has to itself
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
-  bool mixed = false;         // go on with another CPU, LibTorch or --intra
-  bool retry_failed = false;  // the files that failed, once more
-  bool quiet = false;         // never together with verbose
-  int verbose = 0;            // how many -v
+  bool mixed = false;                 // go on with another CPU, LibTorch or --intra
+  bool retry_failed = false;          // the files that failed, once more
+  std::string figures;                // --figures; empty: none
+  std::optional<int64_t> measure_ns;  // --measure; nullopt: the whole job
+  bool quiet = false;                 // never together with verbose
+  int verbose = 0;                    // how many -v
   bool no_template = false;
   std::vector<std::string> operands;  // LIST | FILE | DIR | "-", at least one
 };

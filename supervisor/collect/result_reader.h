@@ -47,6 +47,9 @@ class ResultReader {
     return taken;
   }
 
+  // The one taken last: for `each`.
+  const ResultRecord& record() const { return record_; }
+
  private:
   std::vector<uint8_t> bytes_ = std::vector<uint8_t>(kMaxResultBytes);
   ResultRecord record_;  // kept: its vector is used again

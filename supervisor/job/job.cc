@@ -7,9 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "shared/base/clock.h"
 #include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/exit_status.h"
+#include "supervisor/figures/figures_file.h"
+#include "supervisor/figures/run_figures.h"
 #include "supervisor/gather/scratch_file.h"
 #include "supervisor/job/job_files.h"
 #include "supervisor/job/job_loop.h"
@@ -94,6 +97,7 @@ struct Ground {
   std::string folder;  // for scratch files
   std::unique_ptr<Progress> progress;
   std::unique_ptr<FileList> list;
+  RunFigures* figures = nullptr;  // null: nobody wants them
 };
 
 Result<JobFleet> MakeFleet(const RunOptions& options, Ground& ground) {
@@ -108,7 +112,7 @@ void Summarize(const RunOptions& options, const JobLoop& loop, int status, bool 
   std::fwrite(summary.data(), 1, summary.size(), stderr);
   if (options.output == "-") return;
   const char* more = "";
-  if (status > 128) {
+  if (status > 128 || loop.measured()) {
     more = resumable ? ", as far as it came; the same command goes on"
                      : ", as far as it came; --restart begins anew";
   }
@@ -145,6 +149,7 @@ Result<int> RunWithoutJournal(const RunOptions& options, Ground& ground) {
   CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
   Recorder recorder(ground.bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
   JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
+  loop.TakeFigures(ground.figures);
   const Result<int> ended = loop.Run(std::move(fleet));
   ground.progress->Finish(loop.View());
   if (ended) Summarize(options, loop, ended.value(), false);
@@ -181,6 +186,7 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
   }
   loop.KeepJournal(journal);
   loop.KeepLog(files.folder());
+  loop.TakeFigures(ground.figures);
   if (ground.list->size() == 0) {
     CONSORT_TRY(recorder.Sync());
     return static_cast<int>(kDone);
@@ -226,7 +232,7 @@ Result<int> RunKept(const RunOptions& options, Ground& ground) {
     CONSORT_TRY(auto fleet, MakeFleet(options, ground));
     CONSORT_TRY(auto scratch, MakeScratch(ground.folder));
     return RetryFailed(options, ground.bundle, *ground.list, files, std::move(fleet),
-                       ScratchFile(std::move(scratch)), *ground.progress);
+                       ScratchFile(std::move(scratch)), *ground.progress, ground.figures);
   }
   std::fprintf(stderr, "nothing to do: all %llu files are in \"%s\"%s; --restart begins anew\n",
                static_cast<unsigned long long>(ground.list->size()), options.output.c_str(),
@@ -234,9 +240,10 @@ Result<int> RunKept(const RunOptions& options, Ground& ground) {
   return status;
 }
 
-Result<int> Run(const RunOptions& options) {
+Result<int> Run(const RunOptions& options, RunFigures* figures) {
   CONSORT_TRY(auto fleets, FleetMaker::Look());
   Ground ground(std::move(fleets));
+  ground.figures = figures;
   CONSORT_TRY(ground.bundle, LoadBundle(options.bundle));
   CONSORT_TRY(CheckBundle(ground.bundle));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
@@ -262,19 +269,37 @@ Result<int> Run(const RunOptions& options) {
   return RunWithoutJournal(options, ground);
 }
 
+int Told(const Error& error) {
+  std::fprintf(stderr, "consort: %s\n", error.Sentence().c_str());
+  return kFailed;
+}
+
+int Told(const Result<int>& ended) { return ended ? ended.value() : Told(ended.error()); }
+
+// However the job ends; but for a file that could not be written anyway.
+int RunWithFigures(const RunOptions& options, int64_t start_ns) {
+  const Status writable = CheckFiguresFile(options.figures);
+  if (!writable) return Told(writable.error());
+  RunFigures figures(options.measure_ns, start_ns);
+  const int status = Told(Run(options, &figures));
+  const bool whole = status == kDone || status == kSomeFailed;
+  const Status written =
+      WriteFigures(options.figures, FiguresJson(figures.Close(status, whole, MonotonicNs())));
+  return written ? status : Told(written.error());
+}
+
 }  // namespace
 
 int RunJob(const RunOptions& options) {
+  const int64_t start_ns = MonotonicNs();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel reap our children
   // Until the loop watches for them, while nothing needs an orderly end.
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     if (signal(number, ExitOnSignal) == SIG_IGN) signal(number, SIG_IGN);
   }
-  const auto ended = Run(options);
-  if (ended) return ended.value();
-  std::fprintf(stderr, "consort: %s\n", ended.error().Sentence().c_str());
-  return kFailed;
+  if (!options.figures.empty()) return RunWithFigures(options, start_ns);
+  return Told(Run(options, nullptr));
 }
 
 }  // namespace consort

@@ -56,9 +56,14 @@ Result<int> JobLoop::Run(JobFleet fleet) {
       options_, std::move(fleet.memory), *fleet_, dispatcher_,
       MemoryKeeper::Say{[this](const std::string& line) { progress_.Message(line); },
                         [this](const std::string& line) { Verbose(line); },
-                        [this](const Error& error) { FleetFailed(error); }});
+                        [this](const Error& error) { FleetFailed(error); },
+                        [this](int64_t pss_bytes) {
+                          if (figures_ != nullptr) figures_->Memory(pss_bytes, MonotonicNs());
+                        }});
   CONSORT_TRY(fleet_->Start());
+  if (figures_ != nullptr) BeginFigures(fleet);
   auto ended = Loop();
+  if (figures_ != nullptr) EndFigures();
   fleet_->ForEachRunning([this](const Worker& worker) { CountLostWakeUps(worker); });
   fleet_->End();
   words_.End();
@@ -92,6 +97,7 @@ void JobLoop::OnSignals() {
       child = true;
     } else if (stop_signal_ == 0) {
       stop_signal_ = number;
+      if (figures_ != nullptr) figures_->Stopping(MonotonicNs());
       dispatcher_.Drain();
       fleet_->Drain();
       if (!options_.quiet) {
@@ -119,6 +125,9 @@ Result<int> JobLoop::Loop() {
     if (const auto start = fleet_->NextTickNs()) {
       wait_ns = std::clamp<int64_t>(*start - MonotonicNs(), 0, wait_ns);
     }
+    if (figures_ != nullptr && figures_->window_end_ns()) {
+      wait_ns = std::clamp<int64_t>(*figures_->window_end_ns() - MonotonicNs(), 0, wait_ns);
+    }
     int wait_ms = static_cast<int>((wait_ns + 999'999) / 1'000'000);
     if (!hot_.empty() || recorder_.blocked()) wait_ms = std::min(wait_ms, kHotMs);
     CONSORT_TRY([[maybe_unused]] const bool any, loop_->Wait(wait_ms));
@@ -129,6 +138,7 @@ Result<int> JobLoop::Loop() {
     if (failure_) break;
     if (hand_out_) DispatchAll();
     Tick();
+    if (figures_ != nullptr && figures_->Measured(MonotonicNs())) stop_now_ = measured_ = true;
   }
   // A reader that went away (`| head`) has what it wanted: that is no failure to complain about.
   if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
@@ -144,6 +154,7 @@ Result<int> JobLoop::Finish() {
   if (!failure_ && checkpoint_) Check(checkpoint_->Write(MonotonicNs()));
   if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
   if (failure_) return *failure_;
+  if (measured_) return kDone;
   if (!dispatcher_.AllDone() || !recorder_.flushed()) return SignalExitStatus(stop_signal_);
   return recorder_.files_failed() > 0 ? kSomeFailed : kDone;
 }
@@ -161,6 +172,7 @@ bool JobLoop::DrainRings(Worker& worker, size_t most, size_t& taken) {
 
 bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken) {
   auto& ring = worker.results(engine);
+  const int64_t now_ns = figures_ != nullptr ? MonotonicNs() : 0;
   const auto each = [&](uint32_t type, const Status& done) {
     Check(done);
     if (type == kSegmentTagsRecord) {
@@ -168,6 +180,7 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
     } else {
       hand_out_ = true;
     }
+    if (figures_ != nullptr) CountFigures(worker, engine, type, now_ns);
   };
   const auto [count, honest] = reader_.Take(ring, dispatcher_, worker.id(), engine, most, each);
   if (count > 0 && ring.ProducerNeedsWake()) {
@@ -176,6 +189,44 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
   if (count > 0) hangs_.Heard(worker, engine);
   taken += count;
   return honest;
+}
+
+void JobLoop::BeginFigures(const JobFleet& fleet) {
+  figures_segments_ = dispatcher_.segments_done();
+  figures_->Begin(
+      {.split = {.workers = fleet.split.workers,
+                 .engines = fleet.split.engines,
+                 .intra = options_.intra,
+                 .usable_cpus = fleet.usable_cpus},
+       .batch = static_cast<uint64_t>(bundle_.manifest.prepared.batch),
+       .totals =
+           [this] {
+             return FiguresTotals{
+                 .audio_seconds = dispatcher_.audio_seconds(),
+                 .stage_ns = dispatcher_.stage_ns(),
+                 .segments_timed = static_cast<int64_t>(dispatcher_.segments_timed())};
+           },
+       .templates = [this, alone = options_.no_template]() -> std::vector<pid_t> {
+         if (alone) return {};  // they are the workers
+         return fleet_->TemplatePids();
+       },
+       .all_ready = [this] { return fleet_->workers_alive() == fleet_->workers_wanted(); }});
+}
+
+void JobLoop::EndFigures() {
+  figures_->Restarts(workers_restarted_, templates_restarted_);
+  figures_->End(MonotonicNs());
+}
+
+void JobLoop::CountFigures(const Worker& worker, uint32_t engine, uint32_t type, int64_t now_ns) {
+  // Only what the dispatcher wanted counts as done: not what lies behind a fault.
+  const auto* tags = std::get_if<SegmentTags>(&reader_.record());
+  if (tags != nullptr && dispatcher_.segments_done() != figures_segments_) {
+    figures_segments_ = dispatcher_.segments_done();
+    figures_->Segment(worker.id(), engine, tags->file, tags->segment, tags->taken_ns, now_ns);
+  } else if (type != kFileInfoRecord) {
+    figures_->Ended(worker.id(), engine, now_ns);
+  }
 }
 
 void JobLoop::ServeHot() {
@@ -209,9 +260,11 @@ void JobLoop::DispatchAll() {
 void JobLoop::Dispatch(Worker& worker) {
   for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
     for (;;) {
+      const bool busy = figures_ == nullptr || dispatcher_.HasWork(worker.id(), engine);
       const auto task = dispatcher_.NextTask(worker.id(), engine);
       if (!task) return Check(task.error());
       if (!task.value()) break;
+      if (figures_ != nullptr && !busy) figures_->Given(worker.id(), engine, MonotonicNs());
       Encode(*task.value(), task_bytes_);
       auto& ring = worker.tasks(engine);
       const auto pushed =
@@ -231,6 +284,9 @@ void JobLoop::WorkerReady(Worker& worker) {
   dispatcher_.AddWorker(worker.id(), worker.engines());
   hangs_.Ready(worker);
   trace_.Ready(worker);
+  if (figures_ != nullptr) {
+    figures_->Ready(worker.id(), worker.slot(), worker.engines(), worker.pid(), MonotonicNs());
+  }
   hot_.insert(worker.id());
   memory_->Ready(worker, MonotonicNs());
   hand_out_ = true;
@@ -264,6 +320,13 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const std::vector<LastSeen> engines = hangs_.Gone(worker);
   if (worker.pid() < 0) return;  // asked for, but never made: it held nothing
   trace_.Gone(worker);
+  if (figures_ != nullptr) {
+    std::vector<bool> busy;
+    for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
+      busy.push_back(dispatcher_.HasWork(worker.id(), engine));
+    }
+    figures_->Gone(worker.id(), busy, death.cause != Death::Cause::kRetired, MonotonicNs());
+  }
   const bool crashed = death.cause == Death::Cause::kCrashed ||
                        death.cause == Death::Cause::kByUs ||
                        death.cause == Death::Cause::kOutOfMemory;
@@ -341,6 +404,7 @@ void JobLoop::Tick() {
   Check(recorder_.Flush());
   if (checkpoint_) recorder_.StartSync();
   memory_->Tick(now);
+  if (figures_ != nullptr) figures_->Tick(now);
   progress_.Update(View(), now);
 }
 

@@ -15,6 +15,7 @@
 #include "supervisor/cli/options.h"
 #include "supervisor/collect/result_reader.h"
 #include "supervisor/dispatch/dispatcher.h"
+#include "supervisor/figures/run_figures.h"
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/job/checkpoint.h"
 #include "supervisor/job/hang_watch.h"
@@ -46,8 +47,14 @@ class JobLoop : public FleetEvents {
   // Before Run. The words of workers go to `folder`/log, too.
   void KeepLog(const std::string& folder) { words_.KeepLog(folder); }
 
+  // Before Run. Told of what happens; null: nobody wants figures. They outlive the loop.
+  void TakeFigures(RunFigures* figures) { figures_ = figures; }
+
   // The exit status, or why the job could not be done. No process is left afterwards.
   Result<int> Run(JobFleet fleet);
+
+  // All that was to be measured is: it was stopped on purpose.
+  bool measured() const { return measured_; }
 
   JobView View() const;
   JobSummary Summary() const;
@@ -69,6 +76,10 @@ class JobLoop : public FleetEvents {
   bool DrainRings(Worker& worker, size_t most, size_t& taken);
   bool DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken);
   void ServeHot();
+  void BeginFigures(const JobFleet& fleet);
+  void EndFigures();
+  // An engine's record, that was taken from its ring at now_ns, is behind us.
+  void CountFigures(const Worker& worker, uint32_t engine, uint32_t type, int64_t now_ns);
   void DispatchAll();
   void Dispatch(Worker& worker);
   void Tick();
@@ -84,6 +95,8 @@ class JobLoop : public FleetEvents {
   Progress& progress_;
   WorkerWords words_;
   Dispatcher dispatcher_;
+  RunFigures* figures_ = nullptr;
+  uint64_t figures_segments_ = 0;           // done when they last heard of one
   std::unique_ptr<Checkpoint> checkpoint_;  // none: nobody keeps a journal
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Fleet> fleet_;
@@ -99,7 +112,8 @@ class JobLoop : public FleetEvents {
   bool hand_out_ = false;         // something changed that may give an engine work
   std::optional<Error> failure_;  // ends the job
   int stop_signal_ = 0;           // the first one that came
-  bool stop_now_ = false;         // the second
+  bool stop_now_ = false;         // the second, or all is measured
+  bool measured_ = false;
   int64_t started_ns_ = 0;
   int64_t next_tick_ns_ = 0;
   JobSummary::Restarts workers_restarted_;

@@ -33,6 +33,7 @@ Result<JobFleet> FleetMaker::Make(const RunOptions& options, const Bundle& bundl
   for (const auto& arena : arenas_) arena_fds.push_back(arena.get());
   CONSORT_TRY(auto fleet, PlanFleet(options, bundle, *placement_, arena_fds));
   fleet.memory = BoundOfTree(machine_, options);
+  fleet.usable_cpus = machine_.usable_cpus;
   return fleet;
 }
 

@@ -24,8 +24,15 @@ constexpr int64_t kLimitFullPauseToCost = 100;
 constexpr int kMostEnded = 10;
 constexpr int kMostEndedAnAttempt = 4;
 
-MemorySampler::Settings SamplerSettings(bool limit_of_workers, bool limit_of_tree) {
+// Figures are of memory over time: full rounds so often, or as 1 % of a CPU allows.
+constexpr int64_t kFiguresPauseNs = 250'000'000;
+
+MemorySampler::Settings SamplerSettings(bool limit_of_workers, bool limit_of_tree, bool figures) {
   MemorySampler::Settings settings;
+  if (figures) {
+    settings.pause_ns = settings.least_full_pause_ns = kFiguresPauseNs;
+    settings.full_pause_to_cost = kLimitFullPauseToCost;
+  }
   if (limit_of_workers || limit_of_tree) settings.pause_ns = kLimitPauseNs;
   if (limit_of_tree) settings.full_pause_to_cost = kLimitFullPauseToCost;
   return settings;
@@ -53,7 +60,8 @@ MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fl
                "--worker-memory-limit " + options.worker_memory_limit.text),
       tree_(std::move(limit)),
       oom_kills_(OomKillFile()),
-      sampler_(SamplerSettings(options.worker_memory_limit.bytes > 0, tree_.watches())) {}
+      sampler_(SamplerSettings(options.worker_memory_limit.bytes > 0, tree_.watches(),
+                               !options.figures.empty())) {}
 
 void MemoryKeeper::Ready(const Worker& worker, int64_t now_ns) {
   workers_.Ready(worker.id(), now_ns);
@@ -85,6 +93,8 @@ void MemoryKeeper::Tick(int64_t now_ns) {
   if (sampler_.Take(sample)) {
     for (const auto& it : sample.workers) JudgeWorker(it, now_ns);
     JudgeTree(sample, now_ns);
+    if (sample.full_rounds > full_rounds_) say_.sampled(sample.tree_bytes);
+    full_rounds_ = sample.full_rounds;
   }
   if (std::exchange(watch_again_, false)) Watch();
 }

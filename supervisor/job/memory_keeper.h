@@ -29,6 +29,7 @@ class MemoryKeeper {
     std::function<void(const std::string&)> always;
     std::function<void(const std::string&)> verbose;  // for those who asked
     std::function<void(const Error&)> failed;         // it cannot go on
+    std::function<void(int64_t)> sampled;             // Pss of all, as it was just now
   };
 
   // Fleet and dispatcher outlive this.
@@ -72,6 +73,7 @@ class MemoryKeeper {
   OomKills oom_kills_;
   int64_t next_look_ns_ = 0;
   bool watch_again_ = true;
+  uint64_t full_rounds_ = 0;  // that were told
   std::map<uint64_t, Retiring> retiring_;
   std::set<uint64_t> ended_;      // for their memory; not gone yet
   int ended_in_a_row_ = 0;        // without a segment done in between

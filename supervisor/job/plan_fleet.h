@@ -17,7 +17,8 @@ namespace consort {
 struct JobFleet {
   Split split;
   FleetPlan plan;
-  TreeLimit memory;  // of all processes together
+  TreeLimit memory;     // of all processes together
+  int usable_cpus = 1;  // of the machine, by affinity and quota
 };
 
 // The worker program for a bundle of that backend: beside this one, or what CONSORT_WORKER names.

@@ -38,7 +38,8 @@ class RemovedAtTheEnd {
 }  // namespace
 
 Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileList& list,
-                        JobFiles& files, JobFleet fleet, ScratchFile scratch, Progress& progress) {
+                        JobFiles& files, JobFleet fleet, ScratchFile scratch, Progress& progress,
+                        RunFigures* figures) {
   Journal& journal = files.journal();
   std::vector<FileRow> failed;
   JobTotals totals = journal.totals();
@@ -60,6 +61,7 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   CONSORT_TRY(recorder.OnlyThese(failed, list.size()));
   JobLoop loop(options, bundle, list, recorder, progress);
   loop.KeepLog(files.folder());
+  loop.TakeFigures(figures);
   CONSORT_TRY(loop.Resume(AllBut(failed, list.size())));
   CONSORT_TRY(const int status, loop.Run(std::move(fleet)));
   progress.Finish(loop.View());

@@ -1,6 +1,7 @@
 // The failed files of a finished job, once more; their new lines in the places of the old ones.
 #pragma once
 
+#include "supervisor/figures/run_figures.h"
 #include "supervisor/gather/scratch_file.h"
 #include "supervisor/job/job_files.h"
 #include "supervisor/job/plan_fleet.h"
@@ -8,8 +9,10 @@
 
 namespace consort {
 
-// The exit status. Whatever stops it before the end, the results are as they were.
+// `figures`: null, nobody wants any. The exit status. Whatever stops it before the end, the results
+// are as they were.
 Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileList& list,
-                        JobFiles& files, JobFleet fleet, ScratchFile scratch, Progress& progress);
+                        JobFiles& files, JobFleet fleet, ScratchFile scratch, Progress& progress,
+                        RunFigures* figures);
 
 }  // namespace consort

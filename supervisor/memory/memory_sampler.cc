@@ -95,8 +95,9 @@ MemorySample MemorySampler::Round(const std::vector<WatchedProcess>& processes, 
     full_bytes_ = FullRound(processes);
     own_at_full_ = own;
     ++full_rounds_;
-    next_full_ns_ = MonotonicNs() + PauseAfterRoundNs(ThreadCpuNs() - start_ns, kLeastFullPauseNs,
-                                                      settings_.full_pause_to_cost);
+    next_full_ns_ =
+        MonotonicNs() + PauseAfterRoundNs(ThreadCpuNs() - start_ns, settings_.least_full_pause_ns,
+                                          settings_.full_pause_to_cost);
     // This thread alone writes it.
     peak_bytes_.store(std::max(peak_bytes(), full_bytes_), std::memory_order_relaxed);
   }

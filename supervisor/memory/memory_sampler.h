@@ -5,7 +5,7 @@
 //     times what the last one cost of a CPU: at most 0.5 % of one CPU with any number of workers.
 //     A process that holds more than its `exact_above_bytes` is read exactly, too.
 //   - full ones: Pss of each process, from smaps_rollup, for which the kernel walks page tables. At
-//     least a second apart, and `full_pause_to_cost` times their cost.
+//     least `least_full_pause_ns` apart, and `full_pause_to_cost` times their cost.
 // In between, the tree's Pss is the last full round's and what the processes' own memory has grown
 // by since: nothing else of theirs grows, since weights and channels are there from the start.
 //
@@ -54,10 +54,10 @@ class MemorySampler {
   struct Settings {
     int64_t first_ns = 300'000'000;  // until the first round
     int64_t pause_ns = 1'000'000'000;
+    int64_t least_full_pause_ns = 1'000'000'000;
     int64_t full_pause_to_cost = 1000;  // 0.1 % of a CPU
     std::string proc = "/proc";         // another one for tests
   };
-  static constexpr int64_t kLeastFullPauseNs = 1'000'000'000;
   static constexpr int64_t kPauseToCost = 200;
 
   explicit MemorySampler(Settings settings);

@@ -84,6 +84,7 @@ class Judge : public ResultSink {
 
   Status SegmentDone(const OpenFile& file, const SegmentTags& tags) override {
     Once(file, tags.segment);
+    Require(tags.taken_ns >= 0 && tags.taken_ns <= kMostTakenNs, "a time that cannot be");
     if (given_ != nullptr) {
       Require(given_->Contains(file.index, tags.segment), "a segment of another engine's");
       ++hostile_;

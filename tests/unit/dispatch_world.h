@@ -63,7 +63,7 @@ inline FileInfo InfoOf(const WorldFile& file, uint64_t index) {
 }
 
 inline SegmentTags TagsOf(uint64_t index, uint64_t segment) {
-  SegmentTags tags{index, segment, {}};
+  SegmentTags tags{index, segment, {}, static_cast<int64_t>(1'000'000 + segment)};
   const uint64_t mixed = (index * 131 + segment) * 2654435761;
   for (uint64_t i = 0; i < mixed % 3; ++i) {
     tags.tags.push_back(

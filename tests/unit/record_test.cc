@@ -31,7 +31,7 @@ Status Decode(uint32_t type, const Bytes& bytes, ResultRecord& out) {
 Result<Task> Decode(const Bytes& bytes) { return DecodeTask(ExactCopy(bytes).get(), bytes.size()); }
 
 FileInfo SomeInfo() { return {7, 48'000, 44'100, 3, 96'044, -5}; }
-SegmentTags SomeTags() { return {1, 2, {{3, 0.5F}, {4, -0.25F}}}; }
+SegmentTags SomeTags() { return {1, 2, {{3, 0.5F}, {4, -0.25F}}, 12'345'678}; }
 FileFault SomeFault() {
   return {9, 8, 123, static_cast<uint32_t>(ErrorCode::kTruncated), "ends early"};
 }
@@ -57,6 +57,7 @@ TEST(ResultRecords, ComeBackAsTheyWent) {
   const auto tags = ThereAndBack(SomeTags(), kSegmentTagsRecord);
   EXPECT_EQ(tags.file, 1U);
   EXPECT_EQ(tags.segment, 2U);
+  EXPECT_EQ(tags.taken_ns, 12'345'678);
   ASSERT_EQ(tags.tags.size(), 2U);
   EXPECT_EQ(tags.tags[1].label, 4U);
   EXPECT_EQ(tags.tags[1].score, -0.25F);
@@ -142,6 +143,19 @@ TEST(ResultRecords, WithNumbersThatCannotBeAreRefused) {
   EXPECT_TRUE(refused(SegmentTags{0, 0, std::vector<Tag>(kMaxTags + 1)}));
 }
 
+// It decides nothing but what figures show.
+TEST(ResultRecords, ATimeThatCannotBeIsTakenForTheNearestThatCan) {
+  for (const auto& [said, believed] : {std::pair<int64_t, int64_t>{-1, 0},
+                                       {INT64_MIN, 0},
+                                       {kMostTakenNs, kMostTakenNs},
+                                       {kMostTakenNs + 1, kMostTakenNs},
+                                       {INT64_MAX, kMostTakenNs}}) {
+    SegmentTags tags = SomeTags();
+    tags.taken_ns = said;
+    EXPECT_EQ(ThereAndBack(tags, kSegmentTagsRecord).taken_ns, believed) << said;
+  }
+}
+
 TEST(ResultRecords, WithALengthThatLiesAreRefused) {
   ResultRecord out;
   Bytes tags;
@@ -149,7 +163,7 @@ TEST(ResultRecords, WithALengthThatLiesAreRefused) {
   Bytes fault;
   Encode(SomeFault(), fault);
   for (const uint32_t lie : {0U, 1U, 3U, 4096U, 4097U, 0x7fffffffU, 0x80000000U, UINT32_MAX}) {
-    std::memcpy(tags.data() + 16, &lie, sizeof(lie));
+    std::memcpy(tags.data() + 24, &lie, sizeof(lie));
     EXPECT_FALSE(Decode(kSegmentTagsRecord, tags, out)) << lie;
     std::memcpy(fault.data() + 28, &lie, sizeof(lie));
     EXPECT_FALSE(Decode(kFileFaultRecord, fault, out)) << lie;

@@ -122,11 +122,13 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
   const uint64_t piece = PieceSegments(segment_bytes_);
   SegmentTags result;
   result.file = item.file;
+  int64_t began_ns = 0;  // with this segment, or with the first of its batch
   for (uint64_t k = item.first_segment; k < end; ++k) {
     // At least one segment a task, so that a slow model gets on; and what was done in advance
     // counts.
     if (k > item.first_segment && k % batch == 0 && MonotonicNs() > deadline_ns) break;
     clock_.AtSegment(item.file, k);
+    if (k == item.first_segment || k % batch == 0) began_ns = MonotonicNs();
     if ((k - item.first_segment) % piece == 0) CONSORT_TRY(LookAhead(task, index, k));
     const int64_t read_ns = clock_.spent_ns(Stage::kRead);
     result.segment = k;
@@ -138,6 +140,7 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
       CONSORT_TRY(PublishFault(std::move(*fault), item.file, k));
       break;
     }
+    result.taken_ns = MonotonicNs() - began_ns;
     CONSORT_TRY(Publish(result));
     state_.segments_done.store(state_.segments_done.load(std::memory_order_relaxed) + 1,
                                std::memory_order_relaxed);
