@@ -35,7 +35,7 @@ def test_the_one_with_less_memory_is_named_where_nothing_differs():
         assert first(words) == (1, 2), "as fast as two processes, and smaller"
         assert "2 processes × 1 thread does as much within the spread" in words
         assert "8 processes and 8 threads of one process are equally fast within the spread" in words
-        assert "Threads beyond 2, the usable CPUs, bring no throughput that the spread shows" in words
+        assert "Threads beyond the 2 usable CPUs bring no throughput that the spread shows" in words
 
 
 def test_noise_is_not_taken_for_a_difference():
@@ -64,7 +64,12 @@ def test_code_with_one_thread_compiled_in_says_so():
 
 def test_threads_beyond_the_cpus_cost_latency():
     found = Comparison(World(oversubscribed=0.05)).words()
-    assert re.search(r"Threads beyond 2, the usable CPUs, cost \d+ % of throughput, and with 16 a segment takes \d+\.\d\d× \(.*\) as long", found)
+    assert re.search(r"Threads beyond the 2 usable CPUs cost \d+ % of throughput, and with 16 a segment takes \d+\.\d\d× \(.*\) as long", found)
+
+
+def test_what_a_death_costs_is_told_where_it_differs():
+    found = Comparison(World(death_ms=100.0)).words()
+    assert re.search(r"death loses (9\d|10\d) ms of engines' work with 8 processes, (7\d\d|8\d\d) ms with 8 threads in one", found)
 
 
 def test_the_headline_is_one_backend_and_its_intervals_hold_the_truth():
@@ -80,7 +85,7 @@ def test_the_headline_is_one_backend_and_its_intervals_hold_the_truth():
 
 
 def test_drift_of_the_machine_is_a_spread_and_not_a_result():
-    steady, drifting = Comparison(World(many_threads=0.8)), Comparison(World(many_threads=0.8, drift=0.3))
+    steady, drifting = Comparison(World(many_threads=0.8)), Comparison(World(many_threads=0.8, drift=0.1))
     pair = Setting("m", 1, 8), Setting("m", 8, 1)
     a, b = steady.measured.ratio(*pair, "per_second"), drifting.measured.ratio(*pair, "per_second")
     assert b.low <= a.value <= b.high

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -51,6 +52,7 @@ A model bundle is a program: run only what you trust."""
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
+        message = re.sub(r"^argument [^:]*: (?=--)", "", message)  # ours name their option
         self.exit(USAGE, f'consort: {message}\ntry "consort compare --help"\n')
 
 
@@ -157,16 +159,16 @@ def _audio(args, folder, progress):
     if "-" in args.operands:
         raise CompareError("a list on standard input cannot be read again and again", "give it as a file")
     if args.operands:
-        return sounds.Audio(args.operands, ""), {"words": " ".join(args.operands) + ", repeated as needed", "minutes": sounds.MINUTES}
+        return sounds.Audio(args.operands), {"words": " ".join(args.operands) + ", repeated as needed", "minutes": sounds.MINUTES}
     progress.at("making a recording")
     path = sounds.make_recording(os.path.join(folder, "recording.wav"))
     words = f"one recording of {sounds.MINUTES} minutes made by script (noise, tones, speech-like bursts; 16-bit WAV, {sounds.RATE / 1000:g} kHz mono)"
-    return sounds.Audio([path], ""), {"words": words, "minutes": sounds.MINUTES}
+    return sounds.Audio([path]), {"words": words, "minutes": sounds.MINUTES}
 
 
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
-    args = parser().parse_args(argv)
+    args = parser().parse_intermixed_args(argv)
     args.typed = _without_launchers(argv)
     if not args.model:
         parser().error("no model: name its bundle with -m")

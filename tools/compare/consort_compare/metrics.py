@@ -56,7 +56,7 @@ def of_run(figures):
     }
     if figures["deaths"]:
         death = figures["deaths"][0]
-        full_speed, deficit = recovery(figures["rate"], death["at_s"])
+        full_speed, deficit = recovery(figures["rate"], death["at_s"], figures["window"]["from_s"])
         found |= {"death_lost_ms": death["lost_ms"], "death_ready_ms": death["ready_ms"],
                   "death_next_result_ms": death["next_result_ms"], "death_full_speed_ms": full_speed, "death_deficit_ms": deficit}
     return {name: value for name, value in found.items() if value is not None}
@@ -70,12 +70,12 @@ def _per(scale, value, counted):
     return None if value is None or not counted else scale * value / counted
 
 
-def recovery(rate, at):
+def recovery(rate, at, since=0.0):
     """(ms from a death until the rate was back, ms of the whole machine's work that it cost).
 
-    `rate`: [[seconds, segments so far]]. Either is None where the samples are too few to tell.
+    `rate`: [[seconds, segments so far]], looked at from the moment `since`. Either is None where the samples are too few to tell.
     """
-    before = [it for it in rate if it[0] <= at]
+    before = [it for it in rate if since <= it[0] <= at]
     after = [it for it in rate if it[0] > at]
     if len(before) < 2 or len(after) < 2 or before[-1][1] - before[0][1] < LEAST_IN_A_WINDOW:
         return None, None

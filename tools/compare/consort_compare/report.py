@@ -179,8 +179,8 @@ def _naive(measured, roles, usable, glibc):
     if not glibc:
         yield paragraph("Steps with jemalloc are left out: there is no worker without it.")
     count = counts[-1]
-    yield table(["published", "here", "÷ naive (95 % interval)", "change"],
-                [[published, here, ratio(found), "–" if found is None else f"{100 * (found.value - 1):+.0f} %"]
+    yield table(["published", "here", "after ÷ before (95 % interval)", "change"],
+                [[published, here, ratio(found), "–" if found is None else f"{100 * (found.value - 1):+.0f} %".replace("-", "−")]
                  for published, here, found in verdict.headline(measured, roles, count, glibc)], f"What was published, and what corresponds to it, at {count} engines", words=True)
     last = experiments.chains(roles, count, glibc)
     drawn = []

@@ -118,14 +118,12 @@ class Session:
     def _run_one(self, points, costs, setting, seconds, number, rounds, place, count):
         self._progress.at(f"round {number + 1} of {rounds}, run {place + 1} of {count}: {setting.key}", self._end - self._clock())
         measured = plan.run_seconds(setting, seconds)
-        began = self._clock()
         try:
             figures, wall = self._measure(setting, self._bundles[setting.bundle].path, measured, costs.overhead(setting))
         except PointFailed as failure:
             self._drop(points, setting, str(failure))
             return
-        finally:
-            costs.saw(setting, self._clock() - began - seconds * plan.weight(setting))
+        costs.saw(setting, wall - seconds * plan.weight(setting))
         point = points[setting]
         point.runs[number] = metrics.of_run(figures)
         if setting.long:

@@ -40,9 +40,8 @@ class Audio:
     MOST_WORDS = 20_000
     MOST_BYTES = 1_000_000  # of a command line; Linux takes 2 MB
 
-    def __init__(self, operands, words):
+    def __init__(self, operands):
         self.operands = [os.path.abspath(it) for it in operands]
-        self.words = words
         self.times = 1
 
     def more(self):

@@ -85,7 +85,7 @@ def _more_engines(measured, roles, usable):
     rate, latency = measured.ratio(most, at, "per_second"), measured.ratio(most, at, "latency_mean_ms")
     if rate is None or latency is None:
         return None
-    name = f"Threads beyond {usable}, the usable CPUs,"
+    name = f"Threads beyond the {counted(usable, 'usable CPU')}"
     if matters(rate) and rate.value > 1:
         return f"{name} still gain: with {most.threads} {percent(rate.value - 1)} more throughput, a segment taking {times(latency)} as long."
     gain = f"cost {percent(1 - rate.value)} of throughput" if matters(rate) else "bring no throughput that the spread shows"
@@ -150,6 +150,19 @@ def _one_or_many(measured, roles, usable):
     return f"{speed}, and take {times(memory)} the memory (weights are shared either way)."
 
 
+def _death(measured, roles, usable):
+    """What one process's end costs, at the largest total."""
+    total = experiments.totals(usable)[-1]
+    threads, processes = (Setting(roles.main.name, *split, kill=True) for split in ((1, total), (total, 1)))
+    ratio = measured.ratio(processes, threads, "death_lost_ms")
+    if total < 2 or ratio is None:
+        return None
+    if not matters(ratio):
+        return f"A worker's death loses about as much work with {total} processes as with one of {total} threads."
+    lost, all_lost = (measured.get(it, "death_lost_ms") for it in (processes, threads))
+    return f"A worker's death loses {lost.mean:.0f} ms of engines' work with {total} processes, {all_lost.mean:.0f} ms with {total} threads in one."
+
+
 def headline(measured, roles, count, glibc=True):
     """[(published words, what it corresponds to, Ratio or None)]: consort ÷ naive, one backend."""
     chains = experiments.chains(roles, count, glibc)
@@ -210,7 +223,7 @@ def _spread(measured, interrupted):
 
 def sentences(measured, roles, usable, glibc=True, interrupted=False):
     """The paragraph, a sentence or a few for each rule that has something to say."""
-    found = [_split(measured, roles, usable), _one_or_many(measured, roles, usable), _more_engines(measured, roles, usable),
-             _intra(measured, roles, usable), _naive(measured, roles, usable, glibc), _backends(measured, roles, usable),
+    found = [_split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
+             _more_engines(measured, roles, usable), _intra(measured, roles, usable), _naive(measured, roles, usable, glibc), _backends(measured, roles, usable),
              _spread(measured, interrupted)]
     return [it for it in found if it]
