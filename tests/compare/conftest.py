@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools/compare"), str(ROOT / "tools"), str(pathlib.Path(__file__).parent)]
 
 import world as worlds  # noqa: E402
-from consort_compare import bundles, metrics, report, session, verdict  # noqa: E402
+from consort_compare import bundles, data, metrics, report, session, verdict  # noqa: E402
 
 
 class Comparison:
@@ -30,12 +30,15 @@ class Comparison:
 
     def report(self, drawn=True):
         """(HTML, data), or the data alone, which takes no time."""
-        machine = {"cpu": "A CPU <of> ours & theirs", "cpus": 4, "usable_cpus": self.world.usable, "memory_bytes": 2**34, "kernel": "Linux 6.1",
-                   "libtorch": "2.13.0", "consort": "0.1.0", "load_before": 0.0, "doctor": [{"name": "CPUs", "found": "2 of 4", "why": "affinity", "costs": False}]}
+        machine = {"cpu": "A CPU <of> ours & theirs", "cpus": 4, "usable_cpus": self.world.usable, "memory_bytes": 2**34,
+                   "kernel": "Linux 6.1",
+                   "libtorch": "2.13.0", "consort": "0.1.0", "load_before": 0.0,
+                   "doctor": [{"name": "CPUs", "found": "2 of 4", "why": "affinity", "costs": False}]}
+        audio = {"words": "a recording", "minutes": 35}
         options = {"command": "consort compare -m '</script>'", "minutes": 10.0}
         if not drawn:
-            return report.data(self.outcome, self.measured, self.roles, machine, {"words": "a recording", "minutes": 35}, options, [])
-        return report.make(self.outcome, self.roles, machine, {"words": "a recording", "minutes": 35}, options, self.glibc)
+            return data.data(self.outcome, self.measured, self.roles, machine, audio, options, [])
+        return report.make(self.outcome, self.roles, machine, audio, options, self.glibc)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,8 @@ class World:
     def rate(self, setting):
         engines = setting.engines
         rate = self.engine_rate * min(engines, self.usable)
-        rate *= 1 - self.many_threads * min(1, math.log2(setting.threads) / 4) - self.many_processes * min(1, math.log2(setting.processes) / 4)
+        rate *= (1 - self.many_threads * min(1, math.log2(setting.threads) / 4)
+                 - self.many_processes * min(1, math.log2(setting.processes) / 4))
         rate /= 1 + self.oversubscribed * max(0, math.log2(engines / self.usable))
         if setting.intra != 1 and setting.threads > 1:
             rate *= 1 - self.intra_cost
@@ -73,10 +74,13 @@ class World:
             "window": {"from_s": from_s, "to_s": from_s + seconds, "seconds": seconds},
             "segments": {"counted": counted, "per_second": rate, "spread": None}, "audio_seconds": 3.0 * counted,
             "latency_ms": {"mean": latency, "p50": latency * 0.98, "p95": latency * 1.2, "p99": latency * 1.4, "most": latency * 2},
-            "stages_ms": {"read": 0.5}, "cpu": {"user_s": busy * 0.98, "system_s": busy * 0.02, "of_usable": busy / seconds / self.usable, "supervisor_s": 0.01},
-            "context_switches": {"voluntary": counted, "involuntary": counted * setting.engines}, "page_faults": {"minor": counted * 3, "major": 0},
+            "stages_ms": {"read": 0.5},
+            "cpu": {"user_s": busy * 0.98, "system_s": busy * 0.02, "of_usable": busy / seconds / self.usable, "supervisor_s": 0.01},
+            "context_switches": {"voluntary": counted, "involuntary": counted * setting.engines},
+            "page_faults": {"minor": counted * 3, "major": 0},
             "memory": {"peak_pss_bytes": int(memory * 1.1), "mean_pss_bytes": int(memory),
-                       "samples": [] if not setting.long else [[from_s + i * 0.25, int(memory * (1 + 0.02 * math.sin(i)))] for i in range(int(seconds / 0.25) + 1)]},
+                       "samples": [[from_s + i * 0.25, int(memory * (1 + 0.02 * math.sin(i)))]
+                                   for i in range(int(seconds / 0.25) + 1 if setting.long else 0)]},
             "rate": rate_curve, "deaths": deaths, "restarts": {},
         }
 

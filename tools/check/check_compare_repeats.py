@@ -37,7 +37,8 @@ def compared(first, second, metric):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog="tools/check/compare-repeats", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="tools/check/compare-repeats", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", nargs=2, metavar="REPORT.json")
     parser.add_argument("--least", type=float, default=0.95, metavar="SHARE", help="share of points that must agree   [0.95]")
     args = parser.parse_args(argv)

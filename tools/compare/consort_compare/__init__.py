@@ -2,5 +2,5 @@
 
     cli → session ─┬→ experiments (which points) → plan (what fits the time, in which order)
                    ├→ measure (one real run each) → figures → spread (what repeats say)
-                   └→ report ← verdict (words), drawing (figures), tables, machine
+                   └→ report ← verdict (words), sections (figures and tables: drawing, html), data, machine
 """

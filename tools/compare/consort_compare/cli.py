@@ -84,7 +84,8 @@ def parser():
     add = result.add_argument
     add("--consort", required=True, help=argparse.SUPPRESS)  # the launcher's
     add("-m", "--model", metavar="BUNDLE", action="append", default=[], help="folder made by consort-prepare (needed)")
-    add("--grid", type=grid, metavar="TxI", help="engine threads x intra-op threads   [1,2,4,8,16 and up to twice the usable CPUs x 1,4,8,16]")
+    add("--grid", type=grid, metavar="TxI",
+        help="engine threads x intra-op threads   [1,2,4,8,16 and up to twice the usable CPUs x 1,4,8,16]")
     add("--minutes", type=minutes, default=5.0, metavar="M", help="all of it, report included   [5]")
     add("-o", "--output", default="report.html", metavar="FILE", help="the report   [report.html]")
     add("--json", metavar="FILE", help="its data   [the report's name with .json]")
@@ -162,7 +163,8 @@ def _audio(args, folder, progress):
         return sounds.Audio(args.operands), {"words": " ".join(args.operands) + ", repeated as needed", "minutes": sounds.MINUTES}
     progress.at("making a recording")
     path = sounds.make_recording(os.path.join(folder, "recording.wav"))
-    words = f"one recording of {sounds.MINUTES} minutes made by script (noise, tones, speech-like bursts; 16-bit WAV, {sounds.RATE / 1000:g} kHz mono)"
+    words = (f"one recording of {sounds.MINUTES} minutes made by script (noise, tones, speech-like bursts; "
+             f"16-bit WAV, {sounds.RATE / 1000:g} kHz mono)")
     return sounds.Audio([path]), {"words": words, "minutes": sounds.MINUTES}
 
 

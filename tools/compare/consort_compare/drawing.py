@@ -60,8 +60,10 @@ def bars(name, labels, groups, y_words, y_scale=1.0, described=""):
     present = [[n for n, values in enumerate(groups.values()) if values[place] is not None] for place in range(len(labels))]
     width = 0.8 / max(map(len, present))
     for n, (label, values) in enumerate(groups.items()):
-        at = [(place + (present[place].index(n) - (len(present[place]) - 1) / 2) * width, it) for place, it in enumerate(values) if it is not None]
-        axes.bar([x for x, _ in at], [it.mean * y_scale for _, it in at], min(0.6, width * 0.92), color=SERIES[n % len(SERIES)], label=label,
+        at = [(place + (present[place].index(n) - (len(present[place]) - 1) / 2) * width, it)
+              for place, it in enumerate(values) if it is not None]
+        axes.bar([x for x, _ in at], [it.mean * y_scale for _, it in at], min(0.6, width * 0.92), label=label,
+                 color=SERIES[n % len(SERIES)],
                  yerr=[[(it.mean - it.low) * y_scale for _, it in at], [(it.high - it.mean) * y_scale for _, it in at]],
                  ecolor=INK, capsize=2.5, error_kw={"elinewidth": 1})
     axes.set_xticks(range(len(labels)), labels)

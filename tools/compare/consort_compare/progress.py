@@ -13,15 +13,17 @@ class Progress:
         self._terminal = self._stream.isatty()
         self._clock = clock
         self._last = None
+        self._phase = None
 
     def at(self, what, left=None):
-        """`left`: seconds until the report, if known."""
+        """`what`: a phase, and after a comma where in it. `left`: seconds until the report, if known."""
+        phase = what.partition(",")[0]
         line = f"consort: {what}" + (f", {clock_words(left)} left" if left is not None else "")
         now = self._clock()
         if self._terminal:
             self._write(f"\r\x1b[K{line}")
-        elif self._last is None or now - self._last >= self.LINE_SECONDS:
-            self._last = now
+        elif phase != self._phase or now - self._last >= self.LINE_SECONDS:
+            self._last, self._phase = now, phase
             self._write(line + "\n")
 
     def say(self, line):

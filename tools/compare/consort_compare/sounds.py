@@ -47,7 +47,8 @@ class Audio:
     def more(self):
         """Repeats them more often. False if that is not possible."""
         wanted = self.times * 8
-        if wanted * len(self.operands) > self.MOST_WORDS or wanted * sum(len(os.fsencode(it)) + 9 for it in self.operands) > self.MOST_BYTES:
+        size = sum(len(os.fsencode(it)) + 9 for it in self.operands)  # with the pointer to it
+        if wanted * len(self.operands) > self.MOST_WORDS or wanted * size > self.MOST_BYTES:
             return False
         self.times = wanted
         return True

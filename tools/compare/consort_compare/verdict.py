@@ -20,6 +20,11 @@ def counted(number, word):
     return f"{number} {word if number == 1 else plural}"
 
 
+def rate_words(per_second):
+    """Three digits, or all that stand before the point."""
+    return f"{per_second:,.0f}" if per_second >= 99.95 else f"{per_second:.3g}"
+
+
 def split_words(setting):
     return f"{counted(setting.processes, 'process')} × {counted(setting.threads, 'thread')}"
 
@@ -55,10 +60,11 @@ def _split(measured, roles, usable):
     if best is None:
         return None
     rate = measured.get(best, "per_second")
-    sentence = f"On this machine, with this model: {split_words(best)}, {rate.mean:.3g} segments/s ± {percent(rate.half)}."
+    sentence = f"On this machine, with this model: {split_words(best)}, {rate_words(rate.mean)} segments/s ± {percent(rate.half)}."
     same_total = [it for it in equal if it.engines == best.engines]
     if same_total:
-        sentence += (f" {_list([split_words(it) for it in same_total])} {'does' if len(same_total) == 1 else 'do'} as much within the spread"
+        do = "does" if len(same_total) == 1 else "do"
+        sentence += (f" {_list([split_words(it) for it in same_total])} {do} as much within the spread"
                      f"; the first takes the least memory.")
     others = [it for it in (Setting(roles.main.name, *split) for split in experiments.splits(best.engines))
               if it not in (best, *same_total) and matters(measured.ratio(it, best, "per_second"))]
@@ -87,7 +93,8 @@ def _more_engines(measured, roles, usable):
         return None
     name = f"Threads beyond the {counted(usable, 'usable CPU')}"
     if matters(rate) and rate.value > 1:
-        return f"{name} still gain: with {most.threads} {percent(rate.value - 1)} more throughput, a segment taking {times(latency)} as long."
+        return (f"{name} still gain: with {most.threads} {percent(rate.value - 1)} more throughput, "
+                f"a segment taking {times(latency)} as long.")
     gain = f"cost {percent(1 - rate.value)} of throughput" if matters(rate) else "bring no throughput that the spread shows"
     if not matters(latency):
         return f"{name} {gain}."
@@ -160,7 +167,8 @@ def _death(measured, roles, usable):
     if not matters(ratio):
         return f"A worker's death loses about as much work with {total} processes as with one of {total} threads."
     lost, all_lost = (measured.get(it, "death_lost_ms") for it in (processes, threads))
-    return f"A worker's death loses {lost.mean:.0f} ms of engines' work with {total} processes, {all_lost.mean:.0f} ms with {total} threads in one."
+    return (f"A worker's death loses {lost.mean:.0f} ms of engines' work with {total} processes, "
+            f"{all_lost.mean:.0f} ms with {total} threads in one.")
 
 
 def headline(measured, roles, count, glibc=True):
@@ -196,7 +204,9 @@ def _naive(measured, roles, usable, glibc):
     if memory is not None:
         change = f"{times(memory)} of the memory" if matters(memory) else "the same memory within the spread"
         said.append(f"sharing the weights {'and taking jemalloc ' if glibc else ''}instead of a copy in each process, {change}")
-    return f"Against naive programs with {count} engines, on one backend ({roles.base.backend}): by " + "; by ".join(said) + "." if said else None
+    if not said:
+        return None
+    return f"Against naive programs with {count} engines, on one backend ({roles.base.backend}): by " + "; by ".join(said) + "."
 
 
 def _backends(measured, roles, usable):
@@ -215,7 +225,8 @@ def _spread(measured, interrupted):
     typical = measured.spread_of_all("per_second")
     sentence = f"Half of all points have a throughput of ± {percent(typical)} or better (95 % interval)." if typical is not None else ""
     if wide:
-        sentence += f" {counted(len(wide), 'point')} of {len(measured.points)} {'has' if len(wide) == 1 else 'have'} a wide spread, marked ≈: believe them less."
+        have = "has" if len(wide) == 1 else "have"
+        sentence += f" {counted(len(wide), 'point')} of {len(measured.points)} {have} a wide spread, marked ≈: believe them less."
     if interrupted:
         sentence += " The comparison was ended early."
     return sentence.strip() or None
@@ -224,6 +235,7 @@ def _spread(measured, interrupted):
 def sentences(measured, roles, usable, glibc=True, interrupted=False):
     """The paragraph, a sentence or a few for each rule that has something to say."""
     found = [_split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
-             _more_engines(measured, roles, usable), _intra(measured, roles, usable), _naive(measured, roles, usable, glibc), _backends(measured, roles, usable),
+             _more_engines(measured, roles, usable), _intra(measured, roles, usable), _naive(measured, roles, usable, glibc),
+             _backends(measured, roles, usable),
              _spread(measured, interrupted)]
     return [it for it in found if it]
