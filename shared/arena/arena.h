@@ -17,6 +17,7 @@
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -52,16 +53,24 @@ class ArenaView {
   // afterwards.
   static Result<ArenaView> Map(int memfd, int64_t bytes);
 
+  // In place of this mapping one of ordinary memory with the same bytes, which belongs to this
+  // process and to nobody else: for comparison with programs that load weights of their own.
+  Status CopyToPrivateMemory();
+
   ArenaView(ArenaView&&) = default;
   ArenaView& operator=(ArenaView&&) = default;
 
-  // Aligned to a huge page; null if size() is 0.
-  const std::byte* data() const { return static_cast<const std::byte*>(region_.get_address()); }
-  int64_t size() const { return static_cast<int64_t>(region_.get_size()); }
+  // Aligned to a huge page, a private copy to a page; null if size() is 0.
+  const std::byte* data() const {
+    return copy_ ? copy_.get() : static_cast<const std::byte*>(region_.get_address());
+  }
+  int64_t size() const { return copy_ ? copied_bytes_ : static_cast<int64_t>(region_.get_size()); }
 
  private:
   ArenaView() = default;
   boost::interprocess::mapped_region region_;
+  std::shared_ptr<const std::byte> copy_;  // null: none was made
+  int64_t copied_bytes_ = 0;
 };
 
 }  // namespace consort

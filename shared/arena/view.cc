@@ -5,6 +5,7 @@
 
 #include <boost/interprocess/exceptions.hpp>
 #include <cerrno>
+#include <cstring>
 
 #include "shared/arena/arena.h"
 #include "shared/arena/huge_window.h"
@@ -51,6 +52,23 @@ Result<ArenaView> ArenaView::Map(int memfd, int64_t bytes) {
   }
   ::madvise(view.region_.get_address(), view.region_.get_size(), MADV_DONTDUMP);
   return view;
+}
+
+Status ArenaView::CopyToPrivateMemory() {
+  const size_t bytes = region_.get_size();
+  if (copy_ || bytes == 0) return Ok();
+  void* const place =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (place == MAP_FAILED) return SystemError("find memory for a copy of the weights", "", errno);
+  copy_ = {static_cast<const std::byte*>(place),
+           [place, bytes](const std::byte*) { ::munmap(place, bytes); }};
+  copied_bytes_ = static_cast<int64_t>(bytes);
+  std::memcpy(place, region_.get_address(), bytes);
+  region_ = {};
+  // A write ends the process, as one to the arena does.
+  ::mprotect(place, bytes, PROT_READ);
+  ::madvise(place, bytes, MADV_DONTDUMP);
+  return Ok();
 }
 
 }  // namespace consort

@@ -41,7 +41,8 @@ what to do:
 how to split the work:
   -p, --processes N      worker processes, or "auto"             [auto]
   -t, --threads N        engine threads in each, or "auto"       [auto]
-      --intra N          LibTorch threads in each engine         [1]
+      --intra N          LibTorch threads in each engine, or "default":
+                         as many as LibTorch takes by itself     [1]
       --attempts N       crashes before a segment is given up    [3]
       --segment-timeout S
                          seconds until a segment hangs; 0: never [60]

@@ -65,6 +65,11 @@ std::optional<int> ParseCountOrAuto(const std::string& option, const std::string
   return ParseCount(option, text, " or \"auto\"");
 }
 
+// 0: whatever LibTorch takes.
+int ParseIntra(const std::string& text) {
+  return text == "default" ? 0 : ParseCount("--intra", text, " or \"default\"");
+}
+
 int64_t ParseMeasure(const std::string& text) {
   double seconds = 0;
   const char* end = text.data() + text.size();
@@ -188,7 +193,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   run.operands = ParseOptions(app, words);
   run.workers = ParseCountOrAuto("-p", workers);
   run.engines = ParseCountOrAuto("-t", engines);
-  run.intra = ParseCount("--intra", intra, "");
+  run.intra = ParseIntra(intra);
   run.attempts = ParseCount("--attempts", attempts, "");
   if (limits->count() > 0) run.max_failures = ParseMaxFailures(max_failures);
   run.segment_timeout_ns = ParseSeconds("--segment-timeout", segment_timeout);
@@ -201,6 +206,9 @@ RunOptions ParseRun(std::span<const std::string> words) {
     throw UsageError{"--figures needs the name of a file"};
   }
   if (!measured->empty()) run.measure_ns = ParseMeasure(measure);
+  if (run.measure_ns && run.retry_failed) {
+    throw UsageError{"--measure and --retry-failed exclude each other"};
+  }
   if (run.measure_ns && run.figures.empty()) {
     throw UsageError{"--measure needs a file for its figures: name it with --figures"};
   }

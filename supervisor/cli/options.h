@@ -26,7 +26,7 @@ struct RunOptions {
   std::string job;                       // --job; empty: beside the output
   std::optional<int> workers;            // -p, at least 1; nullopt: auto
   std::optional<int> engines;            // -t, at least 1; nullopt: auto
-  int intra = 1;                         // LibTorch threads an engine
+  int intra = 1;                         // LibTorch threads an engine; 0: its own choice
   int attempts = 3;
   std::optional<MaxFailures> max_failures;      // nullopt: any number
   int64_t segment_timeout_ns = 60'000'000'000;  // 0: never

@@ -62,7 +62,7 @@ void RunFigures::Begin(Loop loop) {
 
 void RunFigures::End(int64_t now_ns) {
   if (state_ == State::kCounting) LookAtUsage();
-  figures_.rate.Add(now_ns, static_cast<int64_t>(segments_));
+  figures_.rate.AddAnyway(now_ns, static_cast<int64_t>(segments_));
   Add(totals_, loop_.totals());
   in_loop_ = false;
   workers_.clear();
@@ -123,28 +123,27 @@ void RunFigures::Segment(uint64_t worker, uint32_t engine, uint64_t file, uint64
                                                      known->group == group && loop_.batch > 1);
   known->file = file;
   known->group = group;
+  if (state_ == State::kBefore && !measure_ns_) OpenWindow(now_ns);
+  const bool counting = state_ == State::kCounting;
   if (!goes_on) {
     known->burst_from_ns = known->began_ns;
     known->burst_ns = now_ns;
+    known->burst_counts = counting;
   }
   known->began_ns = now_ns;
   auto& place = slots_[workers_[worker].slot];
   for (const size_t death : place.unanswered) figures_.deaths[death].next_result_ns = now_ns;
   place.unanswered.clear();
-  if (state_ == State::kBefore && !measure_ns_) OpenWindow(now_ns);
-  if (state_ == State::kCounting) Count(*known, place.rates[engine], !goes_on, taken_ns);
-  if (known->published) return;
+  if (counting) {
+    ++figures_.counted;
+    figures_.latency.Add(taken_ns);
+    // The rest of a burst that began before is none to measure between.
+    if (known->burst_counts) place.rates[engine].Add(known->burst_ns, !goes_on);
+    slices_->Add(known->burst_from_ns, known->burst_ns, 1);
+  }
+  if (!known->published) --unpublished_;
   known->published = true;
-  --unpublished_;
   if (state_ == State::kBefore && unpublished_ == 0 && loop_.all_ready()) OpenWindow(now_ns);
-}
-
-void RunFigures::Count(const Engine& engine, EngineRate& rate, bool begins_burst,
-                       int64_t taken_ns) {
-  ++figures_.counted;
-  figures_.latency.Add(taken_ns);
-  rate.Add(engine.burst_ns, begins_burst);
-  slices_->Add(engine.burst_from_ns, engine.burst_ns, 1);
 }
 
 void RunFigures::Gone(uint64_t worker, const std::vector<bool>& busy, bool died, int64_t now_ns) {

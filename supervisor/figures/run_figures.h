@@ -82,6 +82,7 @@ class RunFigures {
     int64_t began_ns = 0;       // since when it is at what it is at
     int64_t burst_ns = -1;      // when the burst under way began; -1: none
     int64_t burst_from_ns = 0;  // since when its work went on
+    bool burst_counts = false;  // it began in the window
     uint64_t file = 0;          // of the last result
     uint64_t group = 0;
   };
@@ -97,7 +98,6 @@ class RunFigures {
   enum class State { kBefore, kCounting, kAfter };
 
   Engine* Find(uint64_t worker, uint32_t engine);
-  void Count(const Engine& engine, EngineRate& rate, bool begins_burst, int64_t taken_ns);
   void OpenWindow(int64_t now_ns);
   void CloseWindow(int64_t to_ns);
   void LookAtUsage();

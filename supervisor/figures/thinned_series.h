@@ -19,7 +19,10 @@ class ThinnedSeries {
 
   // In order of time.
   void Add(int64_t at_ns, int64_t value) {
-    if (!points_.empty() && at_ns < points_.back().at_ns + pause_ns_) return;
+    if (points_.empty() || at_ns >= points_.back().at_ns + pause_ns_) AddAnyway(at_ns, value);
+  }
+  // One that matters: the last.
+  void AddAnyway(int64_t at_ns, int64_t value) {
     points_.push_back({at_ns, value});
     if (points_.size() < kMost) return;
     size_t kept = 0;

@@ -33,27 +33,28 @@ void WorkSlices::Add(int64_t began_ns, int64_t ended_ns, double amount) {
   }
 }
 
-double WorkSlices::DoneUntil(int64_t ns, int64_t to_ns) const {
+double WorkSlices::DoneUntil(int64_t ns) const {
   double done = 0;
   for (size_t slice = 0; slice < amounts_.size(); ++slice) {
     const int64_t at = from_ns_ + static_cast<int64_t>(slice) * width_ns_;
     if (at >= ns) break;
-    const int64_t there = std::min(at + width_ns_, std::max(to_ns, ns)) - at;
-    done +=
-        amounts_[slice] * std::min(1.0, static_cast<double>(ns - at) / static_cast<double>(there));
+    done += amounts_[slice] *
+            std::min(1.0, static_cast<double>(ns - at) / static_cast<double>(width_ns_));
   }
   return done;
 }
 
 std::optional<double> WorkSlices::Spread(int64_t to_ns, size_t count) const {
   if (count < 2 || to_ns <= from_ns_) return std::nullopt;
+  // The last slice is not whole yet.
+  if (to_ns - from_ns_ > width_ns_) to_ns -= (to_ns - from_ns_) % width_ns_;
   const double length = static_cast<double>(to_ns - from_ns_) / static_cast<double>(count);
   double sum = 0;
   double squares = 0;
   double before = 0;
   for (size_t part = 1; part <= count; ++part) {
     const auto end = from_ns_ + std::llround(length * static_cast<double>(part));
-    const double done = DoneUntil(end, to_ns);
+    const double done = DoneUntil(end);
     sum += done - before;
     squares += (done - before) * (done - before);
     before = done;

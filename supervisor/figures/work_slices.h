@@ -27,7 +27,7 @@ class WorkSlices {
   std::optional<double> Spread(int64_t to_ns, size_t count) const;
 
  private:
-  double DoneUntil(int64_t ns, int64_t to_ns) const;
+  double DoneUntil(int64_t ns) const;
 
   int64_t from_ns_;
   int64_t width_ns_ = 100'000'000;

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "shared/base/clock.h"
 #include "shared/bundle/built_for.h"
@@ -269,6 +270,15 @@ Result<int> Run(const RunOptions& options, RunFigures* figures) {
   return RunWithoutJournal(options, ground);
 }
 
+// Whether they are there or not.
+bool SameFile(const std::string& a, const std::string& b) {
+  std::error_code error;
+  const auto whole = [&](const std::string& path) {
+    return std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
+  };
+  return whole(a) == whole(b);
+}
+
 int Told(const Error& error) {
   std::fprintf(stderr, "consort: %s\n", error.Sentence().c_str());
   return kFailed;
@@ -278,6 +288,9 @@ int Told(const Result<int>& ended) { return ended ? ended.value() : Told(ended.e
 
 // However the job ends; but for a file that could not be written anyway.
 int RunWithFigures(const RunOptions& options, int64_t start_ns) {
+  if (options.output != "-" && SameFile(options.figures, options.output)) {
+    return Told(Error{"--figures and -o name the same file", "name another one"});
+  }
   const Status writable = CheckFiguresFile(options.figures);
   if (!writable) return Told(writable.error());
   RunFigures figures(options.measure_ns, start_ns);

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
+#include <string_view>
 
 namespace consort {
 
@@ -19,8 +21,18 @@ std::string WorkerProgram(bool null) {
          (null ? "consort-worker-null" : "consort-worker");
 }
 
+namespace {
+
+// CONSORT_PIN=0: engines run wherever the kernel puts them; for comparison.
+bool Pins() {
+  const char* wanted = std::getenv("CONSORT_PIN");
+  return wanted == nullptr || std::string_view(wanted) != "0";
+}
+
+}  // namespace
+
 std::string Oversubscribed(const Split& split, int intra, const Machine& machine) {
-  const int64_t threads = int64_t{split.workers} * split.engines * intra;
+  const int64_t threads = int64_t{split.workers} * split.engines * std::max(1, intra);
   if (threads <= machine.usable_cpus) return "";
   return std::to_string(threads) + " threads (" + std::to_string(split.workers) + " workers x " +
          std::to_string(split.engines) + " engines" +
@@ -58,7 +70,7 @@ Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
   }
   for (const auto& worker : placement.workers) {
     FleetSlot slot{worker.node, worker.cpus};
-    if (options.intra > 1) slot.cpus.assign(worker.cpus.size(), -1);
+    if (options.intra != 1 || !Pins()) slot.cpus.assign(worker.cpus.size(), -1);
     if (options.no_template) {  // each worker is a process of its own making
       slot.node = static_cast<int>(fleet.plan.nodes.size());
       start(placement.nodes[static_cast<size_t>(worker.node)]);

@@ -41,7 +41,7 @@ Identity MakeIdentity(const IdentitySource& source) {
       {"model_sha256", source.model_sha256, "the model"},
       {"output", OutputFromJob(source.output, source.job),
        "the results' path, from the job's folder,"},
-      {"intra", std::to_string(source.intra), "--intra", true},
+      {"intra", source.intra == 0 ? "default" : std::to_string(source.intra), "--intra", true},
       {"torch", source.torch_version, "LibTorch's version", true},
       {"cpu", KernelFlags(), "the CPU's instruction set", true},
   };

@@ -26,9 +26,9 @@ inline constexpr int kResultsVersion = 1;
 struct IdentitySource {
   std::string model_sha256;   // of what its results depend on
   std::string torch_version;  // of the bundle; empty without LibTorch
-  int intra = 1;
-  std::string output;  // path of the results
-  std::string job;     // path of the job's folder, which exists
+  int intra = 1;              // 0: LibTorch's own choice
+  std::string output;         // path of the results
+  std::string job;            // path of the job's folder, which exists
 };
 
 Identity MakeIdentity(const IdentitySource& source);

@@ -120,6 +120,21 @@ TEST(CommandLine, TakesSecondsUntilASegmentHangs) {
   EXPECT_EQ(timeout("0.25"), 250'000'000);
 }
 
+TEST(CommandLine, TakesAFileForFiguresAndSecondsToMeasure) {
+  EXPECT_EQ(ParseGood({"run", "-m", "m", "x.wav"}).figures, "");
+  EXPECT_EQ(ParseGood({"run", "-m", "m", "--figures", "-", "x.wav"}).figures, "-");
+  const auto measure = [](const std::string& text) {
+    return ParseGood({"run", "-m", "m", "--figures=f", "--measure", text, "x.wav"}).measure_ns;
+  };
+  EXPECT_EQ(ParseGood({"run", "-m", "m", "--figures=f", "x.wav"}).measure_ns, std::nullopt);
+  EXPECT_EQ(measure("3"), 3'000'000'000);
+  EXPECT_EQ(measure("0.25"), 250'000'000);
+}
+
+TEST(CommandLine, LeavesTheNumberOfThreadsToLibTorch) {
+  EXPECT_EQ(ParseGood({"run", "-m", "m", "--intra", "default", "x.wav"}).intra, 0);
+}
+
 TEST(CommandLine, TakesAutoForTheSplit) {
   const RunOptions run = ParseGood({"run", "-m", "m", "-p", "auto", "-t", "auto", "x.wav"});
   EXPECT_EQ(run.workers, std::nullopt);
@@ -182,7 +197,17 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{Run({"-t", "2x"}), "-t takes a number from 1 to 9999 or \"auto\", not \"2x\""},
         Mistake{Run({"-p", "99999999999999999999"}),
                 "-p takes a number from 1 to 9999 or \"auto\", not \"99999999999999999999\""},
-        Mistake{Run({"--intra", "0"}), "--intra takes a number from 1 to 9999, not \"0\""},
+        Mistake{Run({"--intra", "0"}),
+                "--intra takes a number from 1 to 9999 or \"default\", not \"0\""},
+        Mistake{Run({"--measure", "1"}),
+                "--measure needs a file for its figures: name it with --figures"},
+        Mistake{Run({"--figures", "f", "--measure", "0"}),
+                "--measure takes seconds, more than 0 and at most 1000000, not \"0\""},
+        Mistake{Run({"--figures", "f", "--measure", "nan"}),
+                "--measure takes seconds, more than 0 and at most 1000000, not \"nan\""},
+        Mistake{Run({"--figures", "f", "--measure", "1", "--retry-failed"}),
+                "--measure and --retry-failed exclude each other"},
+        Mistake{Run({"--figures", ""}), "--figures needs the name of a file"},
         Mistake{Run({"--attempts", "auto"}),
                 "--attempts takes a number from 1 to 9999, not \"auto\""},
         Mistake{Run({"--segment-timeout", "-1"}),

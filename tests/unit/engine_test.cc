@@ -131,6 +131,7 @@ class EngineTest : public ::testing::Test {
         text += "info " + std::to_string(info->file) + ", ";
       } else if (const auto* tags = std::get_if<SegmentTags>(&*record)) {
         EXPECT_EQ(tags->tags.size(), pipeline_.tags_a_segment);
+        taken_ns_.push_back(tags->taken_ns);
         text += "tags " + std::to_string(tags->file) + ":" + std::to_string(tags->segment) + ", ";
       } else if (const auto* fault = std::get_if<FileFault>(&*record)) {
         EXPECT_EQ(fault->at_sample, 5);
@@ -153,6 +154,7 @@ class EngineTest : public ::testing::Test {
   Producer tasks_;
   Consumer results_;
   FakePipeline pipeline_;
+  std::vector<int64_t> taken_ns_;  // of each segment, as told
   TaskDone done_;
   std::thread thread_;
   std::atomic<bool> ended_{false};
@@ -300,6 +302,23 @@ TEST_F(EngineTest, TellsInItsStateWhatItHasDone) {
   EXPECT_EQ(state.segment.load(), 3U);
   EXPECT_EQ(state.task.load(), 0U);
   EXPECT_EQ(state.stage.load(), static_cast<uint64_t>(Stage::kWaiting));
+}
+
+TEST_F(EngineTest, TellsOfEachSegmentSinceWhenItsBatchWasAtWork) {
+  pipeline_.sleep_ms = 5;
+  pipeline_.batch_size = 3;
+  Start();
+  const int64_t began_ns = MonotonicNs();
+  Give({7, kLong, {{3, 1, 5, "6"}}});  // segments 1 to 5: batches of 2, 3
+  TakeTask();
+  const int64_t whole_ns = MonotonicNs() - began_ns;
+  ASSERT_EQ(taken_ns_.size(), 5U);
+  constexpr int64_t kSleepNs = 5'000'000;  // at least: sleeps are never short
+  for (const auto& [segment, sleeps] : {std::pair{0, 1}, {1, 2}, {2, 1}, {3, 2}, {4, 3}}) {
+    EXPECT_GE(taken_ns_[static_cast<size_t>(segment)], sleeps * kSleepNs) << segment;
+  }
+  // One after the other: together, and with the opening, they fit into the whole.
+  EXPECT_LE(taken_ns_[1] + taken_ns_[4] + kSleepNs, whole_ns);
 }
 
 TEST_F(EngineTest, TellsTheTimeOfEachStageSinceTheLastTask) {

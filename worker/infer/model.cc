@@ -35,7 +35,6 @@ Result<std::unique_ptr<Model>> LoadModel(const ModelSource& source) {
 }
 
 Status WarmUp(Model& model, const ModelSource& source) {
-  ConfigureEngineThread(1);
   AlignedFloats silence(source.InputSize());
   std::vector<float> scores;
   CONSORT_TRY(const auto runner, model.NewRunner());

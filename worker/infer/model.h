@@ -57,12 +57,13 @@ struct ModelSource {
 // By the bundle's backend.
 Result<std::unique_ptr<Model>> LoadModel(const ModelSource& source);
 
-// A few forwards of silence on the calling thread, with one LibTorch thread whatever was
-// configured: what is compiled at first use is compiled before the fork. Leaves the thread count 1.
+// A few forwards of silence on the calling thread, with as many LibTorch threads as were
+// configured: what is compiled at first use is compiled before the fork (which wants that to be 1).
 Status WarmUp(Model& model, const ModelSource& source);
 
 // First line of the program. Process-wide; the inter-op pool is 1 and is never started. A program
-// that will fork passes 1 here and gives K to each engine thread after the fork.
+// that will fork passes 1 here and gives K to each engine thread after the fork. Where LibTorch is
+// to choose for itself, neither is called.
 void ConfigureThreads(int intra_op);
 
 // First line of each engine thread, before any other use of LibTorch in it, and never again: it

@@ -1,7 +1,10 @@
 #include "worker/real/real_pipeline.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include "shared/record/error_code.h"
 #include "worker/features/features.h"
@@ -14,6 +17,13 @@
 
 namespace consort {
 namespace {
+
+// CONSORT_COPY_WEIGHTS=1: weights are private memory, as those of processes that each load the
+// model are; for comparison.
+bool CopiesWeights() {
+  const char* wanted = std::getenv("CONSORT_COPY_WEIGHTS");
+  return wanted != nullptr && std::string_view(wanted) == "1";
+}
 
 FileFault ToFault(const ReadFault& fault) {
   return {0, 0, fault.at_sample, static_cast<uint32_t>(fault.code), fault.message};
@@ -134,32 +144,49 @@ class RealPipeline : public Pipeline {
 
 }  // namespace
 
-RealPipelineFactory::RealPipelineFactory(const Bundle& bundle, ArenaView arena, int intra)
-    : bundle_(bundle), arena_(std::move(arena)), intra_(intra) {}
+RealPipelineFactory::RealPipelineFactory(const Bundle& bundle, ArenaView arena, int intra,
+                                         int engines)
+    : bundle_(bundle), arena_(std::move(arena)), intra_(intra), engines_(engines) {}
 
 RealPipelineFactory::~RealPipelineFactory() = default;
 
 Result<std::unique_ptr<RealPipelineFactory>> RealPipelineFactory::Load(const Bundle& bundle,
                                                                        int arena_fd, int intra,
                                                                        int engines) {
-  ConfigureThreads(1);  // the template never opens a parallel region
   CONSORT_TRY(auto arena, ArenaView::Map(arena_fd, bundle.weights.bytes));
   std::unique_ptr<RealPipelineFactory> factory(
-      new RealPipelineFactory(bundle, std::move(arena), intra));
-  CONSORT_TRY(auto features, MakeFeatureExtractor(bundle.manifest));
-  ModelSource source{&bundle, &factory->arena_, features->shape(), engines};
-  source.input_shape.front() = bundle.manifest.prepared.batch;
-  CONSORT_TRY(factory->model_, LoadModel(source));
-  CONSORT_TRY(WarmUp(*factory->model_, source));
-  // Tables that are made at first use (FFT plans) are made before the fork, too.
-  std::vector<float> silence(static_cast<size_t>(bundle.manifest.audio.SegmentSamples()));
-  std::vector<float> input(static_cast<size_t>(features->size()));
-  features->Extract(silence, input);
+      new RealPipelineFactory(bundle, std::move(arena), intra, engines));
+  if (intra == kLibTorchsChoice) return factory;
+  ConfigureThreads(1);  // the template never opens a parallel region
+  CONSORT_TRY(factory->LoadAndWarmUp());
   return factory;
 }
 
+Status RealPipelineFactory::LoadAndWarmUp() {
+  if (CopiesWeights()) CONSORT_TRY(arena_.CopyToPrivateMemory());
+  CONSORT_TRY(auto features, MakeFeatureExtractor(bundle_.manifest));
+  source_ = {&bundle_, &arena_, features->shape(), engines_};
+  source_.input_shape.front() = bundle_.manifest.prepared.batch;
+  CONSORT_TRY(model_, LoadModel(source_));
+  CONSORT_TRY(WarmUp(*model_, source_));
+  // Tables that are made at first use (FFT plans) are made before the fork, too.
+  std::vector<float> silence(static_cast<size_t>(bundle_.manifest.audio.SegmentSamples()));
+  std::vector<float> input(static_cast<size_t>(features->size()));
+  features->Extract(silence, input);
+  return Ok();
+}
+
+Status RealPipelineFactory::LoadOnce() {
+  const std::lock_guard lock(loading_);
+  return model_ ? Ok() : LoadAndWarmUp();
+}
+
 Result<std::unique_ptr<Pipeline>> RealPipelineFactory::Make(StageClock& clock) {
-  ConfigureEngineThread(intra_);
+  if (intra_ == kLibTorchsChoice) {
+    CONSORT_TRY(LoadOnce());
+  } else {
+    ConfigureEngineThread(intra_);
+  }
   CONSORT_TRY(auto features, MakeFeatureExtractor(bundle_.manifest));
   CONSORT_TRY(auto runner, model_->NewRunner());
   return std::unique_ptr<Pipeline>(

@@ -7,17 +7,23 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "shared/arena/arena.h"
 #include "shared/bundle/bundle.h"
 #include "worker/engine/pipeline.h"
+#include "worker/infer/model.h"
 
 namespace consort {
 
-class Model;
+// In place of a number of LibTorch threads an engine (`--intra default`): nobody tells LibTorch.
+inline constexpr int kLibTorchsChoice = 0;
 
 // Loads the model and warms it up: the template's work, before any fork. Nothing here starts a
 // thread. The bundle must outlive it.
+//
+// Where LibTorch is to choose its threads it would start some, and a template that has more than
+// one may not fork: then each worker loads the model, in its first engine's thread.
 class RealPipelineFactory : public PipelineFactory {
  public:
   // `engines`: pipelines that will run at once in a process.
@@ -28,12 +34,18 @@ class RealPipelineFactory : public PipelineFactory {
   Result<std::unique_ptr<Pipeline>> Make(StageClock& clock) override;
 
  private:
-  RealPipelineFactory(const Bundle& bundle, ArenaView arena, int intra);
+  RealPipelineFactory(const Bundle& bundle, ArenaView arena, int intra, int engines);
+
+  Status LoadAndWarmUp();
+  Status LoadOnce();
 
   const Bundle& bundle_;
   ArenaView arena_;
-  int intra_;
+  const int intra_;
+  const int engines_;
+  ModelSource source_;
   std::unique_ptr<Model> model_;
+  std::mutex loading_;
 };
 
 }  // namespace consort
