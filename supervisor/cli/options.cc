@@ -14,7 +14,7 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, tune, status, doctor";
+constexpr char kCommands[] = "commands: run, tune, compare, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
 constexpr int kMaxTuneSeconds = 86'400;
@@ -321,6 +321,9 @@ const Command kCommandTable[] = {
      [](Words words, ParsedCommand& to) { to.run = ParseRun(words); }},
     {"tune", ParsedCommand::Kind::kTune, kTuneHelp,
      [](Words words, ParsedCommand& to) { to.tune = ParseTune(words); }},
+    // Its options, --help too, are consort-compare's own.
+    {"compare", ParsedCommand::Kind::kCompare, "",
+     [](Words words, ParsedCommand& to) { to.words.assign(words.begin(), words.end()); }},
     {"status", ParsedCommand::Kind::kStatus, kStatusHelp,
      [](Words words, ParsedCommand& to) { to.status = ParseStatus(words); }},
     {"doctor", ParsedCommand::Kind::kDoctor, kDoctorHelp,

@@ -67,17 +67,19 @@ struct TuneOptions {
 
 struct ParsedCommand {
   enum class Kind {
-    kRun,     // do what `run` says
-    kStatus,  // what `status` says
-    kDoctor,  // what `doctor` says
-    kTune,    // what `tune` says
-    kExit,    // all is said: leave with exit_status
+    kRun,      // do what `run` says
+    kStatus,   // what `status` says
+    kDoctor,   // what `doctor` says
+    kCompare,  // hand `words` to the program consort-compare
+    kTune,     // what `tune` says
+    kExit,     // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
   RunOptions run = {};
   StatusOptions status = {};
   DoctorOptions doctor = {};
   TuneOptions tune = {};
+  std::vector<std::string> words = {};  // of a command that another program does, as given
 };
 
 // Prints what there is to print.

@@ -11,6 +11,7 @@
 #include "supervisor/doctor/doctor.h"
 #include "supervisor/job/job.h"
 #include "supervisor/journal/job_status.h"
+#include "supervisor/main/exec_beside.h"
 #include "supervisor/main/last_words.h"
 #include "supervisor/tune/tune.h"
 
@@ -37,6 +38,9 @@ int Obey(int argc, char** argv) {
     return consort::RunDoctor(command.doctor);
   }
   if (command.kind == consort::ParsedCommand::Kind::kTune) return consort::RunTune(command.tune);
+  if (command.kind == consort::ParsedCommand::Kind::kCompare) {
+    return consort::ExecBeside("consort-compare", command.words);
+  }
   return consort::RunJob(command.run);
 }
 

@@ -45,6 +45,14 @@ TEST(CommandLine, GivesDefaultsToWhatIsNotSaid) {
   EXPECT_EQ(run.operands, std::vector<std::string>{"list.txt"});
 }
 
+TEST(CommandLine, HandsTheWordsOfCompareOnAsTheyAre) {
+  const Parsed parsed = Parse({"compare", "--help", "-m", "a", "--grid", "1x1", "--", "-x"});
+  EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kCompare);
+  EXPECT_EQ(parsed.command.words,
+            (std::vector<std::string>{"--help", "-m", "a", "--grid", "1x1", "--", "-x"}));
+  EXPECT_EQ(parsed.out + parsed.err, "");
+}
+
 TEST(CommandLine, TakesANumberOrAShareOfFailures) {
   const auto most = [](const char* text) {
     return *ParseGood({"run", "-m", "b", "--max-failures", text, "l"}).max_failures;
@@ -183,14 +191,14 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, tune, status, doctor"},
-        Mistake{{"dance"}, "unknown command \"dance\"; commands: run, tune, status, doctor"},
+        Mistake{{}, "no command; commands: run, tune, compare, status, doctor"},
+        Mistake{{"dance"}, "unknown command \"dance\"; commands: run, tune, compare, status, doctor"},
         Mistake{{"rum"},
-                "unknown command \"rum\": did you mean run? commands: run, tune, status, doctor"},
+                "unknown command \"rum\": did you mean run? commands: run, tune, compare, status, doctor"},
         Mistake{{"--versoin"},
                 "unknown option \"--versoin\": did you mean --version? commands: run, tune, "
-                "status, doctor"},
-        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, tune, status, doctor"},
+                "compare, status, doctor"},
+        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, tune, compare, status, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},

@@ -1,0 +1,147 @@
+"""`consort compare` as a person calls it, on the null worker."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/end_to_end"))
+
+import bundles as made_bundles  # noqa: E402
+import processes  # noqa: E402
+import program  # noqa: E402
+from test_report import Page  # noqa: E402
+
+SEGMENT_US = "4000"  # what a null segment takes: as quick as a small model
+
+
+@pytest.fixture(scope="session")
+def runner(tmp_path_factory):
+    path = pathlib.Path(os.environ.get("CONSORT_BIN", ROOT / "build/release/bin/consort")).resolve()
+    if not os.access(path.with_name("consort-compare"), os.X_OK):
+        pytest.fail(f"no program consort-compare beside {path}: call tools/test, or set CONSORT_BIN")
+    made = program.Runner(path, tmp_path_factory.mktemp("home"))
+    yield made
+    made.end_all()
+
+
+@pytest.fixture
+def compare(runner):
+    """compare(*words, timeout=, …) → Run"""
+    return lambda *words, **options: runner.run("compare", *words, env={"CONSORT_NULL_SEGMENT_US": SEGMENT_US}, timeout=120, **options)
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return made_bundles.write_null_bundle(tmp_path / "null", segment_seconds=0.1, hop_seconds=0.1)
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory):
+    import wave
+    path = tmp_path_factory.mktemp("sound") / "short.wav"
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(16000)
+        out.writeframes(bytes(2 * 16000 * 2))
+    return path
+
+
+def refused(run, status, *words):
+    assert run.exit == status and run.stdout == "", run.stderr
+    assert run.stderr.startswith("consort: "), run.stderr
+    for word in words:
+        assert word in run.stderr, run.stderr
+
+
+def test_it_measures_and_writes_a_report(compare, bundle, sound, tmp_path):
+    run = compare("-m", bundle, "--minutes", 0.2, "--grid", "1,2x1", "-o", tmp_path / "out.html", sound)
+    assert run.exit == 0, run.stderr
+    text = (tmp_path / "out.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.faults == [] and page.fetched == []
+    data = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert json.loads(page.data) == data
+    assert data["plan"]["rounds"] >= 2 and data["command"].startswith("consort compare -m ") and "--consort" not in data["command"]
+    points = {it["point"]: it for it in data["points"]}
+    assert "null 1x1 intra=1" in points
+    for it in points.values():
+        assert len(it["runs"]) >= 2 and it["estimates"]["per_second"]["mean"] > 0, it
+    assert run.stdout.splitlines()[0] == data["words"][0]
+    assert re.search(r"consort: round 1 of \d, run 1 of \d+: .*, \d:\d\d left", run.stderr)
+    assert list(run.tmp.iterdir()) == [] and sorted(it.name for it in tmp_path.iterdir()) == ["null", "out.html", "out.json"]
+    assert processes.job_processes(run.test_id) == []
+
+
+def test_help_and_a_wrong_command_line(compare, bundle, sound):
+    run = compare("--help")
+    assert run.exit == 0 and "--grid" in run.stdout and "--consort" not in run.stdout and "usage: consort compare -m BUNDLE" in run.stdout
+    refused(compare(), 2, "no model", 'try "consort compare --help"')
+    for wrong in ("1,2", "1,2x", "0x1", "1,ax1", "1x1x1", "²x1"):
+        refused(compare("-m", bundle, "--grid", wrong, sound), 2, "--grid takes", wrong)
+    for wrong in ("0", "-1", "nan", "soon"):
+        refused(compare("-m", bundle, "--minutes", wrong, sound), 2, "--minutes takes", wrong)
+    refused(compare("-m", bundle, "--gird", "1x1", sound), 2, "--gird")
+
+
+def test_what_cannot_be_measured_is_told_before_anything_is_written(compare, bundle, sound, tmp_path):
+    out = tmp_path / "out.html"
+    refused(compare("-m", tmp_path / "none", "-o", out, sound), 1, 'could not open "', "none/model.json", "no such file")
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd/model.json").write_text("[]")
+    refused(compare("-m", tmp_path / "odd", "-o", out, sound), 1, "is not the manifest")
+    (tmp_path / "empty.txt").write_text("\n")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "empty.txt"), 1, "null: ")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "missing.txt"), 1, "missing.txt")
+    (tmp_path / "broken.wav").write_text("no sound")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "broken.wav"), 1, "null: ")
+    refused(compare("-m", bundle, "-o", out, "-"), 1, "standard input")
+    assert not [it for it in tmp_path.iterdir() if "out." in it.name]
+
+
+def test_an_output_that_cannot_be_written_is_told_before_measuring(compare, bundle, sound, tmp_path):
+    for wrong, word in ((tmp_path / "no/out.html", "no such file"), (tmp_path, "it is a folder")):
+        began = time.monotonic()
+        run = compare("-m", bundle, "-o", wrong, "--minutes", 5, sound)
+        refused(run, 1, "could not write", word)
+        assert "round" not in run.stderr and time.monotonic() - began < 60
+    refused(compare("-m", bundle, "-o", tmp_path / "out.json", sound), 1, "would both be")
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+def test_a_signal_ends_it_and_leaves_nothing(runner, bundle, sound, tmp_path, number):
+    job = runner.start("compare", "-m", bundle, "--minutes", 5, "-o", tmp_path / "out.html", sound,
+                       env={"CONSORT_NULL_SEGMENT_US": SEGMENT_US})
+    assert processes.wait_until(lambda: any(it.name.startswith("consort-worker") for it in job.workers()), 60)
+    job.signal(number)
+    run = job.wait(60)
+    assert run.exit == 128 + number
+    assert run.stderr.splitlines()[-1] == "consort: stopped before there was something to report; nothing was written"
+    assert processes.wait_until(lambda: not processes.job_processes(run.test_id), 10)
+    assert list(run.tmp.iterdir()) == [] and [it.name for it in tmp_path.iterdir()] == ["null"]
+
+
+def test_a_killed_comparison_leaves_no_job_running(runner, bundle, sound, tmp_path):
+    job = runner.start("compare", "-m", bundle, "--minutes", 5, "-o", tmp_path / "out.html", sound,
+                       env={"CONSORT_NULL_SEGMENT_US": SEGMENT_US})
+    assert processes.wait_until(lambda: any(it.name.startswith("consort-worker") for it in job.workers()), 60)
+    job.signal(signal.SIGKILL)
+    job.wait(60)
+    assert processes.wait_until(lambda: not processes.job_processes(job.test_id), 10)
+
+
+def test_without_its_launcher_consort_says_so(tmp_path):
+    path = pathlib.Path(os.environ.get("CONSORT_BIN", ROOT / "build/release/bin/consort")).resolve()
+    alone = tmp_path / "consort"
+    alone.write_bytes(path.read_bytes())
+    alone.chmod(0o755)
+    done = subprocess.run([alone, "compare", "-m", "x"], capture_output=True, text=True)
+    assert done.returncode == 1 and "consort-compare" in done.stderr and "belongs beside consort" in done.stderr

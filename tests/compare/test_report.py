@@ -1,0 +1,135 @@
+"""The page: well formed, complete, with nothing in it that a browser would fetch."""
+
+import html.parser
+import json
+import re
+
+import pytest
+
+from conftest import Comparison
+from consort_compare import experiments
+from world import AOTI, TORCHSCRIPT, World, bundle
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+SVG_LEAVES = {"path", "use", "rect", "line", "circle"}
+FETCHED = {"src", "srcset", "data", "poster", "action", "formaction", "background", "cite", "ping"}
+
+
+class Page(html.parser.HTMLParser):
+    """Checks nesting, collects ids, references, texts of SVGs and the data."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.faults, self.ids, self.references, self.fetched = [], [], [], [], []
+        self.svg_text, self.headings, self.data = [], [], ""
+        self.tables = self.boxes = self.svgs = 0
+        self.feed(text)
+        self.close()
+        self.faults += [f"left open: {it}" for it in self.open]
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if "id" in found:
+            self.ids.append(found["id"])
+        self.fetched += [f"{tag} {key}={value}" for key, value in attrs
+                         if key in FETCHED or (key.endswith("href") and not (value or "").startswith("#"))]
+        for value in found.values():
+            self.references += re.findall(r"url\(#([^)]*)\)", value or "")
+            self.fetched += re.findall(r"url\((?!#)[^)]*\)", value or "")
+        self.references += [value[1:] for key, value in attrs if key.endswith("href") and (value or "").startswith("#")]
+        self.tables += tag == "table"
+        self.svgs += tag == "svg"
+        self.boxes += tag == "table" and (self.open[-1:] == ["div"])
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(f"</{tag}> at {self.getpos()}")
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "script":
+            self.data += data
+        if "svg" in self.open and self.open[-1] == "text":
+            self.svg_text.append(data)
+        if self.open and self.open[-1] in ("h2", "h3"):
+            self.headings.append(data)
+
+
+@pytest.fixture(scope="module")
+def made(usual):
+    return usual.report()
+
+
+def test_it_is_well_formed_and_complete(made):
+    page = Page(made[0])
+    assert page.faults == []
+    assert page.headings == ["Processes × threads", "What one death costs", "Engine threads × intra-op",
+                             "From naive to consort, one change at a time",
+                             "Memory over time", "Backends and precisions of this model", "Machine and method", "All points"]
+    assert page.svgs >= 12 and page.tables == page.boxes >= 10
+    assert len(page.ids) == len(set(page.ids)), "figures share one page"
+    assert set(page.references) <= set(page.ids)
+
+
+def test_it_fetches_nothing(made):
+    page = Page(made[0])
+    assert page.fetched == []
+    assert not re.search(r"https?:|@import|@font-face|<link|<iframe|<img|javascript:", made[0].replace("http://www.w3.org/2000/svg", ""))
+    assert not re.search(r"url\((?!#)", made[0])
+
+
+def test_the_data_inside_is_the_data_beside(made):
+    assert json.loads(Page(made[0]).data) == made[1] == json.loads(json.dumps(made[1]))
+
+
+def test_the_data_holds_every_run_and_every_point(usual, made):
+    found = made[1]
+    assert {it["point"] for it in found["points"]} == {it.setting.key for it in usual.outcome.points}
+    assert len(found["runs"]) == len(usual.outcome.raw)
+    assert found["plan"]["rounds"] == usual.outcome.rounds and found["machine"]["usable_cpus"] == 2
+    assert found["words"] and all(it in made[0] for it in found["words"] if not set(it) & set("&<>'\""))
+
+
+def test_texts_of_figures_are_text_and_colours_are_the_pages(made):
+    page = Page(made[0])
+    assert {"engine threads", "segments/s", "naive"} <= set(page.svg_text)
+    drawn = "".join(re.findall(r"<svg.*?</svg>", made[0], re.DOTALL))
+    assert "#0102" not in drawn and "var(--series-1)" in drawn and "DejaVu" not in drawn
+    assert "prefers-color-scheme: dark" in made[0] and "@media print" in made[0]
+
+
+def test_what_others_named_is_escaped():
+    found = Comparison(World(), budget=200, given=(bundle("<b>&'\"</script>", "aoti"),))
+    text, data = found.report()
+    page = Page(text)
+    assert page.faults == [] and json.loads(page.data) == data
+    assert "<b>&" not in text.split("<script")[0]
+
+
+def test_wide_points_are_marked_in_tables_and_in_the_data():
+    text, data = Comparison(World(noise=0.2)).report()
+    assert '<span class="wide">≈ ' in text and any(it["wide"] for it in data["points"])
+    calm, data = Comparison(World(noise=0.002)).report()
+    assert '<span class="wide">' not in calm and not any(it["wide"] for it in data["points"])
+
+
+def test_what_was_dropped_is_told_with_the_order():
+    found = Comparison(World(start=3.0), budget=300)
+    text, data = found.report()
+    assert "Left out" in text and experiments.RANKS[experiments.FAR_GRID] in text
+    assert [it["point"] for it in data["plan"]["dropped"]] == [setting.key for setting, _ in found.outcome.dropped]
+    assert Page(text).faults == []
+
+
+@pytest.mark.parametrize("options", ({"budget": 40}, {"glibc": False}, {"given": (TORCHSCRIPT,)},
+                                     {"given": (AOTI, bundle("x", identity="two"))}, {"grid": ((1,), (1,))}))
+def test_a_report_with_parts_missing_is_well_formed(options):
+    text, data = Comparison(World(), **options).report()
+    page = Page(text)
+    assert page.faults == [] and json.loads(page.data) == data and page.fetched == []

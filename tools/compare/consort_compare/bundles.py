@@ -1,0 +1,72 @@
+"""The bundles that are compared: what they are, and which of them are one model."""
+
+import dataclasses
+import json
+import os
+
+from .errors import CompareError
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    name: str      # of its folder; made unique among those given
+    path: str
+    model: str     # of the manifest
+    backend: str   # aoti, torchscript or null
+    precision: str
+    packed: int    # weights in the layout that the kernels want
+    torch: str     # LibTorch's version
+    identity: str  # equal for bundles of one model
+    segment_seconds: float
+    hop_seconds: float
+
+
+def read(paths):
+    """[Bundle], in the order given. Raises CompareError."""
+    found, names = [], set()
+    for path in paths:
+        name = os.path.basename(os.path.abspath(path))
+        while name in names:
+            name += "'"
+        names.add(name)
+        found.append(_read_one(path, name))
+    return found
+
+
+def _read_one(path, name):
+    manifest_path = os.path.join(path, "model.json")
+    try:
+        with open(manifest_path, encoding="utf-8") as file:
+            manifest = json.load(file)
+        prepared, audio = manifest["prepared"], manifest["audio"]
+        heard = {key: manifest[key] for key in ("name", "audio", "features")}
+        heard["output"] = {key: value for key, value in manifest["output"].items() if key != "labels"}
+        heard["source"] = prepared.get("source", {}).get("sha256")
+        heard["labels"] = prepared["files"].get("labels.txt", {}).get("sha256")
+        return Bundle(name, os.path.abspath(path), manifest["name"], prepared["backend"], prepared.get("precision", "fp32"),
+                      prepared.get("packed", {}).get("weights", 0), prepared.get("torch", ""), json.dumps(heard, sort_keys=True),
+                      float(audio["segment_seconds"]), float(audio["hop_seconds"]))
+    except OSError as error:
+        raise CompareError(f'could not open "{manifest_path}": {(error.strerror or str(error)).lower()}',
+                           "-m takes a folder made by consort-prepare") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CompareError(f'"{manifest_path}" is not the manifest of a prepared bundle', "make the bundle with consort-prepare") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """What each bundle is for. The model is that of the first one given."""
+    main: Bundle     # the first: processes × threads
+    base: Bundle     # LibTorch's own pools act in it: threads × intra-op, from naive to consort
+    packed: Bundle   # base's model and precision with packed weights; or None
+    same: tuple      # all of one model
+    others: tuple    # of other models
+
+
+def roles(bundles):
+    main = bundles[0]
+    same = tuple(it for it in bundles if it.identity == main.identity)
+    others = tuple(it for it in bundles if it.identity != main.identity)
+    base = next((it for it in same if it.backend == "torchscript"), main)
+    packed = next((it for it in same if it.backend == "aoti" and it.packed and it.precision == base.precision and it is not base), None)
+    return Roles(main, base, packed, same, others)

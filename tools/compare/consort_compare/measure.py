@@ -1,0 +1,158 @@
+"""One point, measured: a real `consort run`, in a folder of its own that is gone afterwards."""
+
+import contextlib
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+from .errors import CompareError, PointFailed
+
+# Whatever the caller set of these would be measured in place of LibTorch's and OpenMP's defaults.
+CLEARED = re.compile(r"(OMP|GOMP|KMP|MKL)_.*|CONSORT_(WORKER|PIN|COPY_WEIGHTS|FAULT)|LD_PRELOAD|MALLOC_CONF")
+HANG_SECONDS = 120.0  # beyond what a run should take: then it is ended
+KILL_AT = 0.4         # of the measured time
+_libc = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def environment(setting, consort):
+    """The run's environment, and what of it is said in the report."""
+    found = {key: value for key, value in os.environ.items() if not CLEARED.fullmatch(key)}
+    if setting.glibc:
+        found["CONSORT_WORKER"] = os.path.join(os.path.dirname(consort), "consort-worker-glibc")
+    if setting.copied:
+        found["CONSORT_COPY_WEIGHTS"] = "1"
+    if not setting.pinned:
+        found["CONSORT_PIN"] = "0"
+    return found
+
+
+def words(setting, bundle_path):
+    """The options of `consort run` that make this point."""
+    found = ["-m", bundle_path, "-p", str(setting.processes), "-t", str(setting.threads), "--intra", str(setting.intra or "default")]
+    return found if setting.template else [*found, "--no-template"]
+
+
+def command_words(setting, bundle_path):
+    """As a person would type it, for the report."""
+    before = [f"{key}={value}" for key, value in (("CONSORT_WORKER", "consort-worker-glibc" if setting.glibc else ""),
+                                                  ("CONSORT_COPY_WEIGHTS", "1" if setting.copied else ""),
+                                                  ("CONSORT_PIN", "" if setting.pinned else "0")) if value]
+    return " ".join([*before, "consort run", *words(setting, bundle_path)])
+
+
+def _end_with_us():
+    # The supervisor's end ends its workers, so nothing is left even if we are killed.
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Measurer:
+    """Runs consort. Not for several threads. `folder`: where its scratch goes."""
+
+    def __init__(self, consort, audio, folder):
+        self.consort = consort
+        self.audio = audio
+        self.folder = folder
+        self._child = None
+
+    def __call__(self, setting, bundle_path, seconds, expected):
+        """(figures, wall seconds of the run that succeeded). `expected`: what it should take beyond `seconds`.
+
+        Raises PointFailed.
+        """
+        while True:
+            began = time.monotonic()
+            figures = self._run(setting, bundle_path, seconds, expected)
+            if figures["complete"]:
+                return figures, time.monotonic() - began
+            # The audio came to its end before the time did.
+            if not self.audio.more():
+                if figures["segments"]["counted"]:
+                    return figures, time.monotonic() - began
+                raise PointFailed("the audio gave no segments to count")
+
+    def end(self):
+        """Ends what runs, at once. The supervisor's death is its workers'."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.kill()
+            self._child.wait()
+
+    def _run(self, setting, bundle_path, seconds, expected):
+        place = os.path.join(self.folder, "run")
+        os.mkdir(place)
+        try:
+            figures_path = os.path.join(place, "figures.json")
+            command = [self.consort, "run", *words(setting, bundle_path), "--measure", f"{seconds:.3f}", "--figures", figures_path,
+                       "-o", os.path.join(place, "out.jsonl"), "--job", os.path.join(place, "job"), "--progress", "none",
+                       "-vv" if setting.kill else "--quiet", "--", *self.audio.arguments()]
+            with open(os.path.join(place, "told"), "w+b") as told:
+                # A group of its own: Ctrl-C reaches us alone.
+                self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told,
+                                               env=environment(setting, self.consort), process_group=0, preexec_fn=_end_with_us)
+                killer = Killer(told.name, setting, KILL_AT * seconds) if setting.kill else None
+                try:
+                    status = self._child.wait(seconds + expected * 10 + HANG_SECONDS)
+                except subprocess.TimeoutExpired:
+                    raise PointFailed("it did not end") from None
+                finally:
+                    self.end()
+                    if killer is not None:
+                        killer.stop()
+                told.seek(0)
+                said = told.read().decode(errors="replace")
+            if status != 0:
+                raise PointFailed(_reason(said, status))
+            with open(figures_path, encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError) as error:
+            raise PointFailed(str(error)) from None
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _reason(said, status):
+    lines = [line for line in said.splitlines() if line.startswith("consort: ")]
+    if status < 0:
+        return f"consort was ended by {signal.Signals(-status).name}"
+    return lines[-1].removeprefix("consort: ") if lines else f"consort ended with {status}"
+
+
+class Killer(threading.Thread):
+    """Kills one worker once all have had a result and some time has passed. Reads consort's own words (-vv)."""
+
+    READY = re.compile(rb"slot (\d+): worker (\d+) (ready|first result) at ")
+    LOOK_SECONDS = 0.02
+
+    def __init__(self, path, setting, delay):
+        super().__init__(daemon=True)
+        self._path = path
+        self._wanted = setting.processes
+        self._delay = delay
+        self._stop_asked = threading.Event()
+        self.start()
+
+    def stop(self):
+        self._stop_asked.set()
+        self.join()
+
+    def run(self):
+        while not self._stop_asked.wait(self.LOOK_SECONDS):
+            with open(self._path, "rb") as file:
+                told = self.READY.findall(file.read())
+            pids = {int(slot): int(pid) for slot, pid, what in told if what == b"first result"}
+            if len(pids) == self._wanted:
+                break
+        if not self._stop_asked.wait(self._delay):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pids[max(pids)], signal.SIGKILL)
+
+
+def check(consort):
+    if not os.access(consort, os.X_OK):
+        raise CompareError(f'could not find the program "{consort}"', "consort belongs beside consort-compare")
