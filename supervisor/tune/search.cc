@@ -21,7 +21,7 @@ constexpr int kDraws = 500;
 // Seconds of the first trials: a share of the budget, so that there are some 40 however large that
 // is. Of the longest ones: so many times more, or than this.
 constexpr double kTrialShare = 0.02;
-constexpr double kShortest = 0.25;
+constexpr double kShortest = 0.6;  // less, and memory is not looked at even once
 constexpr double kLongest = 2.5;
 constexpr double kLongestStart = 2.4;
 constexpr double kRoundGrowth = 1.12;
@@ -34,7 +34,7 @@ constexpr double kPeakError = 0.02;  // samples miss the very peak
 constexpr double kLatencyError = 2;  // a percentile is less sure than a mean, by so much
 constexpr double kMostTooFew = 16;
 // A tie may be less sure than the best by so much.
-constexpr double kTieRisk = 0.1;
+constexpr double kTieRisk = 0.03;
 
 std::vector<Surface::Point> Points(const std::vector<Candidate>& candidates,
                                    double Candidate::*guess) {
@@ -83,7 +83,8 @@ Search::Search(std::vector<Candidate> candidates, const SearchSettings& settings
       peak_(Points(candidates_, &Candidate::peak_bytes), Surface::Drift::kNo) {}
 
 bool Search::Fits(const Known& known) const {
-  return settings_.memory_limit == 0 || known.peak <= settings_.memory_limit;
+  if (settings_.memory_limit == 0) return true;
+  return known.peak > 0 ? known.peak <= settings_.memory_limit : !settings_.must_know_peak;
 }
 
 double Search::Seconds() const {

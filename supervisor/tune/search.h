@@ -42,8 +42,9 @@ struct Observation {
 
 struct SearchSettings {
   TuneOptions::Objective objective = TuneOptions::Objective::kThroughput;
-  int64_t memory_limit = 0;  // bytes of the whole tree; 0: none
-  double budget_s = 120;     // of all trials together
+  int64_t memory_limit = 0;     // bytes of the whole tree; 0: none
+  bool must_know_peak = false;  // a split whose peak nobody saw does not fit into the limit
+  double budget_s = 120;        // of all trials together
 };
 
 // All that was measured of a split.

@@ -9,7 +9,7 @@ namespace {
 
 // Strengths are standard deviations of logarithms: 0.1 is about 10 %.
 constexpr double kLevel = 3;    // the factor common to all: nothing is known
-constexpr double kOwn = 0.012;  // what is each split's own
+constexpr double kOwn = 0.008;  // what is each split's own
 constexpr double kSmooth[] = {0.03, 0.1, 0.3};
 constexpr double kNoise[] = {0.002, 0.005, 0.01, 0.02, 0.04, 0.08};
 constexpr double kDrift[] = {0.002, 0.015, 0.06};

@@ -128,6 +128,7 @@ class Tuning {
   ProfileKey key_;
   std::string profiles_;  // folder
   TreeLimit limit_;
+  bool limit_is_given_ = false;  // by --memory-limit or a control group, not just by the machine
   std::vector<Candidate> candidates_;
   std::optional<Sample> sample_;
   std::optional<TemporaryFolder> folder_;
@@ -162,7 +163,8 @@ Status Tuning::Prepare() {
   RunOptions bounds;
   bounds.memory_limit = options_.memory_limit;
   limit_ = BoundOfTree(machine, bounds);
-  if (limit_.bytes == 0) {
+  limit_is_given_ = limit_.bytes > 0;
+  if (!limit_is_given_) {
     limit_.bytes = machine.memory_bytes - machine.memory_bytes / 16;
     limit_.name = "this machine's memory leaves";
   }
@@ -220,7 +222,7 @@ Error Tuning::NothingCounted() const {
 }
 
 Result<Tuning::Left> Tuning::WarmUp(Signals& signals) {
-  const double seconds = std::clamp(0.02 * options_.seconds, 0.25, 2.0);
+  const double seconds = std::clamp(0.02 * options_.seconds, 0.6, 2.0);
   for (int turn = 0; turn < kMostWarmUps; ++turn) {
     CONSORT_TRY(const auto run, TryOne(candidates_.front(), seconds, signals));
     if (run.kind == MeasuredRun::Kind::kInterrupted) return Left(SignalExitStatus(run.signal));
@@ -247,6 +249,7 @@ Result<Tuning::Left> Tuning::WarmUp(Signals& signals) {
 Result<Tuning::Left> Tuning::SearchOn(Signals& signals) {
   search_.emplace(candidates_, SearchSettings{.objective = options_.objective,
                                               .memory_limit = limit_.bytes,
+                                              .must_know_peak = limit_is_given_,
                                               .budget_s = LeftSeconds()});
   while (const auto trial = search_->Next()) {
     const Candidate& candidate = candidates_[trial->candidate];
