@@ -11,8 +11,8 @@ namespace {
 constexpr double kLevel = 3;    // the factor common to all: nothing is known
 constexpr double kOwn = 0.008;  // what is each split's own
 constexpr double kSmooth[] = {0.03, 0.1, 0.3};
-constexpr double kNoise[] = {0.002, 0.005, 0.01, 0.02, 0.04, 0.08};
-constexpr double kDrift[] = {0.002, 0.015, 0.06};
+constexpr double kNoise[] = {0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16};
+constexpr double kDrift[] = {0.002, 0.015, 0.06, 0.2};
 // What is likely before anything was measured, and how far that may be off (factor e).
 constexpr double kLikelySmooth = 0.1;
 constexpr double kLikelyNoise = 0.012;
