@@ -38,6 +38,14 @@ Ended SearchIn(TuneWorld& world, SearchSettings settings) {
   return ended;
 }
 
+// What is said of hundreds of machines takes a sanitizer minutes and tells it nothing that one
+// machine does not.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define CONSORT_SKIP_IF_SLOW() GTEST_SKIP() << "too many machines for a sanitizer"
+#else
+#define CONSORT_SKIP_IF_SLOW() static_cast<void>(0)
+#endif
+
 // The most segments a second of any split, listed or not.
 double BestRate(const TuneWorld& world, const std::vector<Candidate>& candidates) {
   double best = 0;
@@ -54,6 +62,7 @@ double BestRate(const TuneWorld& world, const std::vector<Candidate>& candidates
 }
 
 TEST(Search, LosesAtMostThreePercentOnNineteenOfTwentyMachines) {
+  CONSORT_SKIP_IF_SLOW();
   constexpr int kWorlds = 280;
   int bad = 0;
   double sum = 0;
@@ -75,6 +84,7 @@ TEST(Search, LosesAtMostThreePercentOnNineteenOfTwentyMachines) {
 }
 
 TEST(Search, EndsEarlyWhereTheAnswerIsClear) {
+  CONSORT_SKIP_IF_SLOW();
   int early = 0;
   for (uint64_t seed = 0; seed < 100; ++seed) {
     TuneWorld world(seed);
@@ -84,6 +94,7 @@ TEST(Search, EndsEarlyWhereTheAnswerIsClear) {
 }
 
 TEST(Search, KeepsToItsBudget) {
+  CONSORT_SKIP_IF_SLOW();
   for (const double budget_s : {8.0, 15.0, 60.0}) {
     int over = 0;
     for (uint64_t seed = 0; seed < 60; ++seed) {
@@ -118,6 +129,7 @@ TEST(Search, MeasuresTheLeaderFirstInEachRoundAndNobodyTwice) {
 class MemoryLimit : public testing::TestWithParam<Objective> {};
 
 TEST_P(MemoryLimit, IsKeptOnEveryMachine) {
+  CONSORT_SKIP_IF_SLOW();
   int none = 0;
   for (uint64_t seed = 0; seed < 200; ++seed) {
     TuneWorld world(seed);
@@ -152,6 +164,7 @@ INSTANTIATE_TEST_SUITE_P(Search, MemoryLimit,
                                          Objective::kMemory));
 
 TEST(Search, TakesFewerAndWiderEnginesForLatencyThanForThroughput) {
+  CONSORT_SKIP_IF_SLOW();
   int sooner = 0;
   int slower = 0;
   for (uint64_t seed = 0; seed < 60; ++seed) {
@@ -170,6 +183,7 @@ TEST(Search, TakesFewerAndWiderEnginesForLatencyThanForThroughput) {
 }
 
 TEST(Search, FindsNearlyTheLeastLatency) {
+  CONSORT_SKIP_IF_SLOW();
   int bad = 0;
   for (uint64_t seed = 0; seed < 60; ++seed) {
     TuneWorld world(seed);
@@ -182,6 +196,7 @@ TEST(Search, FindsNearlyTheLeastLatency) {
 }
 
 TEST(Search, SavesMemoryWhereThatCostsATenthAtMost) {
+  CONSORT_SKIP_IF_SLOW();
   int bad = 0;
   int saved = 0;
   for (uint64_t seed = 0; seed < 60; ++seed) {
