@@ -183,9 +183,9 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, status, doctor"},
-        Mistake{{"rum"}, "unknown command \"rum\"; commands: run, status, doctor"},
-        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, status, doctor"},
+        Mistake{{}, "no command; commands: run, compare, status, doctor"},
+        Mistake{{"rum"}, "unknown command \"rum\"; commands: run, compare, status, doctor"},
+        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, compare, status, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},

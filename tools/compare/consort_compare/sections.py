@@ -249,10 +249,11 @@ def _bundles(found, title, bundles, name, more):
 def method(found):
     machine, outcome = found.machine, found.outcome
     yield element("h2", "Machine and method")
+    others = "–" if machine["others_cpu_share"] is None else verdict.percent(machine["others_cpu_share"])
     memory_words = f"{machine['memory_bytes'] / 2**30:.1f} GiB" if machine["memory_bytes"] else "–"
     rows = [["CPU", machine["cpu"]], ["CPUs", f"{machine['cpus']}, usable: {machine['usable_cpus']}"], ["memory", memory_words],
             ["kernel", machine["kernel"]], ["LibTorch", machine["libtorch"] or "–"], ["consort", machine["consort"]],
-            ["load before", f"{machine['load_before']:.1f}"], ["audio", found.audio["words"]],
+            ["CPUs that others had meanwhile", others], ["audio", found.audio["words"]],
             ["command", element("code", found.options["command"])]]
     rows += [[f"doctor: {it['name']}", it["found"] + (f" ({it['why']})" if it["why"] else "")] for it in machine["doctor"]]
     yield table(["", ""], rows, words=True)
@@ -264,8 +265,6 @@ def method(found):
                     f"{found.options['minutes']:g}. Variables of OpenMP, MKL and the allocators that the caller had set were taken away.")
     yield paragraph("± and whiskers are 95 % intervals of the mean over the rounds. Each point's own deviation is drawn towards that of all "
                     "points, since few repeats say little; ratios are taken round by round. ≈ marks a spread of more than ± 10 %.")
-    if machine["load_before"] > 0.5:
-        yield paragraph("The machine was not quiet when this began: something else had CPUs.")
     if outcome.dropped:
         yield element("h3", "Left out")
         yield paragraph("Where time is short, points are dropped in this order: "

@@ -5,7 +5,7 @@ only if the 95 % interval of their ratio, round by round, leaves out 1; and a di
 SMALL is not worth a sentence, however sure it is.
 """
 
-from . import experiments
+from . import experiments, neighbours
 from .experiments import Setting
 
 SMALL = 0.02
@@ -232,9 +232,17 @@ def _spread(measured, interrupted):
     return sentence.strip() or None
 
 
-def sentences(measured, roles, usable, glibc=True, interrupted=False):
+def _quiet(others):
+    """`others`: what else had of the CPUs. It favours whoever has most threads, and no repeat shows that."""
+    if others is None or others < neighbours.MUCH:
+        return None
+    return (f"The machine was not quiet: others had {percent(others)} of its CPUs meanwhile, which favours points with many threads. "
+            "What follows is a sketch; measure again when nothing else runs.")
+
+
+def sentences(measured, roles, usable, glibc=True, interrupted=False, others=None):
     """The paragraph, a sentence or a few for each rule that has something to say."""
-    found = [_split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
+    found = [_quiet(others), _split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
              _more_engines(measured, roles, usable), _intra(measured, roles, usable), _naive(measured, roles, usable, glibc),
              _backends(measured, roles, usable),
              _spread(measured, interrupted)]
