@@ -41,7 +41,7 @@ class Found:
 def _axis(metric):
     """An axis's words."""
     words = {"per_second": "segments/s", "latency_mean_ms": "latency of a segment, mean, ms", "latency_p95_ms": "latency of a segment, p95, ms",
-             "mean_pss_bytes": "average PSS of all processes, MiB", "peak_pss_bytes": "peak PSS of all processes, MiB",
+             "mean_pss_bytes": "average PSS, MiB", "peak_pss_bytes": "peak PSS, MiB",
              "cpu_of_usable": "CPU use, % of usable CPUs", "cpu_ms_per_segment": "CPU ms a segment"}
     return words.get(metric, METRICS[metric].words)
 
@@ -64,7 +64,7 @@ def splits(found):
         yield paragraph(NO_TIME)
         return
     yield paragraph("The same number of engines, from one process with all of them as threads to a process each "
-                    f"({name}, weights shared in every case).")
+                    f"({name}, weights shared in every case). PSS is that of all processes together.")
     drawn = []
     for metric in ("per_second", "latency_p95_ms", "mean_pss_bytes"):
         groups = {verdict.counted(total, "engine"): [found.measured.get(it, metric) if own == total else None for own, it in every]
