@@ -10,7 +10,7 @@ usage: consort COMMAND ...
 commands:
   run             audio files in, one line of results for each segment out
   tune            the best split of processes and threads for a model on this machine
-  compare         threads or processes, on this machine: measures, writes a report
+  compare         threads, processes or both on this machine: a report with figures
   status          what a job has done, and what failed
   doctor          this machine, how a job would use it, and what to change
 

@@ -32,7 +32,7 @@ class Comparison:
         """(HTML, data), or the data alone, which takes no time."""
         machine = {"cpu": "A CPU <of> ours & theirs", "cpus": 4, "usable_cpus": self.world.usable, "memory_bytes": 2**34,
                    "kernel": "Linux 6.1",
-                   "libtorch": "2.13.0", "consort": "0.1.0", "load_before": 0.0,
+                   "libtorch": "2.13.0", "consort": "0.1.0", "others_cpu_share": 0.01,
                    "doctor": [{"name": "CPUs", "found": "2 of 4", "why": "affinity", "costs": False}]}
         audio = {"words": "a recording", "minutes": 35}
         options = {"command": "consort compare -m '</script>'", "minutes": 10.0}

@@ -77,6 +77,9 @@ def test_a_runs_figures_become_metrics_and_unknowns_are_left_out(usual):
     figures = dict(usual.outcome.raw[0]["figures"])
     found = metrics.of_run(figures)
     assert found["per_second"] == figures["segments"]["per_second"] and "death_lost_ms" not in found
+    memory = {"peak_pss_bytes": 5, "mean_pss_bytes": None, "samples": [[0.1, 1], [0.9, 3], [1.0, 5]]}
+    assert metrics.of_run(figures | {"memory": memory})["mean_pss_bytes"] == 4, "of the samples since all were ready"
+    assert "mean_pss_bytes" not in metrics.of_run(figures | {"memory": memory | {"samples": []}})
     figures |= {"latency_ms": dict.fromkeys(("mean", "p50", "p95", "p99", "most")),
                 "cpu": {"user_s": None, "system_s": 1.0, "of_usable": None}}
     assert {"latency_mean_ms", "cpu_of_usable", "cpu_ms_per_segment"}.isdisjoint(metrics.of_run(figures))

@@ -35,8 +35,14 @@ def test_the_one_with_less_memory_is_named_where_nothing_differs():
         words = Comparison(World(oversubscribed=0.0, seed=seed)).words()
         assert first(words) == (1, 2), "as fast as two processes, and smaller"
         assert "2 processes × 1 thread does as much within the spread" in words
+        assert "; the first takes the least memory." in words
         assert "8 processes and 8 threads of one process are equally fast within the spread" in words
         assert "Threads beyond the 2 usable CPUs bring no throughput that the spread shows" in words
+
+
+def test_memory_is_not_claimed_where_the_spread_does_not_carry_it():
+    words = Comparison(World(oversubscribed=0.0, noise=0.005, process_mib=0)).words()
+    assert first(words) == (2, 1) and "least memory" not in words and "with more processes a death costs less" in words
 
 
 def test_noise_is_not_taken_for_a_difference():

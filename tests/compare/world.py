@@ -21,7 +21,7 @@ class World:
     a process, each process beyond the first, costs of throughput. Times in seconds."""
 
     def __init__(self, usable=2, engine_rate=50.0, many_threads=0.0, many_processes=0.0, intra_cost=0.4, oversubscribed=0.02,
-                 noise=0.01, drift=0.0, start=0.8, seed=1, failing=(), death_ms=100.0):
+                 noise=0.01, drift=0.0, start=0.8, seed=1, failing=(), death_ms=100.0, process_mib=8):
         vars(self).update({key: value for key, value in locals().items() if key != "self"})
         self.random = random.Random(seed)
         self.now = 0.0
@@ -58,7 +58,7 @@ class World:
     def figures(self, setting, rate, seconds, overhead):
         counted = max(1, round(rate * seconds))
         latency = 1e3 * setting.engines / rate * self._noise()
-        memory = (100 + 20 * setting.engines + 8 * setting.processes + (80 * setting.processes if setting.copied else 80)) * MIB
+        memory = (100 + 20 * setting.engines + self.process_mib * setting.processes + (80 * setting.processes if setting.copied else 80)) * MIB
         memory *= (1.6 if setting.glibc else 1) * self._noise()
         busy = min(setting.engines * (setting.intra or self.usable), self.usable) * seconds * 0.97
         from_s = overhead - 0.2

@@ -192,13 +192,16 @@ INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
         Mistake{{}, "no command; commands: run, tune, compare, status, doctor"},
-        Mistake{{"dance"}, "unknown command \"dance\"; commands: run, tune, compare, status, doctor"},
+        Mistake{{"dance"},
+                "unknown command \"dance\"; commands: run, tune, compare, status, doctor"},
         Mistake{{"rum"},
-                "unknown command \"rum\": did you mean run? commands: run, tune, compare, status, doctor"},
+                "unknown command \"rum\": did you mean run? commands: run, tune, compare, status, "
+                "doctor"},
         Mistake{{"--versoin"},
                 "unknown option \"--versoin\": did you mean --version? commands: run, tune, "
                 "compare, status, doctor"},
-        Mistake{{"--fast"}, "unknown option \"--fast\"; commands: run, tune, compare, status, doctor"},
+        Mistake{{"--fast"},
+                "unknown option \"--fast\"; commands: run, tune, compare, status, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},

@@ -133,12 +133,13 @@ def compare(args, progress):
         measurer = measure.Measurer(args.consort, audio, folder)
         from . import machine  # after what can be refused at once
         from .session import Session
-        load = os.getloadavg()[0]
+        from .neighbours import Neighbours
+        neighbours = Neighbours()
         session = Session(roles, measurer, time.monotonic, progress, args.minutes * 60 - (time.monotonic() - began), args.grid, glibc)
         outcome = session.run()
         progress.at("writing the report")
         from . import report
-        described = machine.describe(args.consort, roles, outcome.usable) | {"load_before": load}
+        described = machine.describe(args.consort, roles, outcome.usable, neighbours.share())
         options = {"command": "consort compare " + shlex.join(args.typed), "minutes": args.minutes}
         page, kept = report.make(outcome, roles, described, told, options, glibc)
         outputs.write([page, json.dumps(kept, ensure_ascii=False, indent=1) + "\n"])

@@ -28,7 +28,8 @@ def table(head, rows, caption="", words=False):
     """`words`: cells are text that may wrap. A table wider than the page scrolls in its own box."""
     body = [element("tr", [element("th", row[0], scope="row"), *[element("td", cell) for cell in row[1:]]]) for row in rows]
     inside = [element("caption", caption)] if caption else []
-    inside += [element("thead", [element("tr", [element("th", cell, scope="col") for cell in head])]), element("tbody", body)]
+    inside += [element("thead", [element("tr", [element("th", cell, scope="col") for cell in head])])] if any(head) else []
+    inside.append(element("tbody", body))
     attributes = {"class_": "words"} if words else {}
     return element("div", [element("table", inside, **attributes)], class_="table", tabindex="0")
 
@@ -69,7 +70,8 @@ def ratio(found):
     """0.62 (0.58–0.66); marked where its interval holds 1."""
     if found is None:
         return "–"
-    text = f"{found.value:.2f} ({found.low:.2f}–{found.high:.2f})"
+    digits = 2 if found.low >= 0.05 else 4
+    text = f"{found.value:.{digits}f} ({found.low:.{digits}f}–{found.high:.{digits}f})"
     return text if found.differs else element("span", text + " =", class_="faint")
 
 

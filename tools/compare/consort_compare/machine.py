@@ -38,8 +38,8 @@ def _version(consort):
     return ""
 
 
-def describe(consort, roles, usable):
-    """A dict for the report; `load` is that of the minute before."""
+def describe(consort, roles, usable, others):
+    """A dict for the report. `others`: their share of the CPUs while it was measured, or None."""
     return {
         "cpu": _cpu_model(),
         "cpus": os.cpu_count(),
@@ -48,6 +48,6 @@ def describe(consort, roles, usable):
         "kernel": f"{platform.system()} {platform.release()}",
         "libtorch": next((it.torch for it in (*roles.same, *roles.others) if it.torch), ""),
         "consort": _version(consort),
-        "load_before": os.getloadavg()[0],
+        "others_cpu_share": others,
         "doctor": _doctor(consort, roles.main.path),
     }

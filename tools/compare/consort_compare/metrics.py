@@ -51,7 +51,7 @@ def of_run(figures):
         "cpu_ms_per_segment": _per(1e3, _sum(cpu["user_s"], cpu["system_s"]), counted),
         "switches_per_segment": _per(1, _sum(*figures["context_switches"].values()), counted),
         "faults_per_segment": _per(1, figures["page_faults"]["minor"], counted),
-        "peak_pss_bytes": memory["peak_pss_bytes"], "mean_pss_bytes": memory["mean_pss_bytes"],
+        "peak_pss_bytes": memory["peak_pss_bytes"], "mean_pss_bytes": _mean_pss(memory, figures["ready_s"]),
         "ready_s": figures["ready_s"],
     }
     if figures["deaths"]:
@@ -60,6 +60,14 @@ def of_run(figures):
         found |= {"death_lost_ms": death["lost_ms"], "death_ready_ms": death["ready_ms"],
                   "death_next_result_ms": death["next_result_ms"], "death_full_speed_ms": full_speed, "death_deficit_ms": deficit}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _mean_pss(memory, ready):
+    """Where counting pages takes so long that no sample fell into the window: of those since all were ready."""
+    if memory["mean_pss_bytes"] is not None or ready is None:
+        return memory["mean_pss_bytes"]
+    later = [pss for when, pss in memory["samples"] if when >= ready]
+    return statistics.fmean(later) if later else None
 
 
 def _sum(*values):

@@ -14,6 +14,7 @@ ROUNDS = (7, 6, 5, 4, 3, 2)
 LEAST_ROUNDS = ROUNDS[-1]
 DEATH_SECONDS = 2.0            # more for a run with a death, however short the others: a worker has to come back
 LONG = 4                       # a run of memory over time lasts as long as so many others
+COPIED = 2                     # so does one whose many private pages take the sampler of PSS long to count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Costed:
 
 
 def weight(setting):
-    return LONG if setting.long else 1
+    return LONG if setting.long else COPIED if setting.copied else 1
 
 
 def run_seconds(setting, seconds):

@@ -41,7 +41,7 @@ class Found:
 def _axis(metric):
     """An axis's words."""
     words = {"per_second": "segments/s", "latency_mean_ms": "latency of a segment, mean, ms", "latency_p95_ms": "latency of a segment, p95, ms",
-             "mean_pss_bytes": "average PSS of all processes, MiB", "peak_pss_bytes": "peak PSS of all processes, MiB",
+             "mean_pss_bytes": "average PSS, MiB", "peak_pss_bytes": "peak PSS, MiB",
              "cpu_of_usable": "CPU use, % of usable CPUs", "cpu_ms_per_segment": "CPU ms a segment"}
     return words.get(metric, METRICS[metric].words)
 
@@ -64,7 +64,7 @@ def splits(found):
         yield paragraph(NO_TIME)
         return
     yield paragraph("The same number of engines, from one process with all of them as threads to a process each "
-                    f"({name}, weights shared in every case).")
+                    f"({name}, weights shared in every case). PSS is that of all processes together.")
     drawn = []
     for metric in ("per_second", "latency_p95_ms", "mean_pss_bytes"):
         groups = {verdict.counted(total, "engine"): [found.measured.get(it, metric) if own == total else None for own, it in every]
@@ -249,10 +249,11 @@ def _bundles(found, title, bundles, name, more):
 def method(found):
     machine, outcome = found.machine, found.outcome
     yield element("h2", "Machine and method")
+    others = "–" if machine["others_cpu_share"] is None else verdict.percent(machine["others_cpu_share"])
     memory_words = f"{machine['memory_bytes'] / 2**30:.1f} GiB" if machine["memory_bytes"] else "–"
     rows = [["CPU", machine["cpu"]], ["CPUs", f"{machine['cpus']}, usable: {machine['usable_cpus']}"], ["memory", memory_words],
             ["kernel", machine["kernel"]], ["LibTorch", machine["libtorch"] or "–"], ["consort", machine["consort"]],
-            ["load before", f"{machine['load_before']:.1f}"], ["audio", found.audio["words"]],
+            ["CPUs that others had meanwhile", others], ["audio", found.audio["words"]],
             ["command", element("code", found.options["command"])]]
     rows += [[f"doctor: {it['name']}", it["found"] + (f" ({it['why']})" if it["why"] else "")] for it in machine["doctor"]]
     yield table(["", ""], rows, words=True)
@@ -264,8 +265,6 @@ def method(found):
                     f"{found.options['minutes']:g}. Variables of OpenMP, MKL and the allocators that the caller had set were taken away.")
     yield paragraph("± and whiskers are 95 % intervals of the mean over the rounds. Each point's own deviation is drawn towards that of all "
                     "points, since few repeats say little; ratios are taken round by round. ≈ marks a spread of more than ± 10 %.")
-    if machine["load_before"] > 0.5:
-        yield paragraph("The machine was not quiet when this began: something else had CPUs.")
     if outcome.dropped:
         yield element("h3", "Left out")
         yield paragraph("Where time is short, points are dropped in this order: "

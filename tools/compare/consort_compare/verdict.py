@@ -5,7 +5,7 @@ only if the 95 % interval of their ratio, round by round, leaves out 1; and a di
 SMALL is not worth a sentence, however sure it is.
 """
 
-from . import experiments
+from . import experiments, neighbours
 from .experiments import Setting
 
 SMALL = 0.02
@@ -39,20 +39,21 @@ def matters(ratio):
 
 
 def best_split(measured, roles, usable):
-    """(the split to use, those as fast within the spread): fewest engines first, then least memory."""
+    """(the split to use, those as fast within the spread). Fewest engines first; among those less memory
+    where that is sure; else more processes, since a death then costs less."""
     candidates = [Setting(roles.main.name, *split) for total in experiments.totals(usable) for split in experiments.splits(total)]
     candidates = [it for it in candidates if measured.get(it, "per_second")]
     if not candidates:
         return None, []
     fastest = max(candidates, key=lambda it: measured.get(it, "per_second").mean)
     equal = [it for it in candidates if it == fastest or not matters(measured.ratio(fastest, it, "per_second"))]
-
-    def simplicity(setting):
-        memory = measured.get(setting, "mean_pss_bytes")
-        return setting.engines, memory.mean if memory else 0
-
-    equal.sort(key=simplicity)
-    return equal[0], equal[1:]
+    fewest = [it for it in equal if it.engines == min(it.engines for it in equal)]
+    known = [it for it in fewest if measured.get(it, "mean_pss_bytes")]
+    if known:
+        least = min(known, key=lambda it: measured.get(it, "mean_pss_bytes").mean)
+        fewest = [it for it in known if it == least or not matters(measured.ratio(it, least, "mean_pss_bytes"))]
+    best = max(fewest, key=lambda it: it.processes)
+    return best, [it for it in equal if it != best]
 
 
 def _split(measured, roles, usable):
@@ -64,8 +65,12 @@ def _split(measured, roles, usable):
     same_total = [it for it in equal if it.engines == best.engines]
     if same_total:
         do = "does" if len(same_total) == 1 else "do"
-        sentence += (f" {_list([split_words(it) for it in same_total])} {do} as much within the spread"
-                     f"; the first takes the least memory.")
+        sentence += f" {_list([split_words(it) for it in same_total])} {do} as much within the spread"
+        if all(matters(measured.ratio(it, best, "mean_pss_bytes")) for it in same_total):
+            sentence += "; the first takes the least memory"
+        elif best.processes > max(it.processes for it in same_total):
+            sentence += "; with more processes a death costs less"
+        sentence += "."
     others = [it for it in (Setting(roles.main.name, *split) for split in experiments.splits(best.engines))
               if it not in (best, *same_total) and matters(measured.ratio(it, best, "per_second"))]
     if others:
@@ -122,11 +127,13 @@ def _intra(measured, roles, usable):
         return None
     slower = [it for it in found if matters(it[0]) and it[0].value < 1]
     faster = [it for it in found if matters(it[0]) and it[0].value > 1]
-    if not slower and not faster:
+    # Of forty equal points two would seem to differ by chance, one to each side.
+    if max(len(slower), len(faster)) <= 0.1 * len(found):
         return "With two engines or more, intra-op threads above 1 make no difference that the spread carries."
     if faster and len(faster) >= len(slower):
         ratio, _, b = max(faster, key=lambda it: it[0].value)
-        return f"Intra-op threads above 1 help: {b.threads} engines with {b.intra} each do {times(ratio)} what they do with one."
+        return (f"Intra-op threads above 1 help in {len(faster)} of {len(found)} points with two engines or more, "
+                f"at best {b.threads} engines with {b.intra} each: {times(ratio)} of the throughput with one.")
     ratio, a, b = min(slower, key=lambda it: it[0].value)
     sentence = (f"Intra-op threads above 1 are slower in {len(slower)} of {len(found)} points with two engines or more, "
                 f"at worst {b.threads} engines with {b.intra} each: {times(ratio)} of the throughput with one")
@@ -232,9 +239,17 @@ def _spread(measured, interrupted):
     return sentence.strip() or None
 
 
-def sentences(measured, roles, usable, glibc=True, interrupted=False):
+def _quiet(others):
+    """`others`: what else had of the CPUs. It favours whoever has most threads, and no repeat shows that."""
+    if others is None or others < neighbours.MUCH:
+        return None
+    return (f"The machine was not quiet: others had {percent(others)} of its CPUs meanwhile, which favours points with many threads. "
+            "What follows is a sketch; measure again when nothing else runs.")
+
+
+def sentences(measured, roles, usable, glibc=True, interrupted=False, others=None):
     """The paragraph, a sentence or a few for each rule that has something to say."""
-    found = [_split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
+    found = [_quiet(others), _split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
              _more_engines(measured, roles, usable), _intra(measured, roles, usable), _naive(measured, roles, usable, glibc),
              _backends(measured, roles, usable),
              _spread(measured, interrupted)]
