@@ -43,9 +43,10 @@ def of_model(field, settings, checks):
             found["limits"].append({
                 "precision": one.precision, "segments_per_s": _three(rates), "together_segments_per_s": _three(together),
                 "stages_ms": {stage: _three([it["stages_ms"][stage] for it in limits]) for stage in contestants.STAGES},
+                "consort_steady": _ratios(_column(one, "steady_rate"), rates),
                 "consort_work": _ratios(_column(one, "rate"), rates),
                 "consort_whole": _ratios(_column(one, "whole_rate"), rates),
-                "consort_work_together": _ratios(_column(one, "rate"), together)})
+                "consort_steady_together": _ratios(_column(one, "steady_rate"), together)})
             for peer in field:
                 if isinstance(peer, contestants.Peer):
                     found["ratios"].append({"consort": one.precision, "peer": peer.name,
@@ -83,11 +84,12 @@ def _tables(found):
            ("", "precision", "settings", "segments/s", "× real time", "segments/s, whole", "PSS MiB, mean", "at most"), contest)
     if found["limits"]:
         yield ("consort ÷ the limit: the cores ÷ (seconds a segment of the bare stages, alone on one core)",
-               ("precision", "limit, segments/s", *(f"{it}, ms" for it in contestants.STAGES), "consort ÷ limit", "whole ÷ limit",
-                "÷ bare stages on all cores at once"),
+               ("precision", "limit, segments/s", *(f"{it}, ms" for it in contestants.STAGES), "consort ÷ limit", "÷ bare stages on all cores at once",
+                "a list of seconds ÷ limit", "whole ÷ limit"),
                [(it["precision"], _say(it["segments_per_s"], 1), *(f"{it['stages_ms'][stage]['median']:.2f}"
                                                                   for stage in contestants.STAGES),
-                 _say(it["consort_work"], 3), _say(it["consort_whole"], 3), _say(it["consort_work_together"], 3))
+                 _say(it["consort_steady"], 3), _say(it["consort_steady_together"], 3), _say(it["consort_work"], 3),
+                 _say(it["consort_whole"], 3))
                 for it in found["limits"]])
         stages = [(it["precision"], it["stages"]) for it in found["contestants"] if it["name"] == "consort" and it["stages"]]
         if stages:
