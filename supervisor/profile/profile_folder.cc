@@ -78,9 +78,11 @@ Result<std::vector<std::string>> JsonFiles(const std::string& folder) {
   return paths;
 }
 
+// The same bundle, or what it was before it changed: by both names, since a model's bundles of other
+// precisions share the model's, and bundles of other models may share the folder's.
 bool IsOfBundle(const TunedProfile& profile, const std::string& sha256, const BundleNames& names) {
-  return profile.key.bundle_sha256 == sha256 || profile.bundle.folder == names.folder ||
-         profile.bundle.model == names.model;
+  return profile.key.bundle_sha256 == sha256 ||
+         (profile.bundle.folder == names.folder && profile.bundle.model == names.model);
 }
 
 }  // namespace

@@ -119,13 +119,14 @@ TEST_F(ProfileTest, IsOutOfDateForEachPartOfItsKey) {
             "made by consort 0.1.0, this is 9; made for 2 usable CPUs, here are 4");
 }
 
-TEST_F(ProfileTest, OfAChangedBundleIsKnownByEitherName) {
+TEST_F(ProfileTest, OfAChangedBundleIsKnownByBothNames) {
   Put(MakeProfile());
   ProfileKey changed = kKey;
   changed.bundle_sha256 = std::string(64, 'b');
-  EXPECT_NE(Find(changed, {.folder = "cnn14-bundle", .model = "other"}).out_of_date, "");
-  EXPECT_NE(Find(changed, {.folder = "other", .model = "cnn14"}).out_of_date, "");
-  EXPECT_EQ(Find(changed, {.folder = "other", .model = "another"}).out_of_date, "");
+  EXPECT_NE(Find(changed, kNames).out_of_date, "");
+  EXPECT_EQ(Find(changed, {.folder = "cnn14-bundle", .model = "other"}).out_of_date, "");
+  EXPECT_EQ(Find(changed, {.folder = "cnn14-bf16", .model = "cnn14"}).out_of_date, "")
+      << "another precision is another bundle, not a newer one";
 }
 
 TEST_F(ProfileTest, AtItsPlaceWithAnotherKeyInsideIsOutOfDate) {
