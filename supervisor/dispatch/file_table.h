@@ -27,7 +27,7 @@ struct OpenFile {
   uint64_t end = UINT64_MAX;        // segments from here on are void: a fault lies before them
   std::optional<FileFault> fault;   // the earliest one
   uint32_t crashed_segments = 0;    // given up one by one
-  std::set<uint64_t> crashed;       // which, in this run
+  std::set<uint64_t> crashed;       // which
 
   uint64_t last() const { return total < end ? total : end; }
   bool complete() const { return accounted.FirstMissing() >= last(); }

@@ -38,6 +38,7 @@ void Dispatcher::ResumeOpen(const ResumeFile& from) {
   file.total = static_cast<uint64_t>(file.grid->Count(from.info.samples));
   file.accounted = from.accounted;
   file.crashed_segments = from.crashed_segments;
+  file.crashed = from.crashed;
   if (from.fault) {
     file.fault = from.fault;
     file.end = from.fault->segment;

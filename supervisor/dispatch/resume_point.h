@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct ResumeFile {
   RangeSet accounted;
   std::optional<FileFault> fault;
   uint32_t crashed_segments = 0;
+  std::set<uint64_t> crashed;  // which
   std::string crash_line;  // of the last of these, as in results
 };
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 #include "shared/arena/reserve.h"
@@ -80,8 +81,11 @@ Result<Survey> TakeSurvey(const std::string& bundle_folder) {
   const MemoryNeed need = survey.bundle ? EstimateMemory(*survey.bundle) : EstimateMemory();
   RunOptions run;
   if (const auto cpu = ReadCpuIdentity(); cpu && survey.bundle) {
-    UseTunedProfile(run, *survey.bundle, cpu.value().model, survey.machine,
-                    [&](const std::string& line) { survey.tuned.push_back(line); });
+    UseTunedProfile(
+        run, *survey.bundle, cpu.value().model, survey.machine, [&](const std::string& line) {
+          constexpr std::string_view kWarning = "warning: ";
+          survey.tuned.push_back(line.starts_with(kWarning) ? line.substr(kWarning.size()) : line);
+        });
     survey.uses_tuned = run.workers.has_value();
   }
   survey.placement =

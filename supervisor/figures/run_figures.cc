@@ -141,7 +141,7 @@ void RunFigures::Segment(uint64_t worker, uint32_t engine, const SegmentFigures&
   if (counting) {
     ++figures_.counted;
     figures_.audio_seconds += seen.audio_seconds;
-    figures_.latency.Add(seen.taken_ns);
+    figures_.latency.Add(std::min(seen.taken_ns, now_ns - figures_.start_ns));
     // The rest of a burst that began before is none to measure between.
     if (known->burst_counts) place.rates[engine].Add(known->burst_ns, !goes_on);
     slices_->Add(known->burst_from_ns, known->burst_ns, 1);

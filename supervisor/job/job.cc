@@ -217,8 +217,10 @@ Error WithCure(Error error) {
   return error;
 }
 
-Result<int> RunKept(const RunOptions& options, Ground& ground) {
-  CONSORT_TRY(auto files, JobFiles::Open(options, ground.bundle));
+Result<int> RunKept(const RunOptions& given, Ground& ground) {
+  CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle));
+  RunOptions options = given;
+  options.intra = files.intra();
   ground.folder = files.folder();
   CONSORT_TRY(SpoolList(options, ground));
   CONSORT_TRY(files.CheckList(*ground.list));

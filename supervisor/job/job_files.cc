@@ -40,12 +40,18 @@ Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle)
   return files;
 }
 
+Identity JobFiles::IdentityOf(const Bundle& bundle) const {
+  return MakeIdentity({.model_sha256 = bundle.model_sha256,
+                       .torch_version = bundle.manifest.prepared.torch_version,
+                       .intra = intra_,
+                       .intra_given = options_->intra_given,
+                       .output = options_->output,
+                       .job = folder_.path()});
+}
+
 Status JobFiles::OpenJournal(const Bundle& bundle) {
-  identity_ = MakeIdentity({.model_sha256 = bundle.model_sha256,
-                            .torch_version = bundle.manifest.prepared.torch_version,
-                            .intra = options_->intra,
-                            .output = options_->output,
-                            .job = folder_.path()});
+  intra_ = options_->intra;
+  identity_ = IdentityOf(bundle);
   if (!folder_.has_journal()) return Ok();
   auto journal = Journal::Open(folder_.journal());
   if (!journal) {
@@ -55,6 +61,11 @@ Status JobFiles::OpenJournal(const Bundle& bundle) {
   journal_ = std::move(journal).value();
   if (!journal_->begun() || options_->restart) return Ok();
   CONSORT_TRY(const auto was, journal_->ReadIdentity());
+  // A profile may have come, gone or changed since: the same command goes on all the same.
+  if (const auto chosen = IntraChosenThen(was); chosen && !options_->intra_given) {
+    intra_ = *chosen;
+    identity_ = IdentityOf(bundle);
+  }
   CONSORT_TRY(CompareIdentity(was, identity_, folder_.path(), options_->mixed));
   resumes_ = true;
   return FinishReplacing(*journal_, options_->output);

@@ -35,6 +35,9 @@ class JobFiles {
   // The job is done, its list has not grown, and its results are there.
   bool finished() const { return resumes_ && !grown_ && journal_->totals().finished(); }
   uint64_t files_failed();
+  // The job's: as the options say, unless consort chose it when the job was begun, and it is
+  // consort's choice still.
+  int intra() const { return intra_; }
 
   // From here on there is a job, or another start of it.
   Status Begin(FileList& list);
@@ -49,6 +52,7 @@ class JobFiles {
   JobFiles(JobFolder folder, const RunOptions& options)
       : folder_(std::move(folder)), options_(&options) {}
   Status OpenJournal(const Bundle& bundle);
+  Identity IdentityOf(const Bundle& bundle) const;
   // Results that are there may be written over: --restart, now or in a run that was cut off.
   bool anew() const { return options_->restart || (journal_ && journal_->anew()); }
 
@@ -56,6 +60,7 @@ class JobFiles {
   const RunOptions* options_;
   Identity identity_;
   std::unique_ptr<Journal> journal_;  // none yet: nothing was begun here
+  int intra_ = 1;
   bool resumes_ = false;
   bool grown_ = false;
 };

@@ -194,8 +194,7 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
 }
 
 void JobLoop::BeginFigures(const JobFleet& fleet) {
-  figures_segments_ = dispatcher_.segments_done();
-  figures_audio_s_ = dispatcher_.audio_seconds();
+  SeeTotals();
   figures_->Begin(
       {.split = {.workers = fleet.split.workers,
                  .engines = fleet.split.engines,
@@ -241,11 +240,16 @@ void JobLoop::CountFigures(const Worker& worker, uint32_t engine, uint32_t type)
                        .taken_ns = tags->taken_ns,
                        .published_ns = tags->published_ns},
                       now_ns);
-    figures_segments_ = dispatcher_.segments_done();
-    figures_audio_s_ = dispatcher_.audio_seconds();
   } else if (tags != nullptr || type == kFileFaultRecord) {
     figures_->Ended(worker.id(), engine, now_ns);
   }
+  SeeTotals();
+}
+
+// A fault takes back what was done behind it: that too is no segment of the next record's.
+void JobLoop::SeeTotals() {
+  figures_segments_ = dispatcher_.segments_done();
+  figures_audio_s_ = dispatcher_.audio_seconds();
 }
 
 void JobLoop::ServeHot() {
@@ -365,6 +369,7 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
       worker.id(), crashed,
       {.plain = death.PlainWords(), .measured = death.Words(), .in_stage = !death.ForMemory()},
       engines));
+  SeeTotals();
   if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }
 

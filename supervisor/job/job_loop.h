@@ -81,6 +81,7 @@ class JobLoop : public FleetEvents {
   void EndFigures();
   // The record that was taken from an engine's ring just now.
   void CountFigures(const Worker& worker, uint32_t engine, uint32_t type);
+  void SeeTotals();
   void DispatchAll();
   void Dispatch(Worker& worker);
   void Tick();

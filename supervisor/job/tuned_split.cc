@@ -18,14 +18,14 @@ void UseTunedProfile(RunOptions& options, const Bundle& bundle, const std::strin
   if (!found.warning.empty()) say("warning: " + found.warning);
   if (!found.profile) {
     if (found.out_of_date.empty()) return;
-    say("tuned profile " + found.path + " is out of date: " + found.out_of_date +
+    say("warning: tuned profile " + found.path + " is out of date: " + found.out_of_date +
         "; \"consort tune\" makes it anew");
     return;
   }
   const TunedProfile& profile = *found.profile;
   const TreeLimit limit = BoundOfTree(machine, options);
   if (limit.bytes > 0 && profile.peak_pss_bytes > limit.bytes) {
-    say("tuned profile " + found.path + " is not used: its split took " +
+    say("warning: tuned profile " + found.path + " is not used: its split took " +
         Bytes(profile.peak_pss_bytes) + ", more than " + limit.name +
         "; \"consort tune --memory-limit\" finds one that fits");
     return;

@@ -1,12 +1,16 @@
 #include "supervisor/journal/identity.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
+#include <map>
 
 #include "shared/bundle/built_for.h"
 
 namespace consort {
 namespace {
+
+constexpr char kByConsort[] = "consort";
 
 // Relative to the job's folder, so that both may be moved together.
 std::string OutputFromJob(const std::string& output, const std::string& job) {
@@ -35,6 +39,18 @@ std::string KernelFlags() {
 
 }  // namespace
 
+std::optional<int> IntraChosenThen(const std::vector<std::pair<std::string, std::string>>& was) {
+  const std::map<std::string, std::string> parts(was.begin(), was.end());
+  const auto by = parts.find("intra_chosen_by");
+  const auto intra = parts.find("intra");
+  if (by == parts.end() || by->second != kByConsort || intra == parts.end()) return std::nullopt;
+  int number = 0;
+  const char* end = intra->second.data() + intra->second.size();
+  const auto [at, error] = std::from_chars(intra->second.data(), end, number);
+  if (error != std::errc() || at != end || number < 1) return std::nullopt;
+  return number;
+}
+
 Identity MakeIdentity(const IdentitySource& source) {
   return {
       {"results_version", std::to_string(kResultsVersion), "the version of the results' lines"},
@@ -42,6 +58,7 @@ Identity MakeIdentity(const IdentitySource& source) {
       {"output", OutputFromJob(source.output, source.job),
        "the results' path, from the job's folder,"},
       {"intra", source.intra == 0 ? "default" : std::to_string(source.intra), "--intra", true},
+      {"intra_chosen_by", source.intra_given ? "option" : kByConsort, "", true, false},
       {"torch", source.torch_version, "LibTorch's version", true},
       {"cpu", KernelFlags(), "the CPU's instruction set", true},
   };
@@ -50,6 +67,7 @@ Identity MakeIdentity(const IdentitySource& source) {
 Status CompareIdentity(const std::vector<std::pair<std::string, std::string>>& was,
                        const Identity& now, const std::string& job, bool mixed) {
   for (const auto& part : now) {
+    if (!part.compared) continue;
     const auto found =
         std::ranges::find(was, part.key, &std::pair<std::string, std::string>::first);
     const std::string before = found == was.end() ? "" : found->second;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shared/base/result.h"
@@ -16,6 +18,7 @@ struct IdentityPart {
   std::string words;
   // A difference may be gone on with by --mixed: it costs last bits of scores only.
   bool may_mix = false;
+  bool compared = true;
 };
 
 using Identity = std::vector<IdentityPart>;
@@ -27,11 +30,15 @@ struct IdentitySource {
   std::string model_sha256;   // of what its results depend on
   std::string torch_version;  // of the bundle; empty without LibTorch
   int intra = 1;              // 0: LibTorch's own choice
+  bool intra_given = true;    // by the person; else consort chose it, and keeps to it
   std::string output;         // path of the results
   std::string job;            // path of the job's folder, which exists
 };
 
 Identity MakeIdentity(const IdentitySource& source);
+
+// What consort chose when the job was begun; nullopt: the person did. `was` as below.
+std::optional<int> IntraChosenThen(const std::vector<std::pair<std::string, std::string>>& was);
 
 // Ok, or what it was, what it is now and what to do. `was` is from the journal: keys and values.
 Status CompareIdentity(const std::vector<std::pair<std::string, std::string>>& was,

@@ -195,6 +195,7 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
                                 "crash_line, fault_segment, fault_sample, fault_code, "
                                 "fault_message FROM open_files ORDER BY file"));
   CONSORT_TRY(auto ranges, database_.Prepare("SELECT first, count FROM ahead WHERE file = ?"));
+  CONSORT_TRY(auto crashed, database_.Prepare("SELECT segment FROM quarantine WHERE file = ?"));
   for (;;) {
     CONSORT_TRY(const bool any, open.Step());
     if (!any) break;
@@ -218,6 +219,12 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
       CONSORT_TRY(const bool more, ranges.Step());
       if (!more) break;
       file.accounted.AddRange(ranges.Unsigned(0), ranges.Unsigned(0) + ranges.Unsigned(1));
+    }
+    crashed.With(index);
+    for (;;) {
+      CONSORT_TRY(const bool more, crashed.Step());
+      if (!more) break;
+      file.crashed.insert(crashed.Unsigned(0));
     }
     point.open.push_back(std::move(file));
   }

@@ -316,7 +316,8 @@ Result<int> Tuning::Conclude() {
   report.seconds = Elapsed();
   const std::string text = options_.json ? JsonReport(report) : TextReport(report);
   std::fwrite(text.data(), 1, text.size(), stdout);
-  return static_cast<int>(std::fflush(stdout) == 0 ? kDone : kFailed);
+  if (std::fflush(stdout) == 0) return static_cast<int>(kDone);
+  return Error{"could not write to standard output", "the profile is in \"" + report.path + '"'};
 }
 
 Result<int> Tuning::Run() {

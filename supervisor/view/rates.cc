@@ -1,5 +1,7 @@
 #include "supervisor/view/rates.h"
 
+#include <algorithm>
+
 namespace consort {
 namespace {
 
@@ -20,8 +22,10 @@ void Rates::Add(const JobView& view, int64_t now_ns) {
   const Point& from = points_.front();
   if (now_ns > from.at_ns) {
     const double seconds = static_cast<double>(now_ns - from.at_ns) * 1e-9;
-    segments_per_s_ = static_cast<double>(view.segments_done - from.segments) / seconds;
-    times_real_time_ = (view.audio_seconds - from.audio_seconds) / seconds;
+    // Segments behind a fault are taken back, so there may be fewer than there were.
+    const auto done = static_cast<int64_t>(view.segments_done - from.segments);
+    segments_per_s_ = static_cast<double>(std::max<int64_t>(0, done)) / seconds;
+    times_real_time_ = std::max(0.0, view.audio_seconds - from.audio_seconds) / seconds;
   }
   if (view.files_done > *first_files_done_ && view.files_total >= view.files_done) {
     const double per_file = static_cast<double>(now_ns - first_ns_) * 1e-9 /

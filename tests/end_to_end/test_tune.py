@@ -281,7 +281,7 @@ def test_run_says_that_a_profile_is_out_of_date(run_made, profile, key, value, w
     path = profile(lambda it: it["key"].update({key: value}))
     run = run_made("--quiet")
     assert run.exit == DONE
-    assert re.fullmatch(rf'tuned profile {re.escape(str(path))} is out of date: {words}; "consort tune" makes it anew\n', run.stderr)
+    assert re.fullmatch(rf'warning: tuned profile {re.escape(str(path))} is out of date: {words}; "consort tune" makes it anew\n', run.stderr)
 
 
 def test_run_says_that_the_bundle_has_changed(run_made, profile, made, tmp_path):
@@ -292,7 +292,7 @@ def test_run_says_that_the_bundle_has_changed(run_made, profile, made, tmp_path)
     bundles.write_manifest(changed, manifest)
     run = run_made("--quiet", bundle=changed)
     assert run.exit == DONE
-    assert run.stderr.startswith(f"tuned profile {path} is out of date: made for the bundle as it was (")
+    assert run.stderr.startswith(f"warning: tuned profile {path} is out of date: made for the bundle as it was (")
     assert len(run.stderr_lines()) == 1
 
 
@@ -321,21 +321,25 @@ def test_run_chooses_by_itself_where_the_profile_takes_too_much_memory(run_made,
     path = profile(lambda it: it.update(peak_pss_bytes=3 << 30))
     run = run_made("--quiet", "--memory-limit", "2G")
     assert run.exit == DONE
-    assert run.stderr == (f"tuned profile {path} is not used: its split took 3.00 GiB, more than --memory-limit 2G; "
+    assert run.stderr == (f"warning: tuned profile {path} is not used: its split took 3.00 GiB, more than --memory-limit 2G; "
                           '"consort tune --memory-limit" finds one that fits\n')
     assert run_made("--quiet", "--memory-limit", "4G").stderr == f"using tuned profile {path}\n"
 
 
-def test_a_profiles_intra_is_part_of_the_jobs_identity(run_made, profile, tmp_path, sounds):
-    out = tmp_path / "out.jsonl"
+def test_a_profiles_intra_is_for_new_jobs(run_made, profile, tmp_path, sounds):
+    out, begun_with_2 = tmp_path / "out.jsonl", tmp_path / "begun-with-2.jsonl"
     assert run_made(output=out).exit == DONE
     path = profile(lambda it: it["split"].update(processes=1, threads=1, intra=2))
+    assert run_made(output=begun_with_2).exit == DONE
     run = run_made("--quiet", output=out)
-    assert run.exit == FAILED
+    assert run.exit == DONE and "nothing to do" in run.stderr, "the same command, whatever profile has come since"
     assert run.stderr_lines()[0] == f"using tuned profile {path}"
-    assert "--intra was 1 and is 2 now" in run.stderr_lines()[1]
-    run = run_made("--quiet", "--intra", 1, output=out)
-    assert run.exit == DONE and "nothing to do" in run.stderr
+    path.unlink()
+    run = run_made("--quiet", output=begun_with_2)
+    assert run.exit == DONE and "nothing to do" in run.stderr, "or gone"
+    run = run_made("--quiet", "--intra", 1, output=begun_with_2)
+    assert run.exit == FAILED and "--intra was 2 and is 1 now" in run.stderr, "what is typed counts"
+    profile(lambda it: it["split"].update(processes=1, threads=1, intra=2))
     run = run_made("--quiet")
     assert run.figures["split"] == {"processes": 1, "threads": 1, "intra": 2}
     run = run_made("--quiet", "--intra", 1)
@@ -349,7 +353,7 @@ def test_a_job_goes_on_with_whatever_the_profile_says_now(start_consort, run_mad
     profile(lambda it: it["split"].update(processes=2, threads=1))
     job = start_consort("run", "-m", made[0], "-o", out, *sounds.flacs,
                         env={"XDG_CONFIG_HOME": str(config), "CONSORT_NULL_SEGMENT_US": "20000", "CONSORT_COMMIT_MS": "20"})
-    processes.wait_until(lambda: out.exists() and out.stat().st_size > 1000)
+    assert processes.wait_until(lambda: out.exists() and out.stat().st_size > 1000)
     job.signal(signal.SIGINT)
     assert job.wait().exit == 130
     path = profile(lambda it: it["split"].update(processes=1, threads=3))

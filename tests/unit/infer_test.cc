@@ -3,11 +3,22 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <new>
+#include <stdexcept>
 
 #include "tiny_model.h"
+#include "worker/infer/reason.h"
 
 namespace consort {
 namespace {
+
+TEST(Infer, KnowsAWantOfMemoryByItsTypeAndByItsWords) {
+  EXPECT_TRUE(IsOutOfMemory(std::bad_alloc()));
+  EXPECT_TRUE(IsOutOfMemory(std::runtime_error("std::bad_alloc")));
+  EXPECT_TRUE(
+      IsOutOfMemory(std::runtime_error("[enforce fail] DefaultCPUAllocator: not enough memory")));
+  EXPECT_FALSE(IsOutOfMemory(std::runtime_error("expected a tensor of 3 dimensions")));
+}
 
 TEST(Infer, StartsNoThreadWhileItLoadsAndWarmsUp) {
   const TinyModel tiny("tags");

@@ -88,7 +88,8 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
     info.file = 2;
     info.samples = 1000;
     info.sample_rate = 10;
-    step.open = {{.info = info, .accounted = {}, .fault = {}, .crash_line = "c\n"}};
+    step.open = {{.info = info, .accounted = {}, .fault = {}, .crashed = {}, .crash_line = "c\n"}};
+    step.quarantined = {{2, 1, "c\n"}, {0, 7, "d\n"}};
     step.suspects = {{2, 8, 1, 1}, {2, 9, 0, 2}, {4, 1, 0, 2}};
     step.in_hand = {{3, 0}, {3, 1}, {2, 9}};
     step.ahead = {{2, 6, 2, "g\nh\n"}};
@@ -114,6 +115,7 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(point.value().open[0].accounted.ranges(),
             (std::map<uint64_t, uint64_t>{{0, 4}, {6, 8}}));
   EXPECT_EQ(point.value().open[0].crash_line, "c\n");
+  EXPECT_EQ(point.value().open[0].crashed, std::set<uint64_t>{1}) << "its own, by the quarantine";
   const auto& suspects = point.value().suspects;
   ASSERT_EQ(suspects.size(), 3U);
   EXPECT_EQ(suspects[0].segment, 8U);

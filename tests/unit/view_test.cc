@@ -169,6 +169,19 @@ TEST(RatesJustNow, ForgetWhatIsLongAgo) {
   EXPECT_DOUBLE_EQ(rates.segments_per_s(), 10);
 }
 
+TEST(RatesJustNow, AreNeverLessThanNothing) {
+  Rates rates;
+  JobView view;
+  view.segments_done = 5000;
+  view.audio_seconds = 15000;
+  rates.Add(view, 0);
+  view.segments_done = 100;  // a fault was found before what was done
+  view.audio_seconds = 300;
+  rates.Add(view, 1'000'000'000);
+  EXPECT_EQ(rates.segments_per_s(), 0);
+  EXPECT_EQ(rates.times_real_time(), 0);
+}
+
 TEST(RatesJustNow, GuessNoEndBeforeAFileIsDone) {
   Rates rates;
   JobView view;

@@ -23,8 +23,10 @@ std::string Reason(const std::exception& trouble) {
 
 bool IsOutOfMemory(const std::exception& trouble) {
   if (dynamic_cast<const std::bad_alloc*>(&trouble) != nullptr) return true;
-  // The interpreter passes an allocator's error on as one of its own: its words are what is left.
-  return std::string_view(trouble.what()).find("DefaultCPUAllocator: ") != std::string_view::npos;
+  // LibTorch and compiled code pass it on as an error of their own: its words are what is left.
+  const std::string_view words = trouble.what();
+  return words.find("DefaultCPUAllocator: ") != std::string_view::npos ||
+         words.find("std::bad_alloc") != std::string_view::npos;
 }
 
 }  // namespace consort
