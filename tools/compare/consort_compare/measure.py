@@ -15,6 +15,7 @@ from .errors import CompareError, PointFailed
 
 # Whatever the caller set of these would be measured in place of LibTorch's and OpenMP's defaults.
 CLEARED = re.compile(r"(OMP|GOMP|KMP|MKL)_.*|CONSORT_(WORKER|PIN|COPY_WEIGHTS|FAULT)|LD_PRELOAD|MALLOC_CONF")
+DONE, SOME_FAILED = 0, 3  # consort's exit statuses; files that failed are not counted, the others are
 HANG_SECONDS = 120.0  # beyond what a run should take: then it is ended
 KILL_AT = 0.4         # of the measured time
 _libc = ctypes.CDLL(None)
@@ -69,13 +70,11 @@ class Measurer:
         while True:
             began = time.monotonic()
             figures = self._run(setting, bundle_path, seconds, expected)
-            if figures["complete"]:
+            # If it is not complete, the audio came to its end before the time did.
+            if figures["complete"] or not self.audio.more():
+                if not figures["segments"]["counted"]:
+                    raise PointFailed('not one segment could be done; "consort run" tells why')
                 return figures, time.monotonic() - began
-            # The audio came to its end before the time did.
-            if not self.audio.more():
-                if figures["segments"]["counted"]:
-                    return figures, time.monotonic() - began
-                raise PointFailed("the audio gave no segments to count")
 
     def end(self):
         """Ends what runs, at once. The supervisor's death is its workers'."""
@@ -106,7 +105,7 @@ class Measurer:
                         killer.stop()
                 told.seek(0)
                 said = told.read().decode(errors="replace")
-            if status != 0:
+            if status not in (DONE, SOME_FAILED):
                 raise PointFailed(_reason(said, status))
             with open(figures_path, encoding="utf-8") as file:
                 return json.load(file)
