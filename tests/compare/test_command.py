@@ -81,6 +81,20 @@ def test_it_measures_and_writes_a_report(compare, bundle, sound, tmp_path):
     assert processes.job_processes(run.test_id) == []
 
 
+def test_a_broken_file_and_a_name_that_is_no_text_spoil_nothing(compare, bundle, sound, tmp_path):
+    odd = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    odd.write_bytes(sound.read_bytes())
+    (tmp_path / "broken.wav").write_text("no sound")
+    run = compare("-m", bundle, "--minutes", 0.1, "--grid", "1x1", "-o", tmp_path / os.fsdecode(b"o\xfft.html"), tmp_path / "broken.wav", odd)
+    assert run.exit == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == f"report: {tmp_path}/o\\udcfft.html"
+    page = Page((tmp_path / os.fsdecode(b"o\xfft.html")).read_text(encoding="utf-8"))
+    data = json.loads((tmp_path / os.fsdecode(b"o\xfft.json")).read_text(encoding="utf-8"))
+    assert page.faults == [] and json.loads(page.data) == data
+    assert str(odd) in data["audio"]["words"] and str(odd) in data["command"]
+    assert "null 1x1 intra=1" in {it["point"] for it in data["points"]}
+
+
 def test_help_and_a_wrong_command_line(compare, bundle, sound):
     run = compare("--help")
     assert run.exit == 0 and "--grid" in run.stdout and "--consort" not in run.stdout and "usage: consort compare -m BUNDLE" in run.stdout

@@ -171,6 +171,8 @@ def _audio(args, folder, progress):
 
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="backslashreplace")  # paths are bytes; standard error does so anyway
     args = parser().parse_intermixed_args(argv)
     args.typed = _without_launchers(argv)
     if not args.model:

@@ -22,7 +22,8 @@ class Outputs:
     def write(self, texts):
         for (path, staged), text in zip(self._places, texts, strict=True):
             try:
-                with open(staged, "w", encoding="utf-8") as file:
+                # What of a path is no UTF-8 becomes \udcXX: as JSON, that is the same again.
+                with open(staged, "w", encoding="utf-8", errors="backslashreplace") as file:
                     file.write(text)
                     file.flush()
                     os.fsync(file.fileno())
