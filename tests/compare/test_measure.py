@@ -1,5 +1,8 @@
 """One point's run: which ends of it count, and that none is left behind."""
 
+import os
+import subprocess
+
 import pytest
 
 from consort_compare import measure, sounds
@@ -46,3 +49,9 @@ def test_other_ends_are_errors(measurer):
         run(measurer("exit 1"))
     with pytest.raises(PointFailed, match="ended by SIGKILL"):
         run(measurer("kill -KILL $$"))
+
+
+@pytest.mark.parametrize("gone", (False, True))
+def test_a_child_whose_parent_is_gone_before_it_asked_to_end_with_it_ends(gone):
+    parent = os.getppid() if gone else os.getpid()
+    assert subprocess.run(["true"], preexec_fn=measure._end_with(parent)).returncode == gone

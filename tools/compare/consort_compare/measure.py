@@ -48,9 +48,13 @@ def command_words(setting, bundle_path):
     return " ".join([*before, "consort run", *words(setting, bundle_path)])
 
 
-def _end_with_us():
-    # The supervisor's end ends its workers, so nothing is left even if we are killed.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _end_with(parent):
+    """For the child, before exec: the supervisor's end ends its workers, so nothing is left even if we are killed."""
+    def prepare():
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # killed before that was asked for
+            os._exit(1)
+    return prepare
 
 
 class Measurer:
@@ -93,7 +97,8 @@ class Measurer:
             with open(os.path.join(place, "told"), "w+b") as told:
                 # A group of its own: Ctrl-C reaches us alone.
                 self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told,
-                                               env=environment(setting, self.consort), process_group=0, preexec_fn=_end_with_us)
+                                               env=environment(setting, self.consort), process_group=0,
+                                               preexec_fn=_end_with(os.getpid()))
                 killer = Killer(told.name, setting, KILL_AT * seconds) if setting.kill else None
                 try:
                     status = self._child.wait(seconds + expected * 10 + HANG_SECONDS)
