@@ -1,13 +1,15 @@
 """One point's run: which ends of it count, and that none is left behind."""
 
 import os
+import signal
 import subprocess
 
 import pytest
 
 from consort_compare import measure, sounds
-from consort_compare.errors import PointFailed
+from consort_compare.errors import Interrupted, PointFailed
 from consort_compare.experiments import Setting
+from consort_compare.signals import Signals
 
 # Stands in for `consort run`: its audio suffices from 64 operands on.
 CONSORT = """#!/bin/bash
@@ -49,6 +51,25 @@ def test_other_ends_are_errors(measurer):
         run(measurer("exit 1"))
     with pytest.raises(PointFailed, match="ended by SIGKILL"):
         run(measurer("kill -KILL $$"))
+
+
+def test_a_signal_while_it_is_started_leaves_no_run(measurer, monkeypatch):
+    started, begin = [], subprocess.Popen
+
+    def begin_and_stop(*words, **options):
+        started.append(begin(*words, **options))
+        os.kill(os.getpid(), signal.SIGTERM)
+        return started[0]
+    monkeypatch.setattr(subprocess, "Popen", begin_and_stop)
+    with Signals() as signals:
+        found = measurer("exec sleep 600", held=signals.held)
+        try:
+            with pytest.raises(Interrupted):
+                run(found)
+            found.end()
+            assert started[0].returncode == -signal.SIGKILL
+        finally:
+            started[0].kill()
 
 
 @pytest.mark.parametrize("gone", (False, True))

@@ -58,12 +58,13 @@ def _end_with(parent):
 
 
 class Measurer:
-    """Runs consort. Not for several threads. `folder`: where its scratch goes."""
+    """Runs consort. Not for several threads. `folder`: where its scratch goes. `held()`: no signal raises inside it."""
 
-    def __init__(self, consort, audio, folder):
+    def __init__(self, consort, audio, folder, held=contextlib.nullcontext):
         self.consort = consort
         self.audio = audio
         self.folder = folder
+        self._held = held
         self._child = None
 
     def __call__(self, setting, bundle_path, seconds, expected):
@@ -96,9 +97,10 @@ class Measurer:
                        "-vv" if setting.kill else "--quiet", "--", *self.audio.arguments()]
             with open(os.path.join(place, "told"), "w+b") as told:
                 # A group of its own: Ctrl-C reaches us alone.
-                self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told,
-                                               env=environment(setting, self.consort), process_group=0,
-                                               preexec_fn=_end_with(os.getpid()))
+                with self._held():  # a child that end() does not know would go on
+                    self._child = subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told,
+                        env=environment(setting, self.consort), process_group=0, preexec_fn=_end_with(os.getpid()))
                 killer = Killer(told.name, setting, KILL_AT * seconds) if setting.kill else None
                 try:
                     status = self._child.wait(seconds + expected * 10 + HANG_SECONDS)
