@@ -5,8 +5,9 @@ import signal
 import pytest
 
 from conftest import Comparison
+from consort_compare import bundles, session
 from consort_compare.errors import Interrupted
-from world import World
+from world import AOTI, NoProgress, World
 
 
 class InterruptedWorld(World):
@@ -27,6 +28,16 @@ def test_before_two_rounds_there_is_nothing_to_report():
     for at in (0, 1, 30, 2 + points + points // 2):
         with pytest.raises(Interrupted):
             Comparison(InterruptedWorld(at), 1200)
+
+
+def test_a_signal_after_the_last_run_loses_nothing():
+    world = World()
+    made = session.Session(bundles.roles([AOTI]), world, world.clock, NoProgress(), 600)
+
+    def stopped():
+        raise Interrupted(signal.SIGTERM)
+    outcome = made.run(stopped)
+    assert outcome.interrupted == signal.SIGTERM and outcome.rounds == outcome.planned_rounds
 
 
 def test_after_two_rounds_what_was_measured_counts():

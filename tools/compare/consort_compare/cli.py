@@ -1,13 +1,11 @@
 """The command line of `consort compare`. Exit statuses are consort's: 0, 1, 2, 128 + n."""
 
 import argparse
-import contextlib
 import json
 import os
 import re
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -17,6 +15,7 @@ from . import measure, sounds
 from .errors import CompareError, Interrupted
 from .outputs import Outputs
 from .progress import Progress
+from .signals import Signals
 
 DONE, FAILED, USAGE = 0, 1, 2
 MOST_MINUTES = 24 * 60
@@ -101,59 +100,47 @@ def _json_path(args):
     return path
 
 
-@contextlib.contextmanager
-def _signals():
-    """SIGINT, SIGTERM and SIGHUP raise Interrupted; once, so that a second one cannot break off the clean-up."""
-    def raise_it(number, _):
-        for each in numbers:
-            signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, raise_it) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
-
-
-def compare(args, progress):
-    """Returns the signal that ended it early, or 0. Raises CompareError, Interrupted."""
+def compare(args, progress, signals):
+    """Returns the signal that came, or 0. Raises CompareError, Interrupted."""
     began = time.monotonic()
     measure.check(args.consort)
     found = bundle_files.read(args.model)
     roles = bundle_files.roles(found)
     glibc = roles.base.backend != "null" and os.access(os.path.join(os.path.dirname(args.consort), "consort-worker-glibc"), os.X_OK)
-    outputs = Outputs([args.output, _json_path(args)])
-    folder = None
-    measurer = None
+    outputs = folder = measurer = None
     try:
-        folder = tempfile.mkdtemp(prefix="consort-compare-")
-        audio, told = _audio(args, folder, progress)
-        measurer = measure.Measurer(args.consort, audio, folder)
-        from . import machine  # after what can be refused at once
-        from .session import Session
-        from .neighbours import Neighbours
-        neighbours = Neighbours()
-        session = Session(roles, measurer, time.monotonic, progress, args.minutes * 60 - (time.monotonic() - began), args.grid, glibc)
-        outcome = session.run()
-        progress.at("writing the report")
-        from . import report
-        described = machine.describe(args.consort, roles, outcome.usable, neighbours.share())
-        options = {"command": "consort compare " + shlex.join(args.typed), "minutes": args.minutes}
-        page, kept = report.make(outcome, roles, described, told, options, glibc)
-        outputs.write([page, json.dumps(kept, ensure_ascii=False, indent=1) + "\n"])
-        progress.clear()
-        if not args.quiet:
-            print("\n".join(kept["words"]))
-            print(f"report: {args.output}")
-        return outcome.interrupted
+        try:
+            with signals.held():
+                outputs = Outputs([args.output, _json_path(args)])
+                folder = tempfile.mkdtemp(prefix="consort-compare-")
+            audio, told = _audio(args, folder, progress)
+            measurer = measure.Measurer(args.consort, audio, folder, signals.held)
+            from . import machine  # after what can be refused at once
+            from .session import Session
+            from .neighbours import Neighbours
+            neighbours = Neighbours()
+            session = Session(roles, measurer, time.monotonic, progress, args.minutes * 60 - (time.monotonic() - began), args.grid, glibc)
+            outcome = session.run(signals.only_note)
+            progress.at("writing the report")
+            from . import report
+            described = machine.describe(args.consort, roles, outcome.usable, neighbours.share())
+            options = {"command": "consort compare " + shlex.join(args.typed), "minutes": args.minutes}
+            page, kept = report.make(outcome, roles, described, told, options, glibc)
+            outputs.write([page, json.dumps(kept, ensure_ascii=False, indent=1) + "\n"])
+            progress.clear()
+            if not args.quiet:
+                print("\n".join(kept["words"]))
+                print(f"report: {args.output}")
+            return outcome.interrupted or signals.noted
+        finally:
+            signals.only_note()  # the clean-up is never broken off
     finally:
         if measurer is not None:
             measurer.end()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        outputs.give_up()
+        if outputs is not None:
+            outputs.give_up()
 
 
 def _audio(args, folder, progress):
@@ -171,14 +158,16 @@ def _audio(args, folder, progress):
 
 def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="backslashreplace")  # paths are bytes; standard error does so anyway
     args = parser().parse_intermixed_args(argv)
     args.typed = _without_launchers(argv)
     if not args.model:
         parser().error("no model: name its bundle with -m")
     progress = Progress() if not args.quiet else _Silent()
     try:
-        with _signals():
-            number = compare(args, progress)
+        with Signals() as signals:
+            number = compare(args, progress, signals)
         return 128 + number if number else DONE
     except Interrupted as interrupted:
         progress.clear()

@@ -22,11 +22,15 @@ def _memory_bytes():
     return None
 
 
+def _run(words):
+    # A group of its own: Ctrl-C reaches us alone.
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, process_group=0)
+
+
 def _doctor(consort, bundle):
     """What `consort doctor` found: {name: words}, and whether something costs speed. Its statuses: 0, or 3 if so."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError, subprocess.TimeoutExpired):
-        done = subprocess.run([consort, "doctor", "--json", "-m", bundle], capture_output=True, text=True, timeout=60,
-                              stdin=subprocess.DEVNULL)
+        done = _run([consort, "doctor", "--json", "-m", bundle])
         return [{"name": it["name"], "found": it["found"], "why": it["why"], "costs": it["level"] == "costs"}
                 for it in json.loads(done.stdout)["findings"]]
     return []
@@ -34,7 +38,7 @@ def _doctor(consort, bundle):
 
 def _version(consort):
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        return subprocess.run([consort, "--version"], capture_output=True, text=True, timeout=60).stdout.strip().removeprefix("consort ")
+        return _run([consort, "--version"]).stdout.strip().removeprefix("consort ")
     return ""
 
 

@@ -15,6 +15,7 @@ from .errors import CompareError, PointFailed
 
 # Whatever the caller set of these would be measured in place of LibTorch's and OpenMP's defaults.
 CLEARED = re.compile(r"(OMP|GOMP|KMP|MKL)_.*|CONSORT_(WORKER|PIN|COPY_WEIGHTS|FAULT)|LD_PRELOAD|MALLOC_CONF")
+DONE, SOME_FAILED = 0, 3  # consort's exit statuses; files that failed are not counted, the others are
 HANG_SECONDS = 120.0  # beyond what a run should take: then it is ended
 KILL_AT = 0.4         # of the measured time
 _libc = ctypes.CDLL(None)
@@ -47,18 +48,23 @@ def command_words(setting, bundle_path):
     return " ".join([*before, "consort run", *words(setting, bundle_path)])
 
 
-def _end_with_us():
-    # The supervisor's end ends its workers, so nothing is left even if we are killed.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _end_with(parent):
+    """For the child, before exec: the supervisor's end ends its workers, so nothing is left even if we are killed."""
+    def prepare():
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # killed before that was asked for
+            os._exit(1)
+    return prepare
 
 
 class Measurer:
-    """Runs consort. Not for several threads. `folder`: where its scratch goes."""
+    """Runs consort. Not for several threads. `folder`: where its scratch goes. `held()`: no signal raises inside it."""
 
-    def __init__(self, consort, audio, folder):
+    def __init__(self, consort, audio, folder, held=contextlib.nullcontext):
         self.consort = consort
         self.audio = audio
         self.folder = folder
+        self._held = held
         self._child = None
 
     def __call__(self, setting, bundle_path, seconds, expected):
@@ -69,13 +75,11 @@ class Measurer:
         while True:
             began = time.monotonic()
             figures = self._run(setting, bundle_path, seconds, expected)
-            if figures["complete"]:
+            # If it is not complete, the audio came to its end before the time did.
+            if figures["complete"] or not self.audio.more():
+                if not figures["segments"]["counted"]:
+                    raise PointFailed('not one segment could be done; "consort run" tells why')
                 return figures, time.monotonic() - began
-            # The audio came to its end before the time did.
-            if not self.audio.more():
-                if figures["segments"]["counted"]:
-                    return figures, time.monotonic() - began
-                raise PointFailed("the audio gave no segments to count")
 
     def end(self):
         """Ends what runs, at once. The supervisor's death is its workers'."""
@@ -93,8 +97,10 @@ class Measurer:
                        "-vv" if setting.kill else "--quiet", "--", *self.audio.arguments()]
             with open(os.path.join(place, "told"), "w+b") as told:
                 # A group of its own: Ctrl-C reaches us alone.
-                self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told,
-                                               env=environment(setting, self.consort), process_group=0, preexec_fn=_end_with_us)
+                with self._held():  # a child that end() does not know would go on
+                    self._child = subprocess.Popen(
+                        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told,
+                        env=environment(setting, self.consort), process_group=0, preexec_fn=_end_with(os.getpid()))
                 killer = Killer(told.name, setting, KILL_AT * seconds) if setting.kill else None
                 try:
                     status = self._child.wait(seconds + expected * 10 + HANG_SECONDS)
@@ -106,7 +112,7 @@ class Measurer:
                         killer.stop()
                 told.seek(0)
                 said = told.read().decode(errors="replace")
-            if status != 0:
+            if status not in (DONE, SOME_FAILED):
                 raise PointFailed(_reason(said, status))
             with open(figures_path, encoding="utf-8") as file:
                 return json.load(file)

@@ -22,7 +22,8 @@ class Outputs:
     def write(self, texts):
         for (path, staged), text in zip(self._places, texts, strict=True):
             try:
-                with open(staged, "w", encoding="utf-8") as file:
+                # What of a path is no UTF-8 becomes \udcXX: as JSON, that is the same again.
+                with open(staged, "w", encoding="utf-8", errors="backslashreplace") as file:
                     file.write(text)
                     file.flush()
                     os.fsync(file.fileno())
@@ -42,12 +43,15 @@ def _place(path):
     if os.path.isdir(path):
         raise CompareError(f'could not write "{path}": it is a folder')
     folder, name = os.path.split(os.path.abspath(path))
+    staged = None
     try:
         descriptor, staged = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-        os.fchmod(descriptor, 0o666 & ~_umask())
-        os.close(descriptor)
+        with open(descriptor, "wb"):
+            os.fchmod(descriptor, 0o666 & ~_umask())
         return staged
     except OSError as error:
+        if staged is not None:
+            os.unlink(staged)
         raise CompareError(f'could not write "{path}": {(error.strerror or str(error)).lower()}') from None
 
 

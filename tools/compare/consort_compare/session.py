@@ -44,8 +44,11 @@ class Session:
         self._order = []
         self._seconds = []
 
-    def run(self):
-        """Outcome. Raises CompareError if there is nothing to report, Interrupted likewise."""
+    def run(self, rounds_done=lambda: None):
+        """Outcome. Raises CompareError if there is nothing to report, Interrupted likewise.
+
+        `rounds_done` is called when there is nothing left that a signal could break off; it may raise Interrupted.
+        """
         began = self._clock()
         usable, costs, least = self._probe()
         ranks = experiments.everything(self._roles, usable, self._grid, self._glibc)
@@ -55,6 +58,7 @@ class Session:
         try:
             while whole < rounds and self._round(points, costs, least, whole, rounds):
                 whole += 1
+            rounds_done()
         except Interrupted as signal:
             if whole < plan.LEAST_ROUNDS:
                 raise
@@ -78,8 +82,6 @@ class Session:
                 figures, _ = self._measure(experiments.Setting(name, 1, 1), bundle.path, PROBE_SECONDS, 60.0)
             except PointFailed as failure:
                 raise CompareError(f"{name}: {failure}") from None
-            if not figures["segments"]["counted"]:
-                raise CompareError(f'{name}: not one segment could be done; "consort run" tells why')
             usable = figures["usable_cpus"]
             starts[name] = figures["ready_s"] or 0.0
             rates[name] = figures["segments"]["per_second"] or 0.0
