@@ -339,7 +339,8 @@ def test_weights_can_be_copied_to_each_process(start_consort, tmp_path, cnn14_qu
     job = start_consort("run", "-m", cnn14_quarter, "-o", out, "-p", 2, "--no-template", *[music] * 8,
                         env={"CONSORT_COPY_WEIGHTS": "1"} if copied else {"CONSORT_COPY_WEIGHTS": "0"})
     # Each has its own, or the shared ones, and nobody has both. Used is what was read: not every byte of it.
-    wanted = (lambda arena, own: arena == 0 and own >= weights) if copied else (lambda arena, own: arena > weights / 2 and own < weights)
+    def wanted(arena, own):
+        return (arena == 0 and own >= weights) if copied else (arena > weights / 2 and own < weights)
     assert processes.wait_until(lambda: out.exists() and out.stat().st_size > 0)
     assert processes.wait_until(lambda: all(wanted(*weights_of(it.pid)) for it in job.workers())), \
         [weights_of(it.pid) for it in job.workers()]
