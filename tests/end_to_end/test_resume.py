@@ -55,7 +55,7 @@ def test_kills_of_the_supervisor_change_no_byte(start_consort, tmp_path, job, sp
         running = start_consort("run", "-m", bundle, "-o", out, "-p", split[0], "-t", split[1], "--quiet", folder,
                                 env=SLOW)
         try:
-            running.popen.wait(0.15 + random.uniform(0, 0.5))
+            running.popen.wait(0.1 + random.uniform(0, 0.3))
         except Exception:
             running.signal(signal.SIGKILL)
             kills += 1
