@@ -30,13 +30,18 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 std::string NearMiss(std::string_view word, std::span<const std::string> known) {
   std::string nearest;
   size_t least = kMostEdits + 1;
+  size_t most_begun = 0;  // "tun" is "tune" rather than "run"
   for (const auto& it : known) {
     const size_t longer = std::max(word.size(), it.size());
-    if (longer - std::min(word.size(), it.size()) >= least) continue;
+    if (longer - std::min(word.size(), it.size()) > least) continue;
     const size_t edits = EditDistance(word, it);
-    if (edits >= least || 2 * edits >= longer) continue;
+    if (edits > kMostEdits || edits > least || 2 * edits >= longer) continue;
+    const auto differ = std::ranges::mismatch(word, it);
+    const auto begun = static_cast<size_t>(differ.in1 - word.begin());
+    if (edits == least && begun <= most_begun) continue;
     nearest = it;
     least = edits;
+    most_begun = begun;
   }
   return nearest;
 }

@@ -34,8 +34,9 @@ bool Pins() {
 std::string Oversubscribed(const Split& split, int intra, const Machine& machine) {
   const int64_t threads = int64_t{split.workers} * split.engines * std::max(1, intra);
   if (threads <= machine.usable_cpus) return "";
-  return std::to_string(threads) + " threads (" + std::to_string(split.workers) + " workers x " +
-         std::to_string(split.engines) + " engines" +
+  return std::to_string(threads) + " threads (" + std::to_string(split.workers) +
+         (split.workers == 1 ? " worker x " : " workers x ") + std::to_string(split.engines) +
+         (split.engines == 1 ? " engine" : " engines") +
          (intra > 1 ? " x " + std::to_string(intra) + " LibTorch threads" : "") + ") share " +
          std::to_string(machine.usable_cpus) +
          (machine.usable_cpus == 1 ? " usable CPU" : " usable CPUs") +

@@ -347,6 +347,9 @@ int RunTune(const TuneOptions& options) {
     Tuning tuning(options);
     return tuning.Run();
   }();
+  if (ended && ended.value() > 128) {
+    std::fprintf(stderr, "consort: stopped; no profile was written\n");
+  }
   if (ended) return ended.value();
   std::fprintf(stderr, "consort: %s\n", ended.error().Sentence().c_str());
   return kFailed;

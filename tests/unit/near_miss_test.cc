@@ -46,6 +46,13 @@ TEST_F(NearMisses, OfShortWordsAreNotJustAnyWord) {
   EXPECT_EQ(Of(""), "");
 }
 
+TEST_F(NearMisses, BeginLikeTheWordWhereSeveralAreAsNear) {
+  const std::vector<std::string> known = {"run", "tune"};
+  EXPECT_EQ(NearMiss("tun", known), "tune");
+  EXPECT_EQ(NearMiss("rum", known), "run");
+  EXPECT_EQ(NearMiss("runn", known), "run");
+}
+
 TEST_F(NearMisses, AreTheNearestAndOfThoseTheFirst) {
   const std::vector<std::string> known = {"abcdefg", "abcdefx", "abcdef"};
   EXPECT_EQ(NearMiss("abcdef", known), "abcdef");
