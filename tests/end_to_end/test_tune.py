@@ -210,6 +210,7 @@ def test_ended_by_a_signal_leaves_nothing_and_the_profile_as_it_was(start_consor
     job.signal(number)
     run = job.wait(20)
     assert run.exit == 128 + number
+    assert run.stderr_lines()[-1] == "consort: stopped; no profile was written"
     assert processes.marked_processes(run.test_id) == []
     assert os.listdir(run.tmp) == []
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
