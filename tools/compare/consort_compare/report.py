@@ -6,6 +6,7 @@ import json
 from . import data, sections, verdict
 from .html import element, escape, paragraph
 from .metrics import Measured
+from .outputs import GENERATOR
 
 
 def make(outcome, roles, machine, audio, options, glibc):
@@ -30,6 +31,7 @@ def page(found, kept):
     # "</" would end the script; in JSON "<\/" is the same.
     inside = json.dumps(kept, ensure_ascii=False).replace("</", "<\\/").replace("<!--", "<\\u0021--")
     return ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f"{GENERATOR}\n"
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             f"<title>{escape('consort compare: ' + model)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
             + "\n".join(escape(it) for it in parts if it)
