@@ -45,6 +45,11 @@ def test_memory_is_not_claimed_where_the_spread_does_not_carry_it():
     assert first(words) == (2, 1) and "least memory" not in words and "with more processes a death costs less" in words
 
 
+def test_nothing_is_said_of_deaths_where_none_was_measured():
+    words = Comparison(World(oversubscribed=0.0, noise=0.005, process_mib=0, failing=("kill",))).words()
+    assert first(words) == (2, 1) and "1 process × 2 threads does as much within the spread." in words and "death" not in words
+
+
 def test_noise_is_not_taken_for_a_difference():
     """With a spread of a tenth, a difference of 2 % must never be claimed as sure."""
     claimed = 0

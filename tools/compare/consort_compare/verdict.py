@@ -68,7 +68,7 @@ def _split(measured, roles, usable):
         sentence += f" {_list([split_words(it) for it in same_total])} {do} as much within the spread"
         if all(matters(measured.ratio(it, best, "mean_pss_bytes")) for it in same_total):
             sentence += "; the first takes the least memory"
-        elif best.processes > max(it.processes for it in same_total):
+        elif best.processes > max(it.processes for it in same_total) and _processes_lose_less(measured, roles, usable):
             sentence += "; with more processes a death costs less"
         sentence += "."
     others = [it for it in (Setting(roles.main.name, *split) for split in experiments.splits(best.engines))
@@ -164,10 +164,22 @@ def _one_or_many(measured, roles, usable):
     return f"{speed}, and take {times(memory)} the memory (weights are shared either way)."
 
 
+def _deaths(roles, usable):
+    """(processes, threads): the two ends of the largest total, with a death."""
+    total = experiments.totals(usable)[-1]
+    return tuple(Setting(roles.main.name, *split, kill=True) for split in ((total, 1), (1, total)))
+
+
+def _processes_lose_less(measured, roles, usable):
+    """Whether that was seen here."""
+    ratio = measured.ratio(*_deaths(roles, usable), "death_lost_ms")
+    return matters(ratio) and ratio.value < 1
+
+
 def _death(measured, roles, usable):
     """What one process's end costs, at the largest total."""
     total = experiments.totals(usable)[-1]
-    threads, processes = (Setting(roles.main.name, *split, kill=True) for split in ((1, total), (total, 1)))
+    processes, threads = _deaths(roles, usable)
     ratio = measured.ratio(processes, threads, "death_lost_ms")
     if total < 2 or ratio is None:
         return None
