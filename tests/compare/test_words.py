@@ -112,6 +112,21 @@ def test_several_bundles_of_one_model_are_ranked_and_other_models_are_not():
     assert Setting("another", 2, 1) in found.measured
 
 
+def test_a_sentence_of_another_bundle_than_the_first_names_it():
+    words = Comparison(World(oversubscribed=0.05)).words()
+    for begin in ("Threads beyond", "Intra-op threads above 1", "Against naive programs"):
+        assert f"With m-torchscript: {begin}" in words
+    assert "With m-torchscript" not in Comparison(World(), given=(TORCHSCRIPT, AOTI)).words()
+
+
+def test_a_bundle_that_was_named_and_not_measured_is_told():
+    given = (AOTI, TORCHSCRIPT, bundle("silero", identity="two"))
+    short = Comparison(World(), budget=25, given=given)
+    assert "silero was not measured: there was no time; give more --minutes." in short.words()
+    assert "silero was not measured: there was no time" in " ".join(short.report()[1]["words"])
+    assert "not measured" not in Comparison(World(), budget=1200, given=given).words()
+
+
 def test_an_early_end_is_told(usual):
     words = " ".join(verdict.sentences(usual.measured, usual.roles, 2, True, interrupted=True))
     assert "ended early" in words and "ended early" not in usual.words()

@@ -12,7 +12,8 @@ from .outputs import GENERATOR
 def make(outcome, roles, machine, audio, options, glibc):
     """(HTML, data). `options`: {"command", "minutes"}; `audio`: {"words", "minutes"}."""
     measured = Measured(outcome.points)
-    words = verdict.sentences(measured, roles, outcome.usable, glibc, bool(outcome.interrupted), machine["others_cpu_share"])
+    words = verdict.sentences(measured, roles, outcome.usable, glibc, bool(outcome.interrupted), machine["others_cpu_share"],
+                              outcome.dropped)
     # What is inside and beside must be the same numbers, so both come from one text.
     kept = json.loads(json.dumps(data.data(outcome, measured, roles, machine, audio, options, words)))
     found = sections.Found(measured, roles, outcome, machine, audio, options, glibc)

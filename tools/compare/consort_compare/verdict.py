@@ -7,6 +7,7 @@ SMALL is not worth a sentence, however sure it is.
 
 from . import experiments, neighbours
 from .experiments import Setting
+from .plan import NO_TIME
 
 SMALL = 0.02
 
@@ -259,10 +260,26 @@ def _quiet(others):
             "What follows is a sketch; measure again when nothing else runs.")
 
 
-def sentences(measured, roles, usable, glibc=True, interrupted=False, others=None):
-    """The paragraph, a sentence or a few for each rule that has something to say."""
+def _of_base(roles, sentence):
+    """Names the bundle whose figures these are, where it is not the one that the first sentence means."""
+    return f"With {roles.base.name}: {sentence}" if sentence and roles.base != roles.main else sentence
+
+
+def _unmeasured(measured, roles, dropped):
+    """Bundles that were named, and of which there is nothing to say."""
+    said = []
+    for bundle in (*roles.same, *roles.others):
+        if any(it.bundle == bundle.name for it in measured.points):
+            continue
+        why = next((why for setting, why in dropped if setting.bundle == bundle.name), NO_TIME)
+        said.append(f"{bundle.name} was not measured: {why}" + ("; give more --minutes." if why == NO_TIME else "."))
+    return " ".join(said) or None
+
+
+def sentences(measured, roles, usable, glibc=True, interrupted=False, others=None, dropped=()):
+    """The paragraph, a sentence or a few for each rule that has something to say. `dropped`: [(setting, why)]."""
     found = [_quiet(others), _split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
-             _more_engines(measured, roles, usable), _intra(measured, roles, usable), _naive(measured, roles, usable, glibc),
-             _backends(measured, roles, usable),
-             _spread(measured, interrupted)]
+             *[_of_base(roles, it) for it in (_more_engines(measured, roles, usable), _intra(measured, roles, usable),
+                                              _naive(measured, roles, usable, glibc))],
+             _backends(measured, roles, usable), _unmeasured(measured, roles, dropped), _spread(measured, interrupted)]
     return [it for it in found if it]
