@@ -25,7 +25,10 @@ def paragraph(text, **attributes):
 
 
 def table(head, rows, caption="", words=False):
-    """`words`: cells are text that may wrap. A table wider than the page scrolls in its own box."""
+    """`words`: cells are text that may wrap. A table wider than the page scrolls in its own box. Columns in
+    which no row has anything are left out."""
+    shown = [i for i in range(len(head)) if not i or any(row[i] not in ("", "–") for row in rows)]
+    head, rows = [head[i] for i in shown], [[row[i] for i in shown] for row in rows]
     body = [element("tr", [element("th", row[0], scope="row"), *[element("td", cell) for cell in row[1:]]]) for row in rows]
     inside = [element("caption", caption)] if caption else []
     inside += [element("thead", [element("tr", [element("th", cell, scope="col") for cell in head])])] if any(head) else []
