@@ -114,10 +114,15 @@ def test_what_cannot_be_measured_is_told_before_anything_is_written(compare, bun
     (tmp_path / "odd/model.json").write_text("[]")
     refused(compare("-m", tmp_path / "odd", "-o", out, sound), 1, "is not the manifest")
     (tmp_path / "empty.txt").write_text("\n")
-    refused(compare("-m", bundle, "-o", out, tmp_path / "empty.txt"), 1, "null: ")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "empty.txt"), 1, "null: ", "is empty; name some audio")
+    (tmp_path / "folder").mkdir()
+    refused(compare("-m", bundle, "-o", out, tmp_path / "folder"), 1, "is empty; name some audio")
     refused(compare("-m", bundle, "-o", out, tmp_path / "missing.txt"), 1, "missing.txt")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "missing.wav"), 1, f'the first: "{tmp_path}/missing.wav": not_found')
     (tmp_path / "broken.wav").write_text("no sound")
-    refused(compare("-m", bundle, "-o", out, tmp_path / "broken.wav"), 1, "null: ")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "broken.wav"), 1, "null: ", f'the first: "{tmp_path}/broken.wav": not_audio, ', "name audio")
+    (tmp_path / "broken.txt").write_text("broken.wav\nmissing.wav\n")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "broken.txt"), 1, 'the first: "broken.wav": not_audio, ')
     refused(compare("-m", bundle, "-o", out, "-"), 1, "standard input")
     assert not [it for it in tmp_path.iterdir() if "out." in it.name]
 
