@@ -49,6 +49,11 @@ def number(value, digits):
     return f"{value:,.{digits}f}"
 
 
+def spread_words(half):
+    """Few repeats do not tell a spread below a hundredth any better."""
+    return "< 1 %" if half < 0.01 else f"{100 * half:.{0 if half >= 0.0995 else 1}f} %"
+
+
 def estimate(found, metric):
     """12.3 ± 1.2 %; marked where the spread is wide; – where there is none."""
     if found is None:
@@ -56,7 +61,7 @@ def estimate(found, metric):
     kind = METRICS[metric]
     value = found.mean * kind.scale
     digits = kind.digits if value >= 10 or kind.digits > 1 else kind.digits + 1
-    text = f"{number(value, digits)} ± {100 * found.half:.{0 if found.half >= 0.0995 else 1}f} %"
+    text = f"{number(value, digits)} ± {spread_words(found.half)}"
     return element("span", "≈ " + text, class_="wide") if found.wide else text
 
 

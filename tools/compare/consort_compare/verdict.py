@@ -7,6 +7,7 @@ SMALL is not worth a sentence, however sure it is.
 
 from . import experiments, neighbours
 from .experiments import Setting
+from .html import spread_words
 from .plan import NO_TIME
 
 SMALL = 0.02
@@ -62,7 +63,7 @@ def _split(measured, roles, usable):
     if best is None:
         return None
     rate = measured.get(best, "per_second")
-    sentence = f"On this machine, with this model: {split_words(best)}, {rate_words(rate.mean)} segments/s ± {percent(rate.half)}."
+    sentence = f"On this machine, with this model: {split_words(best)}, {rate_words(rate.mean)} segments/s ± {spread_words(rate.half)}."
     same_total = [it for it in equal if it.engines == best.engines]
     if same_total:
         do = "does" if len(same_total) == 1 else "do"
@@ -243,7 +244,7 @@ def _backends(measured, roles, usable):
 def _spread(measured, interrupted):
     wide = [it for it in measured.points.values() if it.wide]
     typical = measured.spread_of_all("per_second")
-    sentence = f"Half of all points have a throughput of ± {percent(typical)} or better (95 % interval)." if typical is not None else ""
+    sentence = f"Half of all points have a throughput of ± {spread_words(typical)} or better (95 % interval)." if typical is not None else ""
     if wide:
         have = "has" if len(wide) == 1 else "have"
         sentence += f" {counted(len(wide), 'point')} of {len(measured.points)} {have} a wide spread, marked ≈: believe them less."
