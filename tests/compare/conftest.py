@@ -23,7 +23,8 @@ class Comparison:
         self.measured = metrics.Measured(self.outcome.points)
 
     def words(self):
-        return " ".join(verdict.sentences(self.measured, self.roles, self.world.usable, self.glibc))
+        return " ".join(verdict.sentences(self.measured, self.roles, self.world.usable, self.glibc,
+                                          dropped=self.outcome.dropped))
 
     def data(self):
         return self.report(drawn=False)

@@ -103,6 +103,8 @@ def test_help_and_a_wrong_command_line(compare, bundle, sound):
     for wrong in ("0", "-1", "nan", "soon"):
         refused(compare("-m", bundle, "--minutes", wrong, sound), 2, "--minutes takes", wrong)
     refused(compare("-m", bundle, "--gird", "1x1", sound), 2, "--gird")
+    for option in ("--output", "--json"):
+        refused(compare("-m", bundle, option, "-", sound), 2, f"consort: {option} takes a file")
 
 
 def test_what_cannot_be_measured_is_told_before_anything_is_written(compare, bundle, sound, tmp_path):
@@ -112,10 +114,15 @@ def test_what_cannot_be_measured_is_told_before_anything_is_written(compare, bun
     (tmp_path / "odd/model.json").write_text("[]")
     refused(compare("-m", tmp_path / "odd", "-o", out, sound), 1, "is not the manifest")
     (tmp_path / "empty.txt").write_text("\n")
-    refused(compare("-m", bundle, "-o", out, tmp_path / "empty.txt"), 1, "null: ")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "empty.txt"), 1, "null: ", "is empty; name some audio")
+    (tmp_path / "folder").mkdir()
+    refused(compare("-m", bundle, "-o", out, tmp_path / "folder"), 1, "is empty; name some audio")
     refused(compare("-m", bundle, "-o", out, tmp_path / "missing.txt"), 1, "missing.txt")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "missing.wav"), 1, f'the first: "{tmp_path}/missing.wav": not_found')
     (tmp_path / "broken.wav").write_text("no sound")
-    refused(compare("-m", bundle, "-o", out, tmp_path / "broken.wav"), 1, "null: ")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "broken.wav"), 1, "null: ", f'the first: "{tmp_path}/broken.wav": not_audio, ', "name audio")
+    (tmp_path / "broken.txt").write_text("broken.wav\nmissing.wav\n")
+    refused(compare("-m", bundle, "-o", out, tmp_path / "broken.txt"), 1, 'the first: "broken.wav": not_audio, ')
     refused(compare("-m", bundle, "-o", out, "-"), 1, "standard input")
     assert not [it for it in tmp_path.iterdir() if "out." in it.name]
 
@@ -126,6 +133,10 @@ def test_an_output_that_cannot_be_written_is_told_before_measuring(compare, bund
         refused(run, 1, "could not write", word)
         assert len(run.stderr_lines()) == 1, "no model was looked at, no recording made"
     refused(compare("-m", bundle, "-o", tmp_path / "out.json", sound), 1, "would both be")
+    before = sound.read_bytes()
+    for words in (("-o", sound), ("--json", sound)):
+        refused(compare("-m", bundle, *words, sound), 1, "is to be read", "name another output")
+    assert sound.read_bytes() == before
 
 
 @pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from conftest import Comparison
-from consort_compare import experiments
+from consort_compare import experiments, spread
+from consort_compare.html import escape, estimate, table
 from world import AOTI, TORCHSCRIPT, World, bundle
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -125,6 +126,27 @@ def test_what_was_dropped_is_told_with_the_order():
     assert "Left out" in text and experiments.RANKS[experiments.FAR_GRID] in text
     assert [it["point"] for it in data["plan"]["dropped"]] == [setting.key for setting, _ in found.outcome.dropped]
     assert Page(text).faults == []
+
+
+def test_sections_without_a_point_are_one_line():
+    page = Page(Comparison(World(), budget=25).report()[0])
+    assert "Engine threads × intra-op" in page.headings and "What one death costs" not in page.headings
+    assert "Memory over time" not in page.headings
+    short = Comparison(World(), budget=25).report()[0]
+    assert re.search(r"<p>Not measured, because there was no time: [^<.]*what one death costs[^<.]*memory over time[^<.]*\.</p>", short)
+    assert short.count("Not measured, because") == 1
+
+
+def test_columns_in_which_nothing_stands_are_left_out():
+    made = table(["point", "a", "b", "c"], [["x", "–", "", "1"], ["y", "–", "2", "–"]])
+    assert re.findall("<th scope=\"col\">(.)", made) == ["p", "b", "c"] and re.findall("<td>(.*?)</td>", made) == ["", "1", "2", "–"]
+
+
+def test_equal_runs_do_not_promise_an_exact_figure():
+    found = spread.estimate([50.0, 50.0], spread.typical_variance([[50.0, 50.0], [7.0, 7.0]]))
+    assert found.half > 0.003
+    assert escape(estimate(found, "latency_mean_ms")) == "50.0 ± &lt; 1 %"
+    assert "± 0." not in Comparison(World(noise=0.0005), budget=120).report()[0]
 
 
 @pytest.mark.parametrize("options", ({"budget": 40}, {"glibc": False}, {"given": (TORCHSCRIPT,)},

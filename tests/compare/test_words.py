@@ -45,6 +45,11 @@ def test_memory_is_not_claimed_where_the_spread_does_not_carry_it():
     assert first(words) == (2, 1) and "least memory" not in words and "with more processes a death costs less" in words
 
 
+def test_nothing_is_said_of_deaths_where_none_was_measured():
+    words = Comparison(World(oversubscribed=0.0, noise=0.005, process_mib=0, failing=("kill",))).words()
+    assert first(words) == (2, 1) and "1 process × 2 threads does as much within the spread." in words and "death" not in words
+
+
 def test_noise_is_not_taken_for_a_difference():
     """With a spread of a tenth, a difference of 2 % must never be claimed as sure."""
     claimed = 0
@@ -105,6 +110,21 @@ def test_several_bundles_of_one_model_are_ranked_and_other_models_are_not():
     assert re.search(r"Of this model's bundles m is the fastest: 1\.\d\d× \(.*\) m-torchscript\.", found.words())
     assert "another" not in found.words()
     assert Setting("another", 2, 1) in found.measured
+
+
+def test_a_sentence_of_another_bundle_than_the_first_names_it():
+    words = Comparison(World(oversubscribed=0.05)).words()
+    for begin in ("Threads beyond", "Intra-op threads above 1", "Against naive programs"):
+        assert f"With m-torchscript: {begin}" in words
+    assert "With m-torchscript" not in Comparison(World(), given=(TORCHSCRIPT, AOTI)).words()
+
+
+def test_a_bundle_that_was_named_and_not_measured_is_told():
+    given = (AOTI, TORCHSCRIPT, bundle("silero", identity="two"))
+    short = Comparison(World(), budget=25, given=given)
+    assert "silero was not measured: there was no time; give more --minutes." in short.words()
+    assert "silero was not measured: there was no time" in " ".join(short.report()[1]["words"])
+    assert "not measured" not in Comparison(World(), budget=1200, given=given).words()
 
 
 def test_an_early_end_is_told(usual):

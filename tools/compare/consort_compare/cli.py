@@ -13,7 +13,7 @@ import time
 from . import bundles as bundle_files
 from . import measure, sounds
 from .errors import CompareError, Interrupted
-from .outputs import Outputs
+from .outputs import DATA_KEY, GENERATOR, Outputs
 from .progress import Progress
 from .signals import Signals
 
@@ -76,6 +76,14 @@ def minutes(text):
     return found
 
 
+def output(option):
+    def path(text):
+        if text == "-":
+            raise argparse.ArgumentTypeError(f'{option} takes a file; standard output is not possible')
+        return text
+    return path
+
+
 def parser():
     result = Parser(prog="consort compare", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False,
                     usage="consort compare -m BUNDLE [-m BUNDLE]... [options] [LIST | FILE | DIR]...",
@@ -86,8 +94,8 @@ def parser():
     add("--grid", type=grid, metavar="TxI",
         help="engine threads x intra-op threads   [1,2,4,8,16 and up to twice the usable CPUs x 1,4,8,16]")
     add("--minutes", type=minutes, default=5.0, metavar="M", help="all of it, report included   [5]")
-    add("-o", "--output", default="report.html", metavar="FILE", help="the report   [report.html]")
-    add("--json", metavar="FILE", help="its data   [the report's name with .json]")
+    add("-o", "--output", type=output("--output"), default="report.html", metavar="FILE", help="the report   [report.html]")
+    add("--json", type=output("--json"), metavar="FILE", help="its data   [the report's name with .json]")
     add("--quiet", action="store_true", help="no progress")
     add("operands", nargs="*", metavar="LIST | FILE | DIR", help=argparse.SUPPRESS)
     return result
@@ -111,7 +119,7 @@ def compare(args, progress, signals):
     try:
         try:
             with signals.held():
-                outputs = Outputs([args.output, _json_path(args)])
+                outputs = Outputs({args.output: GENERATOR, _json_path(args): DATA_KEY}, args.operands)
                 folder = tempfile.mkdtemp(prefix="consort-compare-")
             audio, told = _audio(args, folder, progress)
             measurer = measure.Measurer(args.consort, audio, folder, signals.held)

@@ -25,7 +25,10 @@ def paragraph(text, **attributes):
 
 
 def table(head, rows, caption="", words=False):
-    """`words`: cells are text that may wrap. A table wider than the page scrolls in its own box."""
+    """`words`: cells are text that may wrap. A table wider than the page scrolls in its own box. Columns in
+    which no row has anything are left out."""
+    shown = [i for i in range(len(head)) if not i or any(row[i] not in ("", "–") for row in rows)]
+    head, rows = [head[i] for i in shown], [[row[i] for i in shown] for row in rows]
     body = [element("tr", [element("th", row[0], scope="row"), *[element("td", cell) for cell in row[1:]]]) for row in rows]
     inside = [element("caption", caption)] if caption else []
     inside += [element("thead", [element("tr", [element("th", cell, scope="col") for cell in head])])] if any(head) else []
@@ -46,6 +49,11 @@ def number(value, digits):
     return f"{value:,.{digits}f}"
 
 
+def spread_words(half):
+    """Few repeats do not tell a spread below a hundredth any better."""
+    return "< 1 %" if half < 0.01 else f"{100 * half:.{0 if half >= 0.0995 else 1}f} %"
+
+
 def estimate(found, metric):
     """12.3 ± 1.2 %; marked where the spread is wide; – where there is none."""
     if found is None:
@@ -53,7 +61,7 @@ def estimate(found, metric):
     kind = METRICS[metric]
     value = found.mean * kind.scale
     digits = kind.digits if value >= 10 or kind.digits > 1 else kind.digits + 1
-    text = f"{number(value, digits)} ± {100 * found.half:.{0 if found.half >= 0.0995 else 1}f} %"
+    text = f"{number(value, digits)} ± {spread_words(found.half)}"
     return element("span", "≈ " + text, class_="wide") if found.wide else text
 
 

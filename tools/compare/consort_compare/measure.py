@@ -74,11 +74,13 @@ class Measurer:
         """
         while True:
             began = time.monotonic()
-            figures = self._run(setting, bundle_path, seconds, expected)
+            figures, failed = self._run(setting, bundle_path, seconds, expected)
+            if failed:  # the same again would give the same
+                raise PointFailed(failed)
             # If it is not complete, the audio came to its end before the time did.
             if figures["complete"] or not self.audio.more():
                 if not figures["segments"]["counted"]:
-                    raise PointFailed('not one segment could be done; "consort run" tells why')
+                    raise PointFailed("not one segment could be done; name longer audio, or give more --minutes")
                 return figures, time.monotonic() - began
 
     def end(self):
@@ -91,9 +93,9 @@ class Measurer:
         place = os.path.join(self.folder, "run")
         os.mkdir(place)
         try:
-            figures_path = os.path.join(place, "figures.json")
+            figures_path, results_path = os.path.join(place, "figures.json"), os.path.join(place, "out.jsonl")
             command = [self.consort, "run", *words(setting, bundle_path), "--measure", f"{seconds:.3f}", "--figures", figures_path,
-                       "-o", os.path.join(place, "out.jsonl"), "--job", os.path.join(place, "job"), "--progress", "none",
+                       "-o", results_path, "--job", os.path.join(place, "job"), "--progress", "none",
                        "-vv" if setting.kill else "--quiet", "--", *self.audio.arguments()]
             with open(os.path.join(place, "told"), "w+b") as told:
                 # A group of its own: Ctrl-C reaches us alone.
@@ -115,11 +117,28 @@ class Measurer:
             if status not in (DONE, SOME_FAILED):
                 raise PointFailed(_reason(said, status))
             with open(figures_path, encoding="utf-8") as file:
-                return json.load(file)
+                figures = json.load(file)
+            return figures, None if figures["segments"]["counted"] else _no_result(results_path, figures["complete"])
         except (OSError, ValueError) as error:
             raise PointFailed(str(error)) from None
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _no_result(path, complete):
+    """Why not one file gave a result: a clause; None where one did, or there was no time for one."""
+    if not os.path.exists(path):
+        return None
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            first = json.loads(line)
+            if "error" in first:  # of one file that failed: all others follow, unless one did not
+                if all('"error":' in it and "error" in json.loads(it) for it in file):
+                    error = first["error"]
+                    return (f'no file gives a result; the first: "{first["file"]}": {error["code"]}, {error["message"]}; '
+                            'name audio that "consort run" can read')
+            return None
+    return None if complete else "there is nothing to listen to: the list or folder is empty; name some audio"
 
 
 def _reason(said, status):

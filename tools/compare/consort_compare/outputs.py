@@ -2,18 +2,26 @@
 
 import contextlib
 import os
+import stat
 import tempfile
 
 from .errors import CompareError
 
 
-class Outputs:
-    """Files that are written beside and renamed. `paths`: must differ."""
+GENERATOR = '<meta name="generator" content="consort compare">'
+DATA_KEY = '"consort_compare"'
+MARKED_BYTES = 64 * 1024  # in which a report's mark stands
 
-    def __init__(self, paths):
+
+class Outputs:
+    """Files that are written beside and renamed. `marks`: {path: what a file that may be replaced has near its
+    begin}. `operands`: what is to be read, which is never replaced."""
+
+    def __init__(self, marks, operands=()):
         self._places = []
         try:
-            for path in paths:
+            for path, mark in marks.items():
+                _refuse_to_replace(path, mark, operands)
                 self._places.append((path, _place(path)))
         except CompareError:
             self.give_up()
@@ -36,6 +44,30 @@ class Outputs:
         for _, staged in self._places:
             with contextlib.suppress(OSError):
                 os.unlink(staged)
+
+
+def _refuse_to_replace(path, mark, operands):
+    """Only an empty file or an earlier report may be replaced."""
+    try:
+        found = os.stat(path)
+        for operand in operands:
+            with contextlib.suppress(OSError):
+                if os.path.samestat(found, os.stat(operand)) and not stat.S_ISDIR(found.st_mode):
+                    raise CompareError(f'"{path}" is to be read, and would be overwritten', "name another output")
+        if stat.S_ISDIR(found.st_mode):
+            return
+        begin = b""
+        if stat.S_ISREG(found.st_mode):
+            with open(path, "rb") as file:
+                begin = file.read(MARKED_BYTES)
+            if not begin:
+                return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CompareError(f'could not write "{path}": {(error.strerror or str(error)).lower()}') from None
+    if mark.encode() not in begin:
+        raise CompareError(f'"{path}" exists and was not made by consort compare', "name another output, or move that away")
 
 
 def _place(path):

@@ -15,6 +15,7 @@ LEAST_ROUNDS = ROUNDS[-1]
 DEATH_SECONDS = 2.0            # more for a run with a death, however short the others: a worker has to come back
 LONG = 4                       # a run of memory over time lasts as long as so many others
 COPIED = 2                     # so does one whose many private pages take the sampler of PSS long to count
+NO_TIME = "there was no time"    # why a point is left out
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,13 +3,12 @@ function and one line in ALL."""
 
 import dataclasses
 
-from . import drawing, experiments, measure, verdict
+from . import drawing, experiments, measure, plan, verdict
 from .experiments import Setting
 from .html import Raw, element, escape, estimate, figure, figures, head, paragraph, ratio, span, table
 from .metrics import METRICS
 from .progress import clock_words
 
-NO_TIME = "Not measured: there was no time."
 WHISKERS = "whiskers: 95 % interval"
 DEATH = ("death_lost_ms", "death_ready_ms", "death_next_result_ms", "death_full_speed_ms", "death_deficit_ms")
 STEPS = ("naive", "pools off", "+ jemalloc", "+ shared weights", "+ pinned", "+ packed weights")
@@ -56,13 +55,12 @@ def _bars(name, metric, labels, groups, by):
 
 
 def splits(found):
-    yield element("h2", "Processes × threads")
     name, usable = found.roles.main.name, found.usable
     every = [(total, Setting(name, *split)) for total in experiments.totals(usable) for split in experiments.splits(total)]
     every = [(total, it) for total, it in every if it in found.measured]
     if not every:
-        yield paragraph(NO_TIME)
         return
+    yield element("h2", "Processes × threads")
     yield paragraph("The same number of engines, from one process with all of them as threads to a process each "
                     f"({name}, weights shared in every case). PSS is that of all processes together.")
     drawn = []
@@ -110,10 +108,9 @@ def grid(found):
     base = found.roles.base
     settings = [it for it in found.measured.points if it == Setting(base.name, 1, it.threads, it.intra) and it.intra]
     settings.sort(key=lambda it: (it.intra, it.threads))
-    yield element("h2", "Engine threads × intra-op")
     if not settings:
-        yield paragraph(NO_TIME)
         return
+    yield element("h2", "Engine threads × intra-op")
     yield paragraph(f"One process ({base.name}). With intra-op 1 engines are pinned; above 1 they are not, and OpenMP's settings "
                     "are its defaults.")
     if base.backend == "aoti":
@@ -150,10 +147,9 @@ def _processing_time(rate, bundle, minutes):
 
 def naive(found):
     counts = [it for it in experiments.equal_counts(found.usable) if any(_steps(found, it).values())]
-    yield element("h2", "From naive to consort, one change at a time")
     if not counts:
-        yield paragraph(NO_TIME)
         return
+    yield element("h2", "From naive to consort, one change at a time")
     glibc = ", glibc" if found.glibc else ""
     yield paragraph(f"Naive threads: one process, one shared module, LibTorch's default pools{glibc}, not pinned. Naive processes: a copy "
                     f"of the weights each, intra-op 1{glibc}, not pinned, each started by itself. Same model, one backend "
@@ -161,10 +157,11 @@ def naive(found):
     if not found.glibc:
         yield paragraph("Steps with jemalloc are left out: there is no worker without it.")
     count = counts[-1]
-    yield table(["published", "here", "after ÷ before (95 % interval)", "change"],
-                [[published, here, ratio(it), "–" if it is None else f"{100 * (it.value - 1):+.0f} %".replace("-", "−")]
-                 for published, here, it in verdict.headline(found.measured, found.roles, count, found.glibc)],
-                f"What was published, and what corresponds to it, at {verdict.counted(count, 'engine')}", words=True)
+    headline = [it for it in verdict.headline(found.measured, found.roles, count, found.glibc) if it[2] is not None]
+    if headline:
+        yield table(["published", "here", "after ÷ before (95 % interval)", "change"],
+                    [[published, here, ratio(it), f"{100 * (it.value - 1):+.0f} %".replace("-", "−")] for published, here, it in headline],
+                    f"What was published, and what corresponds to it, at {verdict.counted(count, 'engine')}", words=True)
     steps = _steps(found, count)
     labels = [it for it in STEPS if any(step.name == it for chain in steps.values() for step in chain)]
     drawn = []
@@ -246,6 +243,31 @@ def _bundles(found, title, bundles, name, more):
                 [[it.name, f"{it.backend}, {it.precision}", *found.estimates(setting, metrics)] for it, setting in rows])
 
 
+def unmeasured(found):
+    """One line for the sections of which no point was measured."""
+    roles, usable = found.roles, found.usable
+    planned = {
+        "processes × threads": [Setting(roles.main.name, *split)
+                                for total in experiments.totals(usable) for split in experiments.splits(total)],
+        "what one death costs": experiments.deaths(roles, usable),
+        "engine threads × intra-op": [it for it, _ in found.outcome.dropped
+                                      if it.intra and it == Setting(roles.base.name, 1, it.threads, it.intra)],
+        "from naive to consort": [step.setting for count in experiments.equal_counts(usable)
+                                  for chain in experiments.chains(roles, count, found.glibc).values() for step in chain],
+        "memory over time": experiments.memory_pair(roles, usable),
+        "backends and precisions": [Setting(it.name, usable, 1) for it in roles.same[1:]],
+        "other models": [Setting(it.name, usable, 1) for it in roles.others],
+    }
+    dropped, missing = dict(found.outcome.dropped), {}
+    for name, settings in planned.items():
+        whys = [dropped[it] for it in settings if it in dropped]
+        if whys and not any(it in found.measured for it in settings):
+            missing.setdefault(plan.NO_TIME if plan.NO_TIME in whys else whys[0], []).append(name)
+    if missing:
+        yield paragraph(" ".join(f"Not measured, because {why}: {', '.join(names)}." if why == plan.NO_TIME
+                                 else f"Not measured: {', '.join(names)} ({why})." for why, names in missing.items()))
+
+
 def method(found):
     machine, outcome = found.machine, found.outcome
     yield element("h2", "Machine and method")
@@ -283,4 +305,4 @@ def points(found):
                               table(["point", "runs", *map(head, metrics), "command"], rows)])
 
 
-ALL = (splits, deaths, grid, naive, memory, backends, method, points)
+ALL = (splits, deaths, grid, naive, memory, backends, unmeasured, method, points)

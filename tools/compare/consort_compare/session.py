@@ -99,7 +99,7 @@ class Session:
             if number < plan.LEAST_ROUNDS:
                 needed = self._todo(points, costs, waiting[place:], plan.LEAST_ROUNDS - number - 1)
                 for setting in plan.fit(self._left(), needed, least).dropped:
-                    self._drop(points, setting, "there was no time")
+                    self._drop(points, setting, plan.NO_TIME)
             elif costs.overhead(here) + least * plan.weight(here) > self._left():
                 return False
             if here not in points:

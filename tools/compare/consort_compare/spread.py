@@ -13,7 +13,7 @@ import statistics
 
 PRIOR = 4          # degrees of freedom that the typical deviation is worth
 WIDE = 0.10        # a 95 % interval of ± more than this is marked
-LEAST_TYPICAL = 1e-4  # so that equal figures do not promise more than a clock can hold
+LEAST_TYPICAL = 2e-3  # so that equal figures of two or three runs do not promise what so few cannot
 
 
 @dataclasses.dataclass(frozen=True)

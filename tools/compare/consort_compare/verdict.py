@@ -7,6 +7,8 @@ SMALL is not worth a sentence, however sure it is.
 
 from . import experiments, neighbours
 from .experiments import Setting
+from .html import spread_words
+from .plan import NO_TIME
 
 SMALL = 0.02
 
@@ -61,14 +63,14 @@ def _split(measured, roles, usable):
     if best is None:
         return None
     rate = measured.get(best, "per_second")
-    sentence = f"On this machine, with this model: {split_words(best)}, {rate_words(rate.mean)} segments/s ± {percent(rate.half)}."
+    sentence = f"On this machine, with this model: {split_words(best)}, {rate_words(rate.mean)} segments/s ± {spread_words(rate.half)}."
     same_total = [it for it in equal if it.engines == best.engines]
     if same_total:
         do = "does" if len(same_total) == 1 else "do"
         sentence += f" {_list([split_words(it) for it in same_total])} {do} as much within the spread"
         if all(matters(measured.ratio(it, best, "mean_pss_bytes")) for it in same_total):
             sentence += "; the first takes the least memory"
-        elif best.processes > max(it.processes for it in same_total):
+        elif best.processes > max(it.processes for it in same_total) and _processes_lose_less(measured, roles, usable):
             sentence += "; with more processes a death costs less"
         sentence += "."
     others = [it for it in (Setting(roles.main.name, *split) for split in experiments.splits(best.engines))
@@ -164,10 +166,22 @@ def _one_or_many(measured, roles, usable):
     return f"{speed}, and take {times(memory)} the memory (weights are shared either way)."
 
 
+def _deaths(roles, usable):
+    """(processes, threads): the two ends of the largest total, with a death."""
+    total = experiments.totals(usable)[-1]
+    return tuple(Setting(roles.main.name, *split, kill=True) for split in ((total, 1), (1, total)))
+
+
+def _processes_lose_less(measured, roles, usable):
+    """Whether that was seen here."""
+    ratio = measured.ratio(*_deaths(roles, usable), "death_lost_ms")
+    return matters(ratio) and ratio.value < 1
+
+
 def _death(measured, roles, usable):
     """What one process's end costs, at the largest total."""
     total = experiments.totals(usable)[-1]
-    threads, processes = (Setting(roles.main.name, *split, kill=True) for split in ((1, total), (total, 1)))
+    processes, threads = _deaths(roles, usable)
     ratio = measured.ratio(processes, threads, "death_lost_ms")
     if total < 2 or ratio is None:
         return None
@@ -230,7 +244,7 @@ def _backends(measured, roles, usable):
 def _spread(measured, interrupted):
     wide = [it for it in measured.points.values() if it.wide]
     typical = measured.spread_of_all("per_second")
-    sentence = f"Half of all points have a throughput of ± {percent(typical)} or better (95 % interval)." if typical is not None else ""
+    sentence = f"Half of all points have a throughput of ± {spread_words(typical)} or better (95 % interval)." if typical is not None else ""
     if wide:
         have = "has" if len(wide) == 1 else "have"
         sentence += f" {counted(len(wide), 'point')} of {len(measured.points)} {have} a wide spread, marked ≈: believe them less."
@@ -247,10 +261,26 @@ def _quiet(others):
             "What follows is a sketch; measure again when nothing else runs.")
 
 
-def sentences(measured, roles, usable, glibc=True, interrupted=False, others=None):
-    """The paragraph, a sentence or a few for each rule that has something to say."""
+def _of_base(roles, sentence):
+    """Names the bundle whose figures these are, where it is not the one that the first sentence means."""
+    return f"With {roles.base.name}: {sentence}" if sentence and roles.base != roles.main else sentence
+
+
+def _unmeasured(measured, roles, dropped):
+    """Bundles that were named, and of which there is nothing to say."""
+    said = []
+    for bundle in (*roles.same, *roles.others):
+        if any(it.bundle == bundle.name for it in measured.points):
+            continue
+        why = next((why for setting, why in dropped if setting.bundle == bundle.name), NO_TIME)
+        said.append(f"{bundle.name} was not measured: {why}" + ("; give more --minutes." if why == NO_TIME else "."))
+    return " ".join(said) or None
+
+
+def sentences(measured, roles, usable, glibc=True, interrupted=False, others=None, dropped=()):
+    """The paragraph, a sentence or a few for each rule that has something to say. `dropped`: [(setting, why)]."""
     found = [_quiet(others), _split(measured, roles, usable), _one_or_many(measured, roles, usable), _death(measured, roles, usable),
-             _more_engines(measured, roles, usable), _intra(measured, roles, usable), _naive(measured, roles, usable, glibc),
-             _backends(measured, roles, usable),
-             _spread(measured, interrupted)]
+             *[_of_base(roles, it) for it in (_more_engines(measured, roles, usable), _intra(measured, roles, usable),
+                                              _naive(measured, roles, usable, glibc))],
+             _backends(measured, roles, usable), _unmeasured(measured, roles, dropped), _spread(measured, interrupted)]
     return [it for it in found if it]
