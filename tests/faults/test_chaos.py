@@ -92,7 +92,7 @@ def test_deaths_of_any_process_at_any_moment_change_no_byte(runner, tmp_path, so
 def test_a_thousand_deaths_change_no_byte(runner, tmp_path, sounds, calm, number):
     # Many short segments and not one death in a hundred: three that hit one segment while it is alone must
     # not come by chance, since nobody can tell them from its own doing.
-    job = play(runner, tmp_path, sounds, *calm, chaos.Pace(blow=0.12, supervisor=1.5), segment_us=4000, timeout=900)
+    job = play(runner, tmp_path, sounds, *calm, chaos.Pace(blow=0.12, supervisor=1.1), segment_us=4000, timeout=900)
     assert job.deadly() >= 200 and len(job.lives) >= 20, f"make it slower: {job.count()}"
 
 
