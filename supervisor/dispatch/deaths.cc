@@ -198,7 +198,6 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
     return Fault(*file, {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
   }
   file->accounted.Add(guilty.segment);
-  ++file->crashed_segments;
   file->crashed.insert(guilty.segment);
   CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, message));
   return CloseIfComplete(*file);

@@ -26,8 +26,7 @@ struct OpenFile {
   RangeSet accounted;               // segments with a line, or given up
   uint64_t end = UINT64_MAX;        // segments from here on are void: a fault lies before them
   std::optional<FileFault> fault;   // the earliest one
-  uint32_t crashed_segments = 0;    // given up one by one
-  std::set<uint64_t> crashed;       // which
+  std::set<uint64_t> crashed;       // segments given up one by one
 
   uint64_t last() const { return total < end ? total : end; }
   bool complete() const { return accounted.FirstMissing() >= last(); }

@@ -37,7 +37,6 @@ void Dispatcher::ResumeOpen(const ResumeFile& from) {
   file.grid.emplace(settings_.segment_ns, settings_.hop_ns, from.info.sample_rate);
   file.total = static_cast<uint64_t>(file.grid->Count(from.info.samples));
   file.accounted = from.accounted;
-  file.crashed_segments = from.crashed_segments;
   file.crashed = from.crashed;
   if (from.fault) {
     file.fault = from.fault;

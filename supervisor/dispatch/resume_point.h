@@ -19,8 +19,7 @@ struct ResumeFile {
   FileInfo info;  // info.file is its index
   RangeSet accounted;
   std::optional<FileFault> fault;
-  uint32_t crashed_segments = 0;
-  std::set<uint64_t> crashed;  // which
+  std::set<uint64_t> crashed;
   std::string crash_line;  // of the last of these, as in results
 };
 

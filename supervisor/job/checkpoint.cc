@@ -75,7 +75,7 @@ Status Checkpoint::Write(int64_t now_ns) {
     open.info = *file.info;
     open.info.file = file.index;
     open.fault = file.fault;
-    open.crashed_segments = file.crashed_segments;
+    open.crashed = file.crashed;
     open.crash_line = recorder_.crash_line(file.index);
     step.open.push_back(std::move(open));
   });

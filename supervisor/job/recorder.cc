@@ -166,7 +166,7 @@ Status Recorder::SegmentCrashed(const OpenFile& file, uint64_t segment,
 Status Recorder::FileDone(const OpenFile& file) {
   line_.clear();
   std::optional<ErrorCode> reason;
-  if (file.crashed_segments > 0) reason = ErrorCode::kCrashed;
+  if (!file.crashed.empty()) reason = ErrorCode::kCrashed;
   if (file.fault) {
     reason = ToErrorCode(file.fault->code).value_or(ErrorCode::kDecode);
     std::optional<int64_t> at_ms;

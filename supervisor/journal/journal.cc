@@ -190,10 +190,9 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
     if (!any) break;
     point.done.Add(done.Unsigned(0));
   }
-  CONSORT_TRY(auto open,
-              database_.Prepare("SELECT file, size, mtime_ns, samples, rate, alignment, crashed, "
-                                "crash_line, fault_segment, fault_sample, fault_code, "
-                                "fault_message FROM open_files ORDER BY file"));
+  CONSORT_TRY(auto open, database_.Prepare("SELECT file, size, mtime_ns, samples, rate, alignment, "
+                                           "crash_line, fault_segment, fault_sample, fault_code, "
+                                           "fault_message FROM open_files ORDER BY file"));
   CONSORT_TRY(auto ranges, database_.Prepare("SELECT first, count FROM ahead WHERE file = ?"));
   CONSORT_TRY(auto crashed, database_.Prepare("SELECT segment FROM quarantine WHERE file = ?"));
   for (;;) {
@@ -207,11 +206,10 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
     file.info.samples = open.Int(3);
     file.info.sample_rate = static_cast<int32_t>(open.Int(4));
     file.info.segment_alignment = static_cast<uint32_t>(open.Int(5));
-    file.crashed_segments = static_cast<uint32_t>(open.Int(6));
-    file.crash_line = open.Text(7);
-    if (!open.IsNull(8)) {
-      file.fault = FileFault{index, open.Unsigned(8), open.Int(9),
-                             static_cast<uint32_t>(open.Int(10)), std::string(open.Text(11))};
+    file.crash_line = open.Text(6);
+    if (!open.IsNull(7)) {
+      file.fault = FileFault{index, open.Unsigned(7), open.Int(8),
+                             static_cast<uint32_t>(open.Int(9)), std::string(open.Text(10))};
     }
     if (index == totals_.head) file.accounted.AddRange(0, totals_.head_segment);
     ranges.With(index);
@@ -332,7 +330,7 @@ Status Journal::WriteOpen(const JournalStep& step) {
     }
     const auto& info = file.info;
     CONSORT_TRY(open.With(info.file, info.size_bytes, info.mtime_ns, info.samples, info.sample_rate,
-                          info.segment_alignment, file.crashed_segments, file.crash_line, segment,
+                          info.segment_alignment, file.crashed.size(), file.crash_line, segment,
                           sample, code, message)
                     .Run());
   }

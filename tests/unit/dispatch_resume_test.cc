@@ -19,7 +19,7 @@ ResumePoint PointOf(const World& world) {
     open.info.file = file.index;
     open.accounted = file.accounted;
     open.fault = file.fault;
-    open.crashed_segments = file.crashed_segments;
+    open.crashed = file.crashed;
     point.open.push_back(open);
   });
   point.suspects = dispatcher.Suspects();
