@@ -40,33 +40,34 @@ Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle)
   return files;
 }
 
-Identity JobFiles::IdentityOf(const Bundle& bundle) const {
-  return MakeIdentity({.model_sha256 = bundle.model_sha256,
-                       .torch_version = bundle.manifest.prepared.torch_version,
-                       .intra = intra_,
-                       .intra_given = options_->intra_given,
-                       .output = options_->output,
-                       .job = folder_.path()});
-}
-
-Status JobFiles::OpenJournal(const Bundle& bundle) {
-  intra_ = options_->intra;
-  identity_ = IdentityOf(bundle);
-  if (!folder_.has_journal()) return Ok();
+Result<std::optional<JobFiles::KnownIdentity>> JobFiles::ReadBegun() {
+  using None = std::optional<KnownIdentity>;
+  if (!folder_.has_journal()) return None();
   auto journal = Journal::Open(folder_.journal());
   if (!journal) {
     if (!options_->restart) return journal.error();
-    return folder_.RemoveJournal();
+    CONSORT_TRY(folder_.RemoveJournal());
+    return None();
   }
   journal_ = std::move(journal).value();
-  if (!journal_->begun() || options_->restart) return Ok();
-  CONSORT_TRY(const auto was, journal_->ReadIdentity());
+  if (!journal_->begun() || options_->restart) return None();
+  CONSORT_TRY(auto was, journal_->ReadIdentity());
+  return std::optional(std::move(was));
+}
+
+Status JobFiles::OpenJournal(const Bundle& bundle) {
+  CONSORT_TRY(const auto was, ReadBegun());
   // A profile may have come, gone or changed since: the same command goes on all the same.
-  if (const auto chosen = IntraChosenThen(was); chosen && !options_->intra_given) {
-    intra_ = *chosen;
-    identity_ = IdentityOf(bundle);
-  }
-  CONSORT_TRY(CompareIdentity(was, identity_, folder_.path(), options_->mixed));
+  const auto chosen = was && !options_->intra_given ? IntraChosenThen(*was) : std::nullopt;
+  intra_ = chosen.value_or(options_->intra);
+  identity_ = MakeIdentity({.model_sha256 = bundle.model_sha256,
+                            .torch_version = bundle.manifest.prepared.torch_version,
+                            .intra = intra_,
+                            .intra_given = options_->intra_given,
+                            .output = options_->output,
+                            .job = folder_.path()});
+  if (!was) return Ok();
+  CONSORT_TRY(CompareIdentity(*was, identity_, folder_.path(), options_->mixed));
   resumes_ = true;
   return FinishReplacing(*journal_, options_->output);
 }

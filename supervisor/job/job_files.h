@@ -51,8 +51,11 @@ class JobFiles {
  private:
   JobFiles(JobFolder folder, const RunOptions& options)
       : folder_(std::move(folder)), options_(&options) {}
+  using KnownIdentity = std::vector<std::pair<std::string, std::string>>;
+
   Status OpenJournal(const Bundle& bundle);
-  Identity IdentityOf(const Bundle& bundle) const;
+  // What the job that is to be gone on with was begun with; nullopt: there is none.
+  Result<std::optional<KnownIdentity>> ReadBegun();
   // Results that are there may be written over: --restart, now or in a run that was cut off.
   bool anew() const { return options_->restart || (journal_ && journal_->anew()); }
 
