@@ -1,6 +1,7 @@
 """What the benchmarks share: programs, bundles, sounds, running consort, tables."""
 
 import contextlib
+import json
 import os
 import pathlib
 import platform
@@ -74,6 +75,19 @@ def finish(job):
     if job.returncode not in ENDED_WELL:
         fail(f"consort ended with {job.returncode}: {(told or '').strip()[-500:]}")
     return told or ""
+
+
+def measured(folder, words, seconds):
+    """The figures of a window in the middle of a job, `consort run WORDS`; fails if the list ended before. Scratch: `folder`."""
+    path = folder / "figures.json"
+    done = subprocess.run([str(it) for it in (program("consort"), "run", *words, "--measure", seconds, "--figures", path)],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode not in ENDED_WELL:
+        fail(f"consort ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+    found = json.loads(path.read_text())
+    if not found["complete"]:
+        fail("the list ended before the window did")
+    return found
 
 
 def run_seconds(*args, env=None):

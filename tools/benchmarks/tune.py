@@ -58,10 +58,9 @@ class Meter:
         self.listing.write_text("".join(sound + "\n" for sound in common.sounds() * 2000))
 
     def __call__(self, split, seconds):
-        out, figures = self.folder / "out.jsonl", self.folder / "figures.json"
-        common.finish(common.start("--quiet", "--progress", "none", "--restart", "-m", self.bundle, "-p", split[0], "-t", split[1],
-                                   "--measure", seconds, "--figures", figures, "-o", out, self.listing))
-        return json.loads(figures.read_text())["segments"]["per_second"]
+        words = ("--quiet", "--progress", "none", "--restart", "-m", self.bundle, "-p", split[0], "-t", split[1],
+                 "-o", self.folder / "out.jsonl", self.listing)
+        return common.measured(self.folder, words, seconds)["segments"]["per_second"]
 
 
 def one(folder, bundle, options):

@@ -138,14 +138,9 @@ def look_at_memory(work, field, seconds):
 def steady(one, work, seconds):
     """consort's segments/s within a window in the middle of a job: neither a list's beginning nor its end counts, as in
     a job of hours."""
-    out, figures = work.folder / "out.jsonl", work.folder / "figures.json"
     listing = work.list_for(one.rate, 3 * seconds + 10)
-    subprocess.run([str(word) for word in [*one.command(listing, out), "--measure", seconds, "--figures", figures]],
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-    found = json.loads(figures.read_text())
-    if not found["complete"]:
-        common.fail(f"{one.bundle}: the list ended before the window did")
-    return found["segments"]["per_second"]
+    words = one.command(listing, work.folder / "out.jsonl")[2:]  # without "consort run"
+    return common.measured(work.folder, words, seconds)["segments"]["per_second"]
 
 
 def one_round(work, field, seconds):
