@@ -8,6 +8,9 @@ namespace consort {
 // The folder that a path's last name lies in: "." for a name without one.
 std::string FolderOf(const std::string& path);
 
+// Where what is needed for a while may lie: $TMPDIR, or /tmp.
+std::string TemporaryPlace();
+
 // What was made, renamed or removed in the folder is on the disk. Returns 0, or the errno of why it
 // may not be. A folder that may be written but not read cannot be opened, hence not synced, and
 // some file systems cannot sync one at all: neither is an error, the files' content is safe.

@@ -145,4 +145,10 @@ class Loader {
 
 Result<Bundle> LoadBundle(const std::string& folder) { return Loader(folder).Load(); }
 
+Status CheckPrepared(const Bundle& bundle) {
+  if (bundle.manifest.has_prepared) return Ok();
+  return Error{"\"" + bundle.folder + "\" is a manifest, not a bundle",
+               "make the bundle with consort-prepare"};
+}
+
 }  // namespace consort

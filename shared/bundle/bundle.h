@@ -45,6 +45,9 @@ struct Bundle {
 // the hash of every one but weights.bin, whose hash is checked while it is copied to the arena.
 Result<Bundle> LoadBundle(const std::string& folder);
 
+// Whether it is one, and not just a manifest that one may be made from.
+Status CheckPrepared(const Bundle& bundle);
+
 // `text` is the content of weights.json; `path` is for messages. Every range lies in weights.bin.
 Result<WeightTable> ParseWeightTable(const std::string& text, const std::string& path);
 

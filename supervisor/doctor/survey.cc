@@ -6,7 +6,6 @@
 #include <chrono>
 #include <fstream>
 #include <sstream>
-#include <string_view>
 #include <thread>
 
 #include "shared/arena/reserve.h"
@@ -67,10 +66,7 @@ Result<Survey> TakeSurvey(const std::string& bundle_folder) {
   Survey survey;
   if (!bundle_folder.empty()) {
     CONSORT_TRY(auto bundle, LoadBundle(bundle_folder));
-    if (!bundle.manifest.has_prepared) {
-      return Error{"\"" + bundle_folder + "\" is a manifest, not a bundle",
-                   "make the bundle with consort-prepare"};
-    }
+    CONSORT_TRY(CheckPrepared(bundle));
     survey.bundle = std::move(bundle);
   }
   CONSORT_TRY(survey.machine, ReadMachine());
@@ -81,11 +77,8 @@ Result<Survey> TakeSurvey(const std::string& bundle_folder) {
   const MemoryNeed need = survey.bundle ? EstimateMemory(*survey.bundle) : EstimateMemory();
   RunOptions run;
   if (const auto cpu = ReadCpuIdentity(); cpu && survey.bundle) {
-    UseTunedProfile(
-        run, *survey.bundle, cpu.value().model, survey.machine, [&](const std::string& line) {
-          constexpr std::string_view kWarning = "warning: ";
-          survey.tuned.push_back(line.starts_with(kWarning) ? line.substr(kWarning.size()) : line);
-        });
+    UseTunedProfile(run, *survey.bundle, cpu.value().model, survey.machine,
+                    [&](const std::string& line, bool) { survey.tuned.push_back(line); });
     survey.uses_tuned = run.workers.has_value();
   }
   survey.placement =

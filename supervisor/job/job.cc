@@ -1,14 +1,12 @@
 #include "supervisor/job/job.h"
 
-#include <signal.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 #include "shared/base/clock.h"
+#include "shared/base/folder.h"
 #include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/exit_status.h"
@@ -19,6 +17,7 @@
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/make_fleet.h"
 #include "supervisor/job/retry_failed.h"
+#include "supervisor/job/signals.h"
 #include "supervisor/job/tuned_split.h"
 #include "supervisor/plan/operands.h"
 #include "supervisor/view/status_line.h"
@@ -29,9 +28,7 @@ namespace {
 
 // For what memory should not hold, in a job without a folder of its own.
 std::string TemporaryFolder(const RunOptions& options) {
-  if (!options.job.empty()) return options.job;
-  const char* temporary = std::getenv("TMPDIR");
-  return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
+  return options.job.empty() ? TemporaryPlace() : options.job;
 }
 
 Result<UniqueFd> MakeScratch(const std::string& folder) {
@@ -65,12 +62,8 @@ Status CheckBundle(const Bundle& bundle) {
                      "are shared out between workers",
                  "have the model reset its state in forward, and say \"stateful\": false"};
   }
-  if (bundle.manifest.has_prepared) return Ok();
-  return Error{"\"" + bundle.folder + "\" is a manifest, not a bundle",
-               "make the bundle with consort-prepare"};
+  return CheckPrepared(bundle);
 }
-
-void ExitOnSignal(int number) { _exit(SignalExitStatus(number)); }
 
 // With --restart the output may be there: it must not be what the job is to read.
 Status CheckOutputIsNoOperand(const RunOptions& options) {
@@ -259,7 +252,9 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   CONSORT_TRY(CheckOperands(options.operands));
   ground.progress = MakeProgress(StyleOf(options));
   UseTunedProfile(options, ground.bundle, cpu.model, ground.fleets.machine(),
-                  [&](const std::string& line) { ground.progress->Message(line); });
+                  [&](const std::string& line, bool warns) {
+                    ground.progress->Message((warns ? "warning: " : "") + line);
+                  });
   if (JobFiles::CanKeep(options.output)) {
     auto ended = RunKept(options, ground);
     if (!ended) return WithCure(ended.error());
@@ -312,12 +307,7 @@ int RunWithFigures(const RunOptions& options, int64_t start_ns) {
 
 int RunJob(const RunOptions& options) {
   const int64_t start_ns = MonotonicNs();
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGCHLD, SIG_DFL);  // ignored, it would have the kernel reap our children
-  // Until the loop watches for them, while nothing needs an orderly end.
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    if (signal(number, ExitOnSignal) == SIG_IGN) signal(number, SIG_IGN);
-  }
+  SetUpSignals();
   if (!options.figures.empty()) return RunWithFigures(options, start_ns);
   return Told(Run(options, nullptr));
 }

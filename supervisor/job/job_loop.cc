@@ -10,6 +10,7 @@
 #include "shared/base/clock.h"
 #include "shared/ring/futex.h"
 #include "supervisor/cli/exit_status.h"
+#include "supervisor/job/signals.h"
 
 namespace consort {
 namespace {
@@ -76,15 +77,8 @@ Result<int> JobLoop::Run(JobFleet fleet) {
 }
 
 Status JobLoop::WatchSignals() {
-  sigset_t set;
-  sigemptyset(&set);
+  sigset_t set = StopSignals();
   sigaddset(&set, SIGCHLD);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    // What nohup, or a script's `&`, has us ignore stays ignored.
-    struct sigaction action {};
-    sigaction(number, nullptr, &action);
-    if (action.sa_handler != SIG_IGN) sigaddset(&set, number);
-  }
   sigprocmask(SIG_BLOCK, &set, nullptr);
   signals_ = UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals_) return SystemError("watch for signals", "", errno);

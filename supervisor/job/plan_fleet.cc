@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "supervisor/place/words.h"
+
 namespace consort {
 
 // CONSORT_WORKER names another worker program, e.g. consort-worker-glibc, for comparison.
@@ -34,13 +36,10 @@ bool Pins() {
 std::string Oversubscribed(const Split& split, int intra, const Machine& machine) {
   const int64_t threads = int64_t{split.workers} * split.engines * std::max(1, intra);
   if (threads <= machine.usable_cpus) return "";
-  return std::to_string(threads) + " threads (" + std::to_string(split.workers) +
-         (split.workers == 1 ? " worker x " : " workers x ") + std::to_string(split.engines) +
-         (split.engines == 1 ? " engine" : " engines") +
+  return std::to_string(threads) + " threads (" + Counted(split.workers, "worker") + " x " +
+         Counted(split.engines, "engine") +
          (intra > 1 ? " x " + std::to_string(intra) + " LibTorch threads" : "") + ") share " +
-         std::to_string(machine.usable_cpus) +
-         (machine.usable_cpus == 1 ? " usable CPU" : " usable CPUs") +
-         ": expect it to be slower than fewer";
+         Counted(machine.usable_cpus, "usable CPU") + ": expect it to be slower than fewer";
 }
 
 Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,

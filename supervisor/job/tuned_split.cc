@@ -8,29 +8,31 @@
 namespace consort {
 
 void UseTunedProfile(RunOptions& options, const Bundle& bundle, const std::string& cpu,
-                     const Machine& machine, const std::function<void(const std::string&)>& say) {
+                     const Machine& machine, const SayOfProfile& say) {
   if (options.workers || options.engines) return;
   const ProfileKey key{.consort = kVersion,
                        .cpu = cpu,
                        .usable_cpus = machine.usable_cpus,
                        .bundle_sha256 = bundle.sha256};
   const auto found = FindProfile(ProfileFolder(), key, NamesOf(bundle));
-  if (!found.warning.empty()) say("warning: " + found.warning);
+  if (!found.warning.empty()) say(found.warning, true);
   if (!found.profile) {
     if (found.out_of_date.empty()) return;
-    say("warning: tuned profile " + found.path + " is out of date: " + found.out_of_date +
-        "; \"consort tune\" makes it anew");
+    say("tuned profile " + found.path + " is out of date: " + found.out_of_date +
+            "; \"consort tune\" makes it anew",
+        true);
     return;
   }
   const TunedProfile& profile = *found.profile;
   const TreeLimit limit = BoundOfTree(machine, options);
   if (limit.bytes > 0 && profile.peak_pss_bytes > limit.bytes) {
-    say("warning: tuned profile " + found.path + " is not used: its split took " +
-        Bytes(profile.peak_pss_bytes) + ", more than " + limit.name +
-        "; \"consort tune --memory-limit\" finds one that fits");
+    say("tuned profile " + found.path + " is not used: its split took " +
+            Bytes(profile.peak_pss_bytes) + ", more than " + limit.name +
+            "; \"consort tune --memory-limit\" finds one that fits",
+        true);
     return;
   }
-  say("using tuned profile " + found.path);
+  say("using tuned profile " + found.path, false);
   options.workers = profile.split.processes;
   options.engines = profile.split.threads;
   options.tuned = !options.intra_given || options.intra == profile.split.intra;

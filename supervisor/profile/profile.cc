@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shared/bundle/sha256.h"
+#include "supervisor/place/words.h"
 
 namespace consort {
 namespace {
@@ -72,10 +73,6 @@ TunedProfile Read(const Json& root, const std::string& version) {
   profile.split = {Count(split, "processes"), Count(split, "threads"), Count(split, "intra")};
   profile.peak_pss_bytes = Whole(root, "peak_pss_bytes", 0, INT64_MAX);
   return profile;
-}
-
-std::string Counted(int cpus) {
-  return std::to_string(cpus) + (cpus == 1 ? " usable CPU" : " usable CPUs");
 }
 
 }  // namespace
@@ -155,7 +152,7 @@ std::string OutOfDateWords(const ProfileKey& was, const ProfileKey& now) {
     add("made by consort " + was.consort + ", this is " + now.consort);
   if (was.cpu != now.cpu) add("made for the CPU \"" + was.cpu + "\", here is \"" + now.cpu + '"');
   if (was.usable_cpus != now.usable_cpus) {
-    add("made for " + Counted(was.usable_cpus) + ", here " +
+    add("made for " + Counted(was.usable_cpus, "usable CPU") + ", here " +
         (now.usable_cpus == 1 ? "is " : "are ") + std::to_string(now.usable_cpus));
   }
   if (was.bundle_sha256 != now.bundle_sha256) {

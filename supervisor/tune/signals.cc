@@ -5,16 +5,12 @@
 
 #include <cerrno>
 
+#include "supervisor/job/signals.h"
+
 namespace consort {
 
 Result<Signals> Signals::Watch() {
-  sigset_t watched;
-  sigemptyset(&watched);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction now {};
-    sigaction(number, nullptr, &now);
-    if (now.sa_handler != SIG_IGN) sigaddset(&watched, number);
-  }
+  const sigset_t watched = StopSignals();
   sigprocmask(SIG_BLOCK, &watched, nullptr);
   Signals signals;
   signals.fd_ = UniqueFd(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));

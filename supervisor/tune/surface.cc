@@ -95,15 +95,20 @@ Surface::Matrix Surface::Root(const Strengths& strengths) const {
   return covariance;
 }
 
-double Surface::LogLikelihood(const Strengths& strengths) const {
-  const Matrix root = Root(strengths);
+std::vector<double> Surface::BeyondGuesses(const Matrix& root) const {
   std::vector<double> rest(measured_.size());
-  double log_determinant = 0;
   for (size_t i = 0; i < measured_.size(); ++i) {
     rest[i] = measured_[i].value - points_[measured_[i].point].guess;
-    log_determinant += std::log(root[i][i]);
   }
   SolveLower(root, rest);
+  return rest;
+}
+
+double Surface::LogLikelihood(const Strengths& strengths) const {
+  const Matrix root = Root(strengths);
+  const std::vector<double> rest = BeyondGuesses(root);
+  double log_determinant = 0;
+  for (size_t i = 0; i < root.size(); ++i) log_determinant += std::log(root[i][i]);
   return -0.5 * Dot(rest, rest) - log_determinant -
          0.5 * Square(std::log(strengths.noise / kLikelyNoise)) -
          0.5 * Square(std::log(strengths.smooth / kLikelySmooth)) -
@@ -127,11 +132,7 @@ void Surface::Fit() {
     }
   }
   const Matrix root = Root(best);
-  std::vector<double> rest(measured_.size());
-  for (size_t i = 0; i < measured_.size(); ++i) {
-    rest[i] = measured_[i].value - points_[measured_[i].point].guess;
-  }
-  SolveLower(root, rest);
+  const std::vector<double> rest = BeyondGuesses(root);
   // L⁻¹ · covariance of the measurements with each point.
   Matrix seen(points_.size());
   mean_.resize(points_.size());

@@ -55,6 +55,8 @@ class Surface {
   double Between(size_t a, size_t b, const Strengths& strengths) const;
   // The root of the measurements' covariance.
   Matrix Root(const Strengths& strengths) const;
+  // L⁻¹ · (what was measured − what was guessed).
+  std::vector<double> BeyondGuesses(const Matrix& root) const;
   double LogLikelihood(const Strengths& strengths) const;
 
   std::vector<Point> points_;

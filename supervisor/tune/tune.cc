@@ -1,8 +1,6 @@
 #include "supervisor/tune/tune.h"
 
-#include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,12 +11,14 @@
 #include <utility>
 
 #include "shared/base/clock.h"
+#include "shared/base/folder.h"
 #include "shared/bundle/built_for.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/version.h"
 #include "supervisor/gather/scratch_file.h"
 #include "supervisor/job/memory_bounds.h"
 #include "supervisor/job/memory_need.h"
+#include "supervisor/job/signals.h"
 #include "supervisor/place/fit_quota.h"
 #include "supervisor/place/words.h"
 #include "supervisor/plan/operands.h"
@@ -55,17 +55,13 @@ class TemporaryFolder {
  public:
   static Result<TemporaryFolder> Make() {
     TemporaryFolder folder;
-    folder.path_ = Parent() + "/consort-tune-XXXXXX";
+    folder.path_ = TemporaryPlace() + "/consort-tune-XXXXXX";
     if (mkdtemp(folder.path_.data()) == nullptr) {
       const int error = errno;
       folder.path_.clear();
-      return SystemError("make a folder in", Parent(), error);
+      return SystemError("make a folder in", TemporaryPlace(), error);
     }
     return folder;
-  }
-  static std::string Parent() {
-    const char* temporary = std::getenv("TMPDIR");
-    return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
   }
   TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
   TemporaryFolder& operator=(TemporaryFolder&&) = delete;
@@ -79,8 +75,6 @@ class TemporaryFolder {
   TemporaryFolder() = default;
   std::string path_;
 };
-
-void ExitOnSignal(int number) { _exit(SignalExitStatus(number)); }
 
 std::string ResultWords(const TrialFigures& figures) {
   std::string words = ShortNumber(figures.per_second) + " segments/s";
@@ -143,10 +137,7 @@ class Tuning {
 
 Status Tuning::Prepare() {
   CONSORT_TRY(bundle_, LoadBundle(options_.bundle));
-  if (!bundle_.manifest.has_prepared) {
-    return Error{"\"" + bundle_.folder + "\" is a manifest, not a bundle",
-                 "make the bundle with consort-prepare"};
-  }
+  CONSORT_TRY(CheckPrepared(bundle_));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
   CONSORT_TRY(CheckBuiltFor(bundle_, cpu));
   CONSORT_TRY(const auto machine, ReadMachine());
@@ -174,7 +165,7 @@ Status Tuning::Prepare() {
       Place(BoundMemory(used, bounds), {.workers = {}, .engines = {}, .need = need});
   candidates_ = ListCandidates(used, need, options_.objective, automatic.split);
 
-  CONSORT_TRY(auto spool, MakeScratchFile(TemporaryFolder::Parent()));
+  CONSORT_TRY(auto spool, MakeScratchFile(TemporaryPlace()));
   CONSORT_TRY(const auto list, SpoolOperands(options_.operands, std::move(spool)));
   for (const auto& warning : list->warnings()) progress_.Message("warning: " + warning);
   CONSORT_TRY(sample_, Sample::Take(*list));
@@ -337,12 +328,7 @@ Result<int> Tuning::Run() {
 }  // namespace
 
 int RunTune(const TuneOptions& options) {
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGCHLD, SIG_DFL);
-  // Until trials begin there is nothing to put in order. (The list may come slowly.)
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
-    if (signal(number, ExitOnSignal) == SIG_IGN) signal(number, SIG_IGN);
-  }
+  SetUpSignals();
   const auto ended = [&] {
     Tuning tuning(options);
     return tuning.Run();
