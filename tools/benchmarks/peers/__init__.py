@@ -47,6 +47,7 @@ def measure(quick, options):
     rounds = options.rounds or (2 if quick else 5)
     seconds = options.seconds or (2 if quick else 5)
     only = options.only or [it for it in contestants.NAMES if not quick or it not in SLOW_TO_START]
+    common.program("stage_benchmark")  # the rounds want it: said now, not after the peers' settings took minutes
     environment.prepare()
     results = {"machine": environment.machine(), "versions": environment.versions(), "rounds": rounds,
                "seconds": seconds, "models": {}}
