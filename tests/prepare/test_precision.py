@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from conftest import MANIFEST
-from consort_prepare import precision, program as programs
+from consort_prepare import graphs, precision, program as programs
 from consort_prepare.errors import PrepareError
 
 AUDIO = {**MANIFEST, "audio": {**MANIFEST["audio"], "normalize": "none"}, "output": {**MANIFEST["output"], "activation": "none"}}
@@ -81,7 +81,7 @@ def test_bf16_takes_and_gives_float_and_is_near(program, inputs, any_cpu):
 
 
 def test_norms_are_folded_into_the_weights_before_they_are_rounded(program, inputs):
-    folded = precision._fold_norms(precision._plain_graph(program.exported))
+    folded = graphs.fold_norms(graphs.plain(program.exported))
     assert not [node for node in folded.graph.nodes if "batch_norm" in str(node.target)]
     with torch.no_grad():
         got = torch.cat([folded(x) for x in inputs])

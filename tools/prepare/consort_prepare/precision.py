@@ -14,7 +14,7 @@ import re
 import numpy as np
 import torch
 
-from . import program as programs
+from . import graphs, program as programs
 from .errors import PrepareError
 from .frontend import Frontend, segments_of_whole_file
 
@@ -41,15 +41,15 @@ def missing(precision, cpuinfo="/proc/cpuinfo"):
             f'{f" ({name[1]})" if name else ""} has none of them')
 
 
-def lower(program, inputs, precision, batch=1):
+def lower(program, inputs, precision, batch=1, rewrite=lambda exported: exported):
     """The ExportedProgram for `batch` segments at once. `inputs`: what int8 takes its ranges from,
-    model inputs of one segment each."""
-    if precision == "fp32":
-        return programs.with_batch(program, batch)
+    model inputs of one segment each. `rewrite` makes another of the float32 one; or None, and so does this."""
     reason = missing(precision)
     if reason:
         raise PrepareError(reason, "leave --precision out for fp32")
-    exported = programs.with_batch(program, batch)
+    exported = rewrite(programs.with_batch(program, batch))
+    if exported is None or precision == "fp32":
+        return exported
     example = exported.example_inputs[0][0]
     if precision == "bf16":
         return _bf16(exported, example)
@@ -85,7 +85,7 @@ def _bf16(exported, example):
     for wrap in (_InBf16, _Autocast):
         try:
             with programs.quiet(), torch.no_grad():
-                lowered = torch.export.export(wrap(_fold_norms(_plain_graph(exported))), (example,))
+                lowered = torch.export.export(wrap(graphs.fold_norms(graphs.plain(exported))), (example,))
                 result = lowered.module()(example)
         except Exception as error:  # a mixture of types that one of the operators does not take
             problem = error
@@ -112,7 +112,7 @@ SOURCES = {
 def _int8(exported, example, inputs, batch):
     with programs.quiet(), torch.no_grad():
         prepare_pt2e, convert_pt2e, x86 = _torchao()
-        graph = _plain_graph(exported)
+        graph = graphs.plain(exported)
         for node in graph.graph.nodes:
             if node.op == "call_function":
                 node.meta["source_fn_stack"] = [(node.name, SOURCES.get(node.target, node.target))]
@@ -152,74 +152,6 @@ def _torchao():
     except ImportError as error:
         raise PrepareError(f"int8 needs the Python package torchao: {error}", "run tools/setup") from None
     return prepare_pt2e, convert_pt2e, x86
-
-
-# ---- shared --------------------------------------------------------------------------------
-
-def _plain_graph(exported):
-    """The program's graph as a module of its own: without checks of types, which bf16 would fail, and
-    with convolutions under one name, however they came into it."""
-    module = exported.module(check_guards=False)
-    copies = {}  # what follows writes to them; tied ones stay tied
-    for child in module.modules():
-        for slots in (child._parameters, child._buffers):
-            for name, tensor in list(slots.items()):
-                if tensor is None:
-                    continue
-                copy = copies.setdefault(id(tensor), tensor.detach().clone())
-                if tensor.is_floating_point():
-                    # What came from TorchScript are all buffers, and folding a norm wants parameters.
-                    del slots[name]
-                    copies[id(tensor)] = child._parameters[name] = torch.nn.Parameter(copy, requires_grad=False)
-                else:
-                    slots[name] = copy
-    graph = module.graph
-    for node in list(graph.nodes):
-        if node.target == aten._assert_tensor_metadata.default:
-            graph.erase_node(node)
-        elif node.target == aten.convolution.default:
-            x, weight, bias, stride, padding, dilation, transposed, output_padding, groups = node.args
-            dims = len(stride)
-            if not transposed and not any(output_padding) and dims in (1, 2, 3):
-                node.target = getattr(aten, f"conv{dims}d").default
-                node.args = (x, weight, bias, stride, padding, dilation, groups)
-    module.recompile()
-    return module
-
-
-def _fold_norms(module):
-    """Batch norms behind a convolution go into its weights, in float32: folded later, in bfloat16, the
-    weights would be rounded twice."""
-    graph = module.graph
-    for norm in list(graph.nodes):
-        conv = norm.args[0] if norm.target == aten.batch_norm.default else None
-        if conv is None or conv.target not in (aten.conv1d.default, aten.conv2d.default) or len(conv.users) > 1:
-            continue
-        if norm.args[5] is not False or conv.args[1].op != "get_attr":
-            continue
-        weight, bias = (_value(module, conv.args[n] if len(conv.args) > n else None) for n in (1, 2))
-        gain, shift, mean, variance = (_value(module, arg) for arg in norm.args[1:5])
-        scale = torch.rsqrt(variance.double() + norm.args[7])
-        scale = scale * gain.double() if gain is not None else scale
-        shift = torch.zeros_like(scale) if shift is None else shift.double()
-        bias = torch.zeros_like(scale) if bias is None else bias.double()
-        folded = {"weight": weight.double() * scale.reshape(-1, *[1] * (weight.dim() - 1)), "bias": (bias - mean.double()) * scale + shift}
-        with graph.inserting_before(conv):
-            values = []
-            for part, value in folded.items():
-                name = f"folded_{conv.name}_{part}"
-                module.register_parameter(name, torch.nn.Parameter(value.float(), requires_grad=False))
-                values.append(graph.get_attr(name))
-        conv.args = (conv.args[0], *values, *conv.args[3:])
-        norm.replace_all_uses_with(conv)
-        graph.erase_node(norm)
-    graph.eliminate_dead_code()
-    module.recompile()
-    return module
-
-
-def _value(module, node):
-    return None if node is None else operator.attrgetter(node.target)(module)
 
 
 def _first_line(error):
