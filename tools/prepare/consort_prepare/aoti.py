@@ -30,9 +30,12 @@ INSIDE = os.path.join("data", "aotinductor", "model")  # where the loader looks 
 # than they save in a handful of compiles, and 300 MB.
 ALWAYS = {"cpp.threads": 1, "aot_inductor.package_constants_on_disk_format": "binary_blob",
           "aot_inductor.precompile_headers": False, "aot_inductor.enable_line_tables": False}
-# What each variant asks the compiler for. "unfrozen" keeps the weights as they were in the model.
+PRODUCTS = "products"
+# What each variant asks the compiler for. "unfrozen" keeps the weights as they were in the model;
+# PRODUCTS is "packed" of another program (products.py).
 VARIANTS = {
     "packed": {"freezing": True},
+    PRODUCTS: {"freezing": True},
     "unpacked": {"freezing": True, "cpp.weight_prepack": False},
     "unfrozen": {"freezing": False},
 }

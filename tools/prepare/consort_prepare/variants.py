@@ -83,6 +83,8 @@ class _Search:
         names = ["unpacked", "unfrozen"] if options.portable else list(aoti.VARIANTS)
         made, problems = [], []
         for variant in names[:1] if options.fast else names:
+            if variant == aoti.PRODUCTS and not self._has_products(batch):
+                continue
             try:
                 new = self._make(variant, batch)
             except ChildFailed as error:
@@ -97,7 +99,7 @@ class _Search:
         self._time(made)
         best = fastest(made)
         self._progress.say(_words(made, best))
-        if best.variant == "packed" and best.packed < packable:
+        if best.variant in ("packed", aoti.PRODUCTS) and best.packed < packable:
             self._progress.say(f"warning: {best.packed} of {packable} weights are packed; the others are put in order again for every segment")
         if batch > 1:
             self._demand_independence(best)
@@ -113,6 +115,14 @@ class _Search:
             if batch == 1:
                 raise
             raise PrepareError(f"the model cannot be compiled for a batch of {batch}: {error.reason}", NO_BATCH) from None
+
+    def _has_products(self, batch):
+        """A model that cannot be lowered so is none the worse."""
+        try:
+            return self._step("looking for convolutions over small images", "lower_with_products", batch)
+        except (ChildFailed, PrepareError) as error:
+            self._progress.say(f"the variant {aoti.PRODUCTS} is left out: {error}")
+            return False
 
     def _make(self, variant, batch):
         folder = os.path.join(self._scratch, f"{variant}-{batch}")
@@ -142,6 +152,8 @@ class _Search:
         for batch in BATCHES:
             try:
                 self._step(f"lowering, batch {batch}", "lower", batch)
+                if best.variant == aoti.PRODUCTS and not self._has_products(batch):
+                    continue
                 wider.append(self._make(best.variant, batch))
             except (ChildFailed, PrepareError) as error:  # NotConvertible, too
                 self._progress.say(f"no batch of {batch}: {error}")

@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from . import aoti, checks, precision as precisions, program as programs
+from . import aoti, checks, precision as precisions, products, program as programs
 from .children import Child
 from .errors import PrepareError
 
@@ -23,7 +23,7 @@ class Compiler:
         aoti.set_scratch(scratch)
         self._model_path, self._manifest, self._options = model_path, manifest, options
         self._calibration, self._scratch = calibration, scratch
-        self._lowered = {}
+        self._lowered, self._with_products = {}, {}  # by batch
         self._inputs = []
 
     def load(self):
@@ -42,6 +42,14 @@ class Compiler:
                 self._lowered[batch] = precisions.lower(self._program, self._inputs, self._options.precision, batch)
         return aoti.count_packable(self._lowered[batch])
 
+    def lower_with_products(self, batch):
+        """Whether there is such a program: convolutions over small images as matrix products."""
+        if batch not in self._with_products:
+            with programs.quiet():
+                self._with_products[batch] = precisions.lower(self._program, self._inputs, self._options.precision, batch,
+                                                              rewrite=products.rewritten)
+        return self._with_products[batch] is not None
+
     def compile(self, variant, batch, folder):
         """Weights that were packed."""
         # In a process of its own again: the compiler reads some options once only, when it first packs.
@@ -50,7 +58,8 @@ class Compiler:
         return aoti.count_packed(folder)
 
     def compile_here(self, variant, batch, folder):
-        aoti.compile_variant(self._lowered[batch], variant, folder, self._options.portable)
+        lowered = self._with_products if variant == aoti.PRODUCTS else self._lowered
+        aoti.compile_variant(lowered[batch], variant, folder, self._options.portable)
 
 
 class Runner:
