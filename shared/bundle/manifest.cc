@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "shared/bundle/json_object.h"
 #include "shared/record/result.h"
@@ -14,6 +15,8 @@ constexpr double kLongestSegmentSeconds = 3600;
 constexpr int64_t kHighestSampleRate = 768'000;  // Hz; no converter on the market goes beyond
 constexpr int64_t kLargestFft = 1 << 20;
 constexpr int64_t kMostMels = 65'536;
+constexpr int64_t kMostFrames = 1 << 20;
+constexpr double kLongestFrameMs = 1e6;
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr double kShortest = 1e-9;  // seconds; the grain of segment times
 
@@ -40,6 +43,13 @@ AudioSpec ReadAudio(JsonObject audio) {
   return spec;
 }
 
+void ReadPower(JsonObject& features, FeatureSpec& spec, std::optional<double> otherwise) {
+  spec.power = features.Number("power", 1, 2, otherwise);
+  if (spec.power != 1 && spec.power != 2) {
+    features.Complain("power", "is between 1 and 2", "1 is magnitude, 2 is power");
+  }
+}
+
 void ReadStft(JsonObject& features, FeatureSpec& spec) {
   spec.n_fft = features.Integer("n_fft", 1, kLargestFft);
   spec.win_length = features.Integer("win_length", 1, spec.n_fft, spec.n_fft);
@@ -52,10 +62,8 @@ void ReadStft(JsonObject& features, FeatureSpec& spec) {
   spec.pad_mode = features.Choice<PadMode>(
       "pad_mode", {{"reflect", PadMode::kReflect}, {"constant", PadMode::kConstant}},
       PadMode::kReflect);
-  spec.power = features.Number("power", 1, 2);
-  if (spec.power != 1 && spec.power != 2) {
-    features.Complain("power", "is between 1 and 2", "1 is magnitude, 2 is power");
-  }
+  spec.drop_last_frame = features.Flag("drop_last_frame", false);
+  ReadPower(features, spec, {});
 }
 
 void ReadMel(JsonObject& features, const AudioSpec& audio, FeatureSpec& spec) {
@@ -70,17 +78,135 @@ void ReadMel(JsonObject& features, const AudioSpec& audio, FeatureSpec& spec) {
   using Norm = FeatureSpec::MelNorm;
   spec.mel_norm = features.Choice<Norm>(
       "mel_norm", {{"none", Norm::kNone}, {"slaney", Norm::kSlaney}}, Norm::kNone);
+}
+
+void ReadLog(JsonObject& features, FeatureSpec& spec) {
   using Log = FeatureSpec::Log;
-  spec.log = features.Choice<Log>(
-      "log", {{"none", Log::kNone}, {"log", Log::kLog}, {"log10", Log::kLog10}}, Log::kNone);
+  spec.log = spec.kind == FeatureSpec::Kind::kMfcc
+                 ? features.Choice<Log>("log", {{"db", Log::kDb}, {"log", Log::kLog}}, Log::kDb)
+                 : features.Choice<Log>("log",
+                                        {{"none", Log::kNone},
+                                         {"log", Log::kLog},
+                                         {"log10", Log::kLog10},
+                                         {"db", Log::kDb}},
+                                        Log::kNone);
   spec.floor = features.Number("floor", 0, 1e30, 1e-10);
-  if (spec.log != Log::kNone && spec.floor < 1e-37) {  // the features are 32-bit floats
+  spec.log_offset = features.Number("log_offset", 0, 1e30, 0.0);
+  spec.dynamic_range = features.Number("dynamic_range", 0, 1e30, 0.0);
+  if (spec.log == Log::kNone) {
+    const char* without = "needs a logarithm, and \"features.log\" is none";
+    if (spec.log_offset != 0) features.Complain("log_offset", without);
+    if (spec.dynamic_range != 0) features.Complain("dynamic_range", without);
+  } else if (spec.floor + spec.log_offset < 1e-37) {  // the features are 32-bit floats
     features.Complain("floor", "is too small to take a logarithm of", "1e-10 is usual");
   }
+}
+
+// What every kind does with its values at the end.
+void ReadMeanAndLayout(JsonObject& features, FeatureSpec& spec) {
+  spec.mean = features.Number("mean", -1e30, 1e30, 0.0);
+  spec.std = features.Number("std", 1e-30, 1e30, 1.0);
   using Layout = FeatureSpec::Layout;
   spec.layout = features.Choice<Layout>(
       "layout", {{"BCTM", Layout::kBCTM}, {"BTM", Layout::kBTM}, {"BMT", Layout::kBMT}},
       Layout::kBCTM);
+}
+
+void ReadLogMel(JsonObject& features, const AudioSpec& audio, FeatureSpec& spec) {
+  ReadStft(features, spec);
+  ReadMel(features, audio, spec);
+  ReadLog(features, spec);
+  if (spec.kind == FeatureSpec::Kind::kMfcc) {
+    spec.n_mfcc = features.Integer("n_mfcc", 1, kMostMels);
+    if (spec.n_mfcc > spec.n_mels) features.Complain("n_mfcc", "is more than n_mels");
+    using Norm = FeatureSpec::DctNorm;
+    spec.dct_norm = features.Choice<Norm>(
+        "dct_norm", {{"ortho", Norm::kOrtho}, {"none", Norm::kNone}}, Norm::kOrtho);
+  }
+  const int64_t samples = std::max<int64_t>(1, audio.SegmentSamples());
+  const std::string has = "a segment has " + std::to_string(samples) + " samples";
+  if (!spec.center && samples < spec.n_fft) {
+    features.Complain("n_fft", "is longer than a segment", has);
+  }
+  if (spec.center && spec.pad_mode == FeatureSpec::PadMode::kReflect && samples <= spec.n_fft / 2) {
+    features.Complain("n_fft", "is too long to pad a segment by reflection", has);
+  }
+  if (spec.Frames(samples) < 1) {
+    features.Complain("drop_last_frame", "drops the only frame of a segment", has);
+  }
+}
+
+// Kaldi's own rounding: down.
+int64_t SamplesOf(double ms, const AudioSpec& audio) {
+  return static_cast<int64_t>(audio.sample_rate * ms / 1000);
+}
+
+int64_t NextPowerOfTwo(int64_t number) {
+  int64_t power = 1;
+  while (power < number) power *= 2;
+  return power;
+}
+
+void ReadKaldiFrames(JsonObject& features, const AudioSpec& audio, FeatureSpec& spec) {
+  spec.win_length = SamplesOf(features.Number("frame_length_ms", 0, kLongestFrameMs, 25.0), audio);
+  spec.hop_length = SamplesOf(features.Number("frame_shift_ms", 0, kLongestFrameMs, 10.0), audio);
+  if (spec.win_length < 2) features.Complain("frame_length_ms", "is less than two samples");
+  if (spec.hop_length < 1) features.Complain("frame_shift_ms", "is less than one sample");
+  const int64_t samples = audio.SegmentSamples();
+  if (spec.win_length > std::min(samples, kLargestFft)) {
+    features.Complain("frame_length_ms", "is longer than a segment, or than 2^20 samples",
+                      "a frame has " + std::to_string(spec.win_length) + " samples, a segment " +
+                          std::to_string(samples));
+  }
+  spec.win_length = std::clamp<int64_t>(spec.win_length, 2, kLargestFft);
+  spec.hop_length = std::max<int64_t>(spec.hop_length, 1);
+  const bool round = features.Flag("round_to_power_of_two", true);
+  spec.n_fft = round ? NextPowerOfTwo(spec.win_length) : spec.win_length;
+  if (spec.n_fft % 2 != 0) {
+    features.Complain("frame_length_ms",
+                      "is " + std::to_string(spec.win_length) + " samples, an odd number",
+                      "set round_to_power_of_two to true, or change it");
+  }
+  spec.snip_edges = features.Flag("snip_edges", true);
+  const int64_t frames = spec.Frames(samples);
+  if (frames < 1) features.Complain("frame_shift_ms", "is so long that a segment has no frame");
+  spec.target_frames = features.Integer("target_frames", 0, kMostFrames, 0);
+  if (spec.target_frames != 0 && spec.target_frames < frames) {
+    features.Complain("target_frames",
+                      "is " + std::to_string(spec.target_frames) + ", less than the " +
+                          std::to_string(frames) + " frames of a segment",
+                      "shorten audio.segment_seconds: what is cut off would never be heard");
+  }
+}
+
+void ReadKaldiFbank(JsonObject& features, const AudioSpec& audio, FeatureSpec& spec) {
+  ReadKaldiFrames(features, audio, spec);
+  spec.scale = features.Number("scale", 1e-30, 1e30, 1.0);
+  if (features.Number("dither", -1e30, 1e30, 0.0) != 0) {
+    features.Complain("dither", "is not 0", "dither is random: no two runs would say the same");
+  }
+  spec.remove_dc = features.Flag("remove_dc", true);
+  spec.preemphasis = features.Number("preemphasis", 0, 1, 0.97);
+  using Window = FeatureSpec::Window;
+  spec.window = features.Choice<Window>("window",
+                                        {{"povey", Window::kPovey},
+                                         {"hann", Window::kHann},
+                                         {"hamming", Window::kHamming},
+                                         {"rectangular", Window::kRectangular},
+                                         {"blackman", Window::kBlackman}},
+                                        Window::kPovey);
+  ReadPower(features, spec, 2.0);
+  const double nyquist = audio.sample_rate / 2.0;
+  spec.n_mels = features.Integer("n_mels", 1, kMostMels);
+  spec.f_min = features.Number("f_min", 0, nyquist, 20.0);
+  spec.f_max = features.Number("f_max", -nyquist, nyquist, 0.0);
+  if (spec.f_max <= 0) spec.f_max += nyquist;
+  if (spec.f_max <= spec.f_min) features.Complain("f_max", "is not above f_min");
+  if (features.Flag("use_energy", false)) {
+    features.Complain("use_energy", "is true, which is not supported", "take it out");
+  }
+  using Log = FeatureSpec::Log;
+  spec.log = features.Choice<Log>("log", {{"log", Log::kLog}, {"none", Log::kNone}}, Log::kLog);
 }
 
 FeatureSpec ReadFeatures(JsonObject features, const AudioSpec& audio) {
@@ -90,24 +216,18 @@ FeatureSpec ReadFeatures(JsonObject features, const AudioSpec& audio) {
                                              {"log_mel", Kind::kLogMel},
                                              {"mfcc", Kind::kMfcc},
                                              {"kaldi_fbank", Kind::kKaldiFbank}});
-  if (spec.kind == Kind::kMfcc || spec.kind == Kind::kKaldiFbank) {
-    features.Complain("kind", "\"" + features.Text("kind") + "\" is not supported yet",
-                      "use log_mel or waveform");
-    return spec;
-  }
-  if (spec.kind == Kind::kLogMel) {
-    ReadStft(features, spec);
-    ReadMel(features, audio, spec);
-    const int64_t samples = std::max<int64_t>(1, audio.SegmentSamples());
-    if (!spec.center && samples < spec.n_fft) {
-      features.Complain("n_fft", "is longer than a segment",
-                        "a segment has " + std::to_string(samples) + " samples");
-    }
-    if (spec.center && spec.pad_mode == FeatureSpec::PadMode::kReflect &&
-        samples <= spec.n_fft / 2) {
-      features.Complain("n_fft", "is too long to pad a segment by reflection",
-                        "a segment has " + std::to_string(samples) + " samples");
-    }
+  switch (spec.kind) {
+    case Kind::kWaveform:
+      break;
+    case Kind::kLogMel:
+    case Kind::kMfcc:
+      ReadLogMel(features, audio, spec);
+      ReadMeanAndLayout(features, spec);
+      break;
+    case Kind::kKaldiFbank:
+      ReadKaldiFbank(features, audio, spec);
+      ReadMeanAndLayout(features, spec);
+      break;
   }
   features.Finish();
   return spec;
@@ -191,6 +311,15 @@ Prepared ReadPrepared(JsonObject prepared) {
 }  // namespace
 
 int64_t AudioSpec::SegmentSamples() const { return RoundSamples(segment_ns, sample_rate); }
+
+int64_t FeatureSpec::Frames(int64_t samples) const {
+  if (kind == Kind::kKaldiFbank) {
+    if (!snip_edges) return (samples + hop_length / 2) / hop_length;
+    return samples < win_length ? 0 : 1 + (samples - win_length) / hop_length;
+  }
+  const int64_t padded = samples + (center ? n_fft / 2 * 2 : 0);
+  return 1 + (padded - n_fft) / hop_length - (drop_last_frame ? 1 : 0);
+}
 
 Result<Manifest> ParseManifest(const std::string& text, const std::string& path) {
   JsonFile file(text, path);

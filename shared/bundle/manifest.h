@@ -24,22 +24,45 @@ struct AudioSpec {
 
 struct FeatureSpec {
   enum class Kind { kWaveform, kLogMel, kMfcc, kKaldiFbank } kind = Kind::kWaveform;
-  // The rest is for log_mel.
+  // The rest is not for waveform. Of kaldi_fbank the first three follow from milliseconds.
   int64_t n_fft = 0;
-  int64_t win_length = 0;
+  int64_t win_length = 0;  // samples
   int64_t hop_length = 0;
-  enum class Window { kHann, kHamming } window = Window::kHann;
-  bool center = true;
-  enum class PadMode { kReflect, kConstant } pad_mode = PadMode::kReflect;
+  // The last three are Kaldi's.
+  enum class Window { kHann, kHamming, kPovey, kRectangular, kBlackman } window = Window::kHann;
   double power = 2.0;  // 1: magnitude, 2: power
   int64_t n_mels = 0;
-  double f_min = 0;
+  double f_min = 0;  // Hz
   double f_max = 0;
+  enum class Log { kNone, kLog, kLog10, kDb } log = Log::kNone;  // log: natural; dB: 10 log10
+  double mean = 0;  // what is given out: (x - mean) / std
+  double std = 1;
+  enum class Layout { kBCTM, kBTM, kBMT } layout = Layout::kBCTM;
+
+  // log_mel and mfcc.
+  bool center = true;
+  enum class PadMode { kReflect, kConstant } pad_mode = PadMode::kReflect;
+  bool drop_last_frame = false;
   enum class MelScale { kHtk, kSlaney } mel_scale = MelScale::kHtk;
   enum class MelNorm { kNone, kSlaney } mel_norm = MelNorm::kNone;
-  enum class Log { kNone, kLog, kLog10 } log = Log::kNone;  // log: natural
-  double floor = 1e-10;
-  enum class Layout { kBCTM, kBTM, kBMT } layout = Layout::kBCTM;
+  double floor = 1e-10;  // the logarithm is of max(x, floor) + log_offset
+  double log_offset = 0;
+  double dynamic_range = 0;  // below a segment's maximum, in the logarithm's unit; 0: no limit
+
+  // mfcc.
+  int64_t n_mfcc = 0;
+  enum class DctNorm { kOrtho, kNone } dct_norm = DctNorm::kOrtho;
+
+  // kaldi_fbank.
+  double scale = 1;  // of samples, before everything else
+  double preemphasis = 0.97;
+  bool remove_dc = true;
+  bool snip_edges = true;
+  int64_t target_frames = 0;  // zeros are appended up to so many; 0: none are
+
+  // Of a segment of so many samples at the model's rate, before target_frames; below 1 if there is
+  // none. Not for waveform.
+  int64_t Frames(int64_t samples) const;
 };
 
 struct OutputSpec {

@@ -71,6 +71,29 @@ def test_layouts(layout, shape):
     assert features.shape == shape and features.is_contiguous()
 
 
+@pytest.mark.parametrize("features,shape", [
+    ({"kind": "kaldi_fbank", "n_mels": 8}, (1, 1, 48, 8)),
+    ({"kind": "kaldi_fbank", "n_mels": 8, "snip_edges": False, "target_frames": 60, "layout": "BMT"}, (1, 8, 60)),
+    ({**MEL, "kind": "mfcc", "log": "db", "n_mfcc": 5, "layout": "BTM", "drop_last_frame": True}, (1, 25, 5)),
+])
+def test_shapes_of_the_other_kinds(features, shape):
+    features = Frontend({**MANIFEST, "features": features})(np.random.default_rng(0).normal(0, 1, 500))
+    assert features.shape == shape and features.is_contiguous() and features.dtype == torch.float32
+
+
+def test_padded_frames_are_zeros_before_mean_and_std():
+    features = {"kind": "kaldi_fbank", "n_mels": 8, "target_frames": 50, "mean": -4.0, "std": 8.0}
+    made = Frontend({**MANIFEST, "features": features})(np.random.default_rng(0).normal(0, 1, 500))
+    assert torch.all(made[0, 0, 48:] == 0.5) and not torch.any(made[0, 0, :48] == 0.5)
+
+
+def test_what_is_beyond_the_dynamic_range_is_raised():
+    sound = np.sin(np.arange(500) / 3)
+    free, limited = (Frontend({**MANIFEST, "features": {**MEL, "dynamic_range": limit}})(sound) for limit in (0.0, 1.5))
+    assert free.max() - free.min() > 2
+    assert torch.equal(limited, free.clamp(min=float(free.max()) - 1.5))
+
+
 def test_silence_is_the_floor():
     frontend = Frontend({**MANIFEST, "audio": {**MANIFEST["audio"], "normalize": "none"}, "features": MEL})
     assert torch.all(frontend(np.zeros(500)) == -10)

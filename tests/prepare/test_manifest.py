@@ -5,7 +5,7 @@ import json
 import os
 
 import pytest
-from consort_prepare import manifest as manifests
+from consort_prepare import manifest as manifests, presets
 from consort_prepare.errors import PrepareError
 from jsonschema import Draft202012Validator
 
@@ -28,6 +28,14 @@ def changed(path, value, base=MANIFEST):
 
 def with_log_mel(path, value):
     return changed(path, value, {**MANIFEST, "features": LOG_MEL})
+
+
+def with_features(features):
+    return {**MANIFEST, "features": features}
+
+
+MFCC = {**LOG_MEL, "kind": "mfcc", "n_mfcc": 5, "log": "db"}
+KALDI = {"kind": "kaldi_fbank", "n_mels": 8}
 
 
 def sentence_for(folder, manifest):
@@ -59,8 +67,6 @@ WRONG = [
     (changed("output.activation", "relu"), ['"output.activation" is "relu"', '"sigmoid"']),
     (changed("stateful", "no"), ['"stateful" is "no"; it must be a boolean']),
     (changed("features.kind", "mel"), ['"features.kind" is "mel"', '"log_mel"']),
-    (changed("features.kind", "mfcc"), ['"features.kind" is "mfcc"', "not supported yet"]),
-    (changed("features.kind", "kaldi_fbank"), ['"features.kind" is "kaldi_fbank"', "not supported yet"]),
     (changed("output.kind", "frames"), ['"output.kind" is "frames"', "not supported yet"]),
     (changed("output.kind", "ctc"), ['"output.kind" is "ctc"', "not supported yet"]),
     (changed("prepared", {}), ['"prepared"', "model.json of a bundle"]),
@@ -73,6 +79,28 @@ WRONG = [
     (with_log_mel("features.window", "blackman"), ['"features.window" is "blackman"', '"hann" or "hamming"']),
     (with_log_mel("features.n_mels", None), ['the key "features.n_mels" is missing']),
     (with_log_mel("features.floor", 0), ['"features.floor" is 0, too small']),
+    (with_log_mel("features.n_mfcc", 5), ['unknown key "features.n_mfcc"']),
+    (with_log_mel("features.f_max", 0), ['"features.f_max" is 0; it must be more than 0']),
+    (with_features({**LOG_MEL, "log": "none", "dynamic_range": 8}), ['"features.dynamic_range" needs a logarithm']),
+    (with_features({**LOG_MEL, "drop_last_frame": True, "hop_length": 501}), ['"features.drop_last_frame" drops the only frame']),
+    (with_features({**MFCC, "n_mfcc": 9}), ['"features.n_mfcc" is 9, more than "features.n_mels" (8)']),
+    (with_features({**MFCC, "log": "log10"}), ['"features.log" is "log10"; it must be "db" or "log"']),
+    (with_features({"kind": "mfcc"}), ['the key "features.', "is missing"]),
+    (with_features({**KALDI, "n_fft": 64}), ['unknown key "features.n_fft"']),
+    (with_features({**KALDI, "dither": 0.1}), ['"features.dither" is 0.1; it must be 0']),
+    (with_features({**KALDI, "use_energy": True}), ['"features.use_energy" is true; it must be false']),
+    (with_features({**KALDI, "frame_length_ms": 1}), ['"features.frame_length_ms" is 1, less than two samples']),
+    (with_features({**KALDI, "frame_length_ms": 501}), ['"features.frame_length_ms" is 501: 501 samples, more than a segment']),
+    (with_features({**KALDI, "round_to_power_of_two": False}), ['"features.frame_length_ms" is 25: 25 samples, an odd number']),
+    (with_features({**KALDI, "frame_shift_ms": 0.5}), ['"features.frame_shift_ms" is 0.5, less than one sample']),
+    (with_features({**KALDI, "frame_shift_ms": 2000, "snip_edges": False}), ['"features.frame_shift_ms" is 2000, so long']),
+    (with_features({**KALDI, "target_frames": 47}), ['"features.target_frames" is 47, less than the 48 frames']),
+    (with_features({**KALDI, "f_max": -480}), ['"features.f_min" is 20, not less than "features.f_max" (20)']),
+    (with_features({**KALDI, "f_max": 501}), ['"features.f_max" is 501, more than half']),
+    (with_features({"preset": "asr"}), ['"features.preset" is "asr", which is no preset', 'did you mean "ast"?', "panns, ast, whisper"]),
+    (with_features({"preset": ["ast"]}), ['"features.preset"', "which is no preset"]),
+    (with_features({"preset": "ast", "kind": "log_mel"}), ['"features.kind" is not that of the preset "ast"', '"kaldi_fbank"']),
+    (with_features({"preset": "ast", "hop_length": 160}), ['unknown key "features.hop_length"']),
     ("[1]", ["is not a JSON object"]),
     ('{"consort": 1,', ["is not JSON: line 1, column"]),
     ('{"consort": 1, "consort": 1}', ['the key "consort" stands there twice']),
@@ -117,6 +145,51 @@ def test_a_waveform_gets_no_keys_of_log_mel(tmp_path):
     path = tmp_path / "m.json"
     path.write_text(json.dumps(MANIFEST))
     assert manifests.read_manifest(str(path))["features"] == {"kind": "waveform"}
+
+
+def read(folder, manifest):
+    path = folder / "m.json"
+    path.write_text(json.dumps(manifest))
+    return manifests.read_manifest(str(path))
+
+
+def test_each_kind_has_its_own_defaults(tmp_path):
+    kaldi = read(tmp_path, with_features(KALDI))["features"]
+    assert kaldi == {"kind": "kaldi_fbank", "frame_length_ms": 25.0, "frame_shift_ms": 10.0, "window": "povey", "snip_edges": True,
+                     "round_to_power_of_two": True, "scale": 1.0, "dither": 0.0, "remove_dc": True, "preemphasis": 0.97, "power": 2,
+                     "n_mels": 8, "f_min": 20.0, "f_max": 0.0, "use_energy": False, "log": "log", "target_frames": 0, "mean": 0.0,
+                     "std": 1.0, "layout": "BCTM"}
+    mfcc = read(tmp_path, with_features({key: value for key, value in MFCC.items() if key != "log"}))["features"]
+    assert mfcc["log"] == "db" and mfcc["dct_norm"] == "ortho" and mfcc["dynamic_range"] == 0.0 and "scale" not in mfcc
+
+
+AUDIO_OF_10_SECONDS = {"channels": "mix", "segment_seconds": 10.0, "hop_seconds": 10.0}
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_a_preset_is_written_out(tmp_path, preset):
+    made = read(tmp_path, {**MANIFEST, "audio": AUDIO_OF_10_SECONDS, "features": {"preset": preset}})
+    table = presets.PRESETS[preset]
+    assert "preset" not in made["features"] and made["audio"]["sample_rate"] == table["audio"]["sample_rate"]
+    assert {key: made["features"][key] for key in table["features"]} == table["features"]
+    written = read(tmp_path, {**MANIFEST, "audio": {**AUDIO_OF_10_SECONDS, **table["audio"]}, "features": table["features"]})
+    assert written == made
+
+
+def test_keys_beside_a_preset_win(tmp_path):
+    made = read(tmp_path, {**MANIFEST, "audio": {**AUDIO_OF_10_SECONDS, "sample_rate": 24000, "normalize": "peak"},
+                           "features": {"preset": "whisper", "n_mels": 128}})
+    assert made["features"]["n_mels"] == 128 and made["features"]["n_fft"] == 400
+    assert made["audio"]["sample_rate"] == 24000 and made["audio"]["normalize"] == "peak"
+
+
+def test_a_manifest_of_an_earlier_version_says_the_same_if_it_lacks_only_defaults(tmp_path):
+    now = read(tmp_path, with_features(LOG_MEL))
+    features = {key: value for key, value in now["features"].items() if key not in ("mean", "std", "dynamic_range")}
+    assert manifests.says_the_same({**now, "features": features}, now)
+    assert not manifests.says_the_same({**now, "features": features}, {**now, "features": {**now["features"], "std": 2.0}})
+    assert not manifests.says_the_same({**now, "features": {**features, "gain": 1}}, now)
+    assert not manifests.says_the_same({**now, "audio": {**now["audio"], "normalize": "peak"}}, now)
 
 
 def test_a_bundle_s_model_json_keeps_to_the_schema(workshop):

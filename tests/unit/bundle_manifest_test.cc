@@ -142,7 +142,7 @@ TEST(Manifest, NamesTheKeyOfAWrongTypeOrRange) {
       {"/features/f_max", 50},
       {"/features/mel_scale", "bark"},
       {"/features/mel_norm", 1},
-      {"/features/log", "db"},
+      {"/features/log", "bel"},
       {"/features/floor", -1e-3},
       {"/features/layout", "TBM"},
       {"/output/kind", "words"},
@@ -185,14 +185,126 @@ TEST(Manifest, WaveformTakesNoOtherKey) {
   EXPECT_EQ(Trouble(json), "\"m.json\": \"features.n_fft\" is not a known key");
 }
 
-TEST(Manifest, SaysWhatIsNotSupportedYet) {
-  for (const char* kind : {"mfcc", "kaldi_fbank"}) {
-    const auto result = Parse(With("/features/kind", kind));
-    ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().what,
-              "\"m.json\": \"features.kind\" \"" + std::string(kind) + "\" is not supported yet");
-    EXPECT_NE(result.error().hint, "");
+// Of Kaldi's, at 8 kHz: 200 samples a frame, in 256; a segment of a second has 98.
+Json KaldiManifest() {
+  Json json = GoodManifest();
+  json["features"] = {{"kind", "kaldi_fbank"}, {"n_mels", 20}};
+  return json;
+}
+
+Json MfccManifest() {
+  Json json = GoodManifest();
+  json["features"]["kind"] = "mfcc";
+  json["features"]["n_mfcc"] = 13;
+  json["features"].erase("log");
+  json["features"].erase("floor");
+  return json;
+}
+
+TEST(Manifest, KnowsKaldisDefaults) {
+  const auto result = Parse(KaldiManifest());
+  ASSERT_TRUE(result) << result.error().Sentence();
+  const FeatureSpec& spec = result.value().features;
+  EXPECT_EQ(spec.win_length, 200);
+  EXPECT_EQ(spec.hop_length, 80);
+  EXPECT_EQ(spec.n_fft, 256);
+  EXPECT_EQ(spec.window, FeatureSpec::Window::kPovey);
+  EXPECT_EQ(spec.power, 2);
+  EXPECT_EQ(spec.f_min, 20);
+  EXPECT_EQ(spec.f_max, 4000);
+  EXPECT_EQ(spec.log, FeatureSpec::Log::kLog);
+  EXPECT_EQ(spec.preemphasis, 0.97);
+  EXPECT_EQ(spec.scale, 1);
+  EXPECT_TRUE(spec.remove_dc);
+  EXPECT_TRUE(spec.snip_edges);
+  EXPECT_EQ(spec.Frames(8000), 98);
+}
+
+TEST(Manifest, CountsKaldisHighestFrequencyFromHalfTheRate) {
+  Json json = KaldiManifest();
+  json["features"]["f_max"] = -400;
+  EXPECT_EQ(Parse(json).value().features.f_max, 3600);
+  json["features"]["f_max"] = -3990;
+  EXPECT_EQ(Trouble(json), "\"m.json\": \"features.f_max\" is not above f_min");
+}
+
+TEST(Manifest, KnowsTheDefaultsOfMfcc) {
+  const auto result = Parse(MfccManifest());
+  ASSERT_TRUE(result) << result.error().Sentence();
+  const FeatureSpec& spec = result.value().features;
+  EXPECT_EQ(spec.log, FeatureSpec::Log::kDb);
+  EXPECT_EQ(spec.dct_norm, FeatureSpec::DctNorm::kOrtho);
+  EXPECT_EQ(spec.dynamic_range, 0);
+}
+
+TEST(Manifest, NamesTheWrongKeyOfEveryKind) {
+  const std::pair<const char*, Json> kaldi[] = {{"frame_length_ms", 0.1},
+                                                {"frame_length_ms", 1001},
+                                                {"frame_shift_ms", 0},
+                                                {"window", "flat"},
+                                                {"dither", 1},
+                                                {"use_energy", true},
+                                                {"target_frames", 97},
+                                                {"scale", 0},
+                                                {"preemphasis", 1.1},
+                                                {"power", 3},
+                                                {"log", "db"},
+                                                {"std", 0},
+                                                {"mel_scale", "htk"},
+                                                {"n_fft", 256},
+                                                {"center", true},
+                                                {"round_to_power_of_two", 1}};
+  for (const auto& [key, value] : kaldi) {
+    Json json = KaldiManifest();
+    json["features"][key] = value;
+    EXPECT_TRUE(Trouble(json).starts_with(std::string("\"m.json\": \"features.") + key + "\" "))
+        << key << ": " << Trouble(json);
   }
+  const std::pair<const char*, Json> mfcc[] = {
+      {"n_mfcc", 21}, {"n_mfcc", 0},         {"log", "none"},    {"dct_norm", "slaney"},
+      {"scale", 2},   {"dynamic_range", -1}, {"window", "povey"}};
+  for (const auto& [key, value] : mfcc) {
+    Json json = MfccManifest();
+    json["features"][key] = value;
+    EXPECT_TRUE(Trouble(json).starts_with(std::string("\"m.json\": \"features.") + key + "\" "))
+        << key << ": " << Trouble(json);
+  }
+  const std::pair<const char*, Json> log_mel[] = {
+      {"n_mfcc", 13}, {"preset", "whisper"}, {"drop_last_frame", 1}, {"std", -1}};
+  for (const auto& [key, value] : log_mel) {
+    const std::string trouble = Trouble(With(std::string("/features/") + key, value));
+    EXPECT_TRUE(trouble.starts_with(std::string("\"m.json\": \"features.") + key + "\" "))
+        << trouble;
+  }
+}
+
+TEST(Manifest, RefusesAnOddKaldiFrameThatIsNotRoundedUp) {
+  Json json = KaldiManifest();
+  json["features"]["frame_length_ms"] = 25.125;  // 201 samples
+  EXPECT_EQ(Trouble(json), "");
+  json["features"]["round_to_power_of_two"] = false;
+  EXPECT_EQ(Trouble(json),
+            "\"m.json\": \"features.frame_length_ms\" is 201 samples, an odd number");
+}
+
+TEST(Manifest, RefusesWhatNeedsALogarithmWithoutOne) {
+  for (const char* key : {"log_offset", "dynamic_range"}) {
+    Json json = With("/features/log", "none");
+    json["features"][key] = 1;
+    EXPECT_EQ(Trouble(json), std::string("\"m.json\": \"features.") + key +
+                                 "\" needs a logarithm, and \"features.log\" is none");
+  }
+}
+
+TEST(Manifest, RefusesToDropTheOnlyFrame) {
+  Json json = With("/features/drop_last_frame", true);
+  EXPECT_EQ(Trouble(json), "");
+  json["features"]["hop_length"] = 8001;
+  EXPECT_EQ(Trouble(json),
+            "\"m.json\": \"features.drop_last_frame\" drops the only frame of a segment");
+}
+
+TEST(Manifest, SaysWhatIsNotSupportedYet) {
   for (const char* kind : {"frames", "ctc"}) {
     EXPECT_EQ(Trouble(With("/output/kind", kind)),
               "\"m.json\": \"output.kind\" \"" + std::string(kind) + "\" is not supported yet");

@@ -70,5 +70,38 @@ TEST(MelFilterBank, OfSlaneyNormHasFiltersOfEqualArea) {
   }
 }
 
+// Kaldi's triangles are straight over mels, so over Hz each is skewed: half of its height lies at
+// the mel in the middle between its foot and its centre.
+TEST(KaldiMelFilterBank, RisesAndFallsEvenlyOverMels) {
+  const auto hz = [](double mel) { return 700 * (std::exp(mel / 1127) - 1); };
+  FeatureSpec spec;
+  spec.n_fft = 512;
+  spec.n_mels = 1;
+  spec.f_min = 0;
+  spec.f_max =
+      hz(2 * 1127 * std::log(1 + 1000.0 / 700));  // so that the centre is at 1000 Hz: bin 32
+  const auto bank = KaldiMelFilterBank(spec, 16000);
+  ASSERT_EQ(bank.size(), 257U);
+  EXPECT_NEAR(bank[32], 1, 1e-6);
+  const double centre = 1127 * std::log(1 + 1000.0 / 700);
+  for (const size_t bin : {8U, 16U, 24U}) {
+    const double mel = 1127 * std::log(1 + static_cast<double>(bin) * 31.25 / 700);
+    EXPECT_NEAR(bank[bin], mel / centre, 1e-6) << bin;
+  }
+  EXPECT_EQ(bank[0], 0);
+}
+
+TEST(KaldiMelFilterBank, LeavesTheLastBinOut) {
+  FeatureSpec spec;
+  spec.n_fft = 512;
+  spec.n_mels = 2;
+  spec.f_min = 20;
+  spec.f_max = 8000;
+  const auto bank = KaldiMelFilterBank(spec, 16000);
+  EXPECT_GT(bank[255 * 2 + 1], 0);
+  EXPECT_EQ(bank[256 * 2 + 0], 0);
+  EXPECT_EQ(bank[256 * 2 + 1], 0);
+}
+
 }  // namespace
 }  // namespace consort

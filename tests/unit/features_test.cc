@@ -76,9 +76,15 @@ std::vector<std::string> Names() {
 INSTANTIATE_TEST_SUITE_P(Case, FeaturesOf, testing::ValuesIn(Names()),
                          [](const auto& test) { return test.param; });
 
-TEST(Features, AreTheSameBitsWhereverTheSamplesLieAndWhateverCameBefore) {
-  const auto extractor = Make(ManifestOf("cnn14"));
-  const auto wave = Floats("cnn14.wave");
+class FeaturesOfAKind : public testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Kind, FeaturesOfAKind,
+                         testing::Values("cnn14", "whisper", "mfcc", "kaldi_fbank"),
+                         [](const auto& test) { return test.param; });
+
+TEST_P(FeaturesOfAKind, AreTheSameBitsWhereverTheSamplesLieAndWhateverCameBefore) {
+  const auto extractor = Make(ManifestOf(GetParam()));
+  const auto wave = Floats(GetParam() + ".wave");
   std::vector<float> first(static_cast<size_t>(extractor->size()));
   extractor->Extract(wave, first);
   for (size_t shift = 1; shift < 16; shift += 4) {
@@ -100,9 +106,9 @@ TEST(Features, OfSilenceAreTheFloor) {
   for (const float value : features) ASSERT_FLOAT_EQ(value, -10.0F);
 }
 
-TEST(Features, LetNotANumberThrough) {
-  const auto extractor = Make(ManifestOf("cnn14"));
-  auto wave = Floats("cnn14.wave");
+TEST_P(FeaturesOfAKind, LetNotANumberThrough) {
+  const auto extractor = Make(ManifestOf(GetParam()));
+  auto wave = Floats(GetParam() + ".wave");
   wave[wave.size() / 2] = std::numeric_limits<float>::quiet_NaN();
   std::vector<float> features(static_cast<size_t>(extractor->size()));
   extractor->Extract(wave, features);
@@ -111,7 +117,7 @@ TEST(Features, LetNotANumberThrough) {
 
 TEST(Features, OfAKindWithoutAnExtractorAreRefused) {
   Manifest manifest = ManifestOf("cnn14");
-  manifest.features.kind = FeatureSpec::Kind::kMfcc;
+  manifest.features.kind = static_cast<FeatureSpec::Kind>(99);
   EXPECT_FALSE(MakeFeatureExtractor(manifest));
 }
 

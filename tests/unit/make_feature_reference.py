@@ -14,6 +14,7 @@ import torch
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "prepare"))
 from consort_prepare.frontend import Frontend
+from consort_prepare.presets import PRESETS
 
 CNN14 = {"kind": "log_mel", "n_fft": 1024, "win_length": 1024, "hop_length": 320, "window": "hann", "center": True,
          "pad_mode": "reflect", "power": 2.0, "n_mels": 64, "f_min": 50.0, "f_max": 14000.0, "mel_scale": "htk",
@@ -21,6 +22,10 @@ CNN14 = {"kind": "log_mel", "n_fft": 1024, "win_length": 1024, "hop_length": 320
 WHISPER_LIKE = {**CNN14, "n_fft": 400, "win_length": 400, "hop_length": 160, "n_mels": 80, "f_min": 0.0, "f_max": 8000.0,
                 "mel_scale": "slaney", "mel_norm": "slaney", "layout": "BMT"}
 SMALL = {**CNN14, "n_fft": 512, "win_length": 400, "hop_length": 160, "n_mels": 40, "f_max": 4000.0}
+
+PRESET = {name: preset["features"] for name, preset in PRESETS.items()}
+KALDI = {"kind": "kaldi_fbank", "n_mels": 23}
+MFCC = {**SMALL, "kind": "mfcc", "n_mfcc": 13, "log": "log", "floor": 0.0, "log_offset": 1e-6}
 
 CASES = {  # name -> (sample rate, seconds, normalize, features)
     "cnn14": (32000, 3.0, "none", CNN14),
@@ -33,6 +38,23 @@ CASES = {  # name -> (sample rate, seconds, normalize, features)
     "odd_fft": (11025, 0.5, "none", {**SMALL, "n_fft": 441, "win_length": 441, "mel_norm": "slaney"}),
     "unit_variance": (8000, 0.5, "zero_mean_unit_variance", SMALL),
     "peak": (8000, 0.5, "peak", SMALL),
+    "decibels": (8000, 0.5, "none", {**SMALL, "log": "db", "log_offset": 1e-3, "dynamic_range": 30.0}),
+    "last_frame_dropped": (8000, 0.5, "none", {**SMALL, "drop_last_frame": True, "mean": -3.0, "std": 2.5}),
+    "panns": (32000, 1.0, "none", PRESET["panns"]),
+    "whisper": (16000, 1.0, "none", PRESET["whisper"]),
+    "ast": (16000, 1.0, "none", {**PRESET["ast"], "target_frames": 104}),
+    "mfcc": (16000, 1.0, "none", PRESET["torchaudio_mfcc"]),
+    "librosa_mfcc": (22050, 1.0, "none", PRESET["librosa_mfcc"]),
+    "mfcc_of_natural_logarithms": (8000, 0.5, "none", {**MFCC, "dct_norm": "none", "layout": "BTM"}),
+    "mfcc_normalized": (8000, 0.5, "peak", {**MFCC, "power": 1, "mean": 1.5, "std": 20.0}),
+    "kaldi_fbank": (16000, 0.5, "none", KALDI),
+    "kaldi_of_16_bits": (16000, 0.5, "none", {**KALDI, "scale": 32768.0, "window": "hamming", "n_mels": 80}),
+    "kaldi_mirrored": (8000, 0.5, "none", {**KALDI, "snip_edges": False, "window": "blackman", "layout": "BMT",
+                                           "target_frames": 60}),
+    "kaldi_not_rounded": (11025, 0.5, "none", {**KALDI, "frame_length_ms": 20.0, "frame_shift_ms": 7.5, "preemphasis": 0.0,
+                                               "round_to_power_of_two": False, "remove_dc": False, "window": "rectangular"}),
+    "kaldi_magnitude": (8000, 0.5, "none", {**KALDI, "power": 1, "log": "none", "f_max": -200.0, "f_min": 100.0,
+                                            "layout": "BTM", "mean": 1.0, "std": 3.0}),
     "waveform": (16000, 0.7, "zero_mean_unit_variance", {"kind": "waveform"}),
 }
 

@@ -11,6 +11,8 @@ using Factory = Result<std::unique_ptr<FeatureExtractor>> (*)(const Manifest&);
 constexpr std::array kFactories = {
     std::pair<FeatureSpec::Kind, Factory>{FeatureSpec::Kind::kWaveform, MakeWaveformFeatures},
     std::pair<FeatureSpec::Kind, Factory>{FeatureSpec::Kind::kLogMel, MakeLogMelFeatures},
+    std::pair<FeatureSpec::Kind, Factory>{FeatureSpec::Kind::kMfcc, MakeMfccFeatures},
+    std::pair<FeatureSpec::Kind, Factory>{FeatureSpec::Kind::kKaldiFbank, MakeKaldiFbankFeatures},
 };
 
 }  // namespace
@@ -26,7 +28,7 @@ Result<std::unique_ptr<FeatureExtractor>> MakeFeatureExtractor(const Manifest& m
     if (kind == manifest.features.kind) return make(manifest);
   }
   return Error{"the features of \"" + manifest.name + "\" are not supported yet",
-               "use log_mel or waveform"};
+               "use waveform, log_mel, mfcc or kaldi_fbank"};
 }
 
 }  // namespace consort

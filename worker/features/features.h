@@ -37,5 +37,7 @@ Result<std::unique_ptr<FeatureExtractor>> MakeFeatureExtractor(const Manifest& m
 // The factories, one a file.
 Result<std::unique_ptr<FeatureExtractor>> MakeWaveformFeatures(const Manifest& manifest);
 Result<std::unique_ptr<FeatureExtractor>> MakeLogMelFeatures(const Manifest& manifest);
+Result<std::unique_ptr<FeatureExtractor>> MakeMfccFeatures(const Manifest& manifest);
+Result<std::unique_ptr<FeatureExtractor>> MakeKaldiFbankFeatures(const Manifest& manifest);
 
 }  // namespace consort

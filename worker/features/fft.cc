@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 extern "C" {
 [[gnu::weak]] long DftiCreateDescriptor_s_1d(void** plan, int domain, long size);
+[[gnu::weak]] long DftiCreateDescriptor_d_1d(void** plan, int domain, long size);
 [[gnu::weak]] long DftiSetValue(void* plan, int parameter, ...);
 [[gnu::weak]] long DftiCommitDescriptor(void* plan);
 [[gnu::weak]] long DftiComputeForward(void* plan, void* in, ...);
@@ -32,16 +34,19 @@ enum : int {
   kDftiNotInPlace = 44,
 };
 
-class MklFft : public RealFft {
+template <typename Real>
+class MklFft : public RealFft<Real> {
  public:
   static bool Exists() {
-    return DftiCreateDescriptor_s_1d != nullptr && DftiSetValue != nullptr &&
-           DftiCommitDescriptor != nullptr && DftiComputeForward != nullptr &&
-           DftiFreeDescriptor != nullptr;
+    return DftiCreateDescriptor_s_1d != nullptr && DftiCreateDescriptor_d_1d != nullptr &&
+           DftiSetValue != nullptr && DftiCommitDescriptor != nullptr &&
+           DftiComputeForward != nullptr && DftiFreeDescriptor != nullptr;
   }
 
   explicit MklFft(int64_t size) {
-    status_ = DftiCreateDescriptor_s_1d(&plan_, kDftiReal, static_cast<long>(size));
+    const auto create =
+        std::is_same_v<Real, float> ? DftiCreateDescriptor_s_1d : DftiCreateDescriptor_d_1d;
+    status_ = create(&plan_, kDftiReal, static_cast<long>(size));
     Set(kDftiPlacement, kDftiNotInPlace);
     Set(kDftiConjugateEvenStorage, kDftiComplexComplex);
     if (status_ == 0) status_ = DftiSetValue(plan_, kDftiThreadLimit, 1L);
@@ -55,9 +60,9 @@ class MklFft : public RealFft {
 
   long status() const { return status_; }  // 0: planned
 
-  void Forward(std::span<const float> in, std::span<float> out) override {
+  void Forward(std::span<const Real> in, std::span<Real> out) override {
     // Only read; DFTI has no const form. Cannot fail once planned.
-    DftiComputeForward(plan_, const_cast<float*>(in.data()), out.data());
+    DftiComputeForward(plan_, const_cast<Real*>(in.data()), out.data());
   }
 
  private:
@@ -68,15 +73,17 @@ class MklFft : public RealFft {
   long status_ = 0;
 };
 
-class AtenFft : public RealFft {
+template <typename Real>
+class AtenFft : public RealFft<Real> {
  public:
   explicit AtenFft(int64_t size) : size_(size) {}
 
-  void Forward(std::span<const float> in, std::span<float> out) override {
+  void Forward(std::span<const Real> in, std::span<Real> out) override {
     c10::InferenceMode inference;
-    const auto frame = at::from_blob(const_cast<float*>(in.data()), {size_}, at::kFloat);
+    const auto frame =
+        at::from_blob(const_cast<Real*>(in.data()), {size_}, c10::CppTypeToScalarType<Real>::value);
     const auto bins = at::view_as_real(at::_fft_r2c(frame, {0}, 0, /*onesided=*/true)).contiguous();
-    std::copy_n(bins.const_data_ptr<float>(), out.size(), out.data());
+    std::copy_n(bins.template const_data_ptr<Real>(), out.size(), out.data());
   }
 
  private:
@@ -85,14 +92,20 @@ class AtenFft : public RealFft {
 
 }  // namespace
 
-Result<std::unique_ptr<RealFft>> RealFft::Make(int64_t size) {
-  if (!MklFft::Exists()) return std::unique_ptr<RealFft>(std::make_unique<AtenFft>(size));
-  auto fft = std::make_unique<MklFft>(size);
+template <typename Real>
+Result<std::unique_ptr<RealFft<Real>>> RealFft<Real>::Make(int64_t size) {
+  if (!MklFft<Real>::Exists()) {
+    return std::unique_ptr<RealFft>(std::make_unique<AtenFft<Real>>(size));
+  }
+  auto fft = std::make_unique<MklFft<Real>>(size);
   if (fft->status() != 0) {
     return Error{"MKL plans no Fourier transform of " + std::to_string(size) + " samples (status " +
                  std::to_string(fft->status()) + ")"};
   }
   return std::unique_ptr<RealFft>(std::move(fft));
 }
+
+template class RealFft<float>;
+template class RealFft<double>;
 
 }  // namespace consort

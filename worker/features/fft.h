@@ -12,6 +12,8 @@
 
 namespace consort {
 
+// Real: float or double.
+template <typename Real>
 class RealFft {
  public:
   // `size` is at least 1.
@@ -19,8 +21,8 @@ class RealFft {
   virtual ~RealFft() = default;
 
   // `in` has `size` samples. `out` gets the bins 0 to size / 2, unscaled, each as its real and its
-  // imaginary part: 2 * (size / 2 + 1) floats. Both aligned to 64 bytes.
-  virtual void Forward(std::span<const float> in, std::span<float> out) = 0;
+  // imaginary part: 2 * (size / 2 + 1) numbers. Both aligned to 64 bytes.
+  virtual void Forward(std::span<const Real> in, std::span<Real> out) = 0;
 };
 
 }  // namespace consort

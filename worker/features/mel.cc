@@ -67,9 +67,26 @@ std::vector<float> MelFilterBank(const FeatureSpec& features, int32_t sample_rat
   return bank;
 }
 
-MelFilters::MelFilters(const FeatureSpec& features, int32_t sample_rate) {
+std::vector<float> KaldiMelFilterBank(const FeatureSpec& features, int32_t sample_rate) {
+  const auto mel = [](double hz) { return 1127 * std::log(1 + hz / 700); };
   const auto mels = static_cast<size_t>(features.n_mels);
-  const auto bank = MelFilterBank(features, sample_rate);
+  const auto bins = static_cast<size_t>(features.n_fft / 2);
+  const double low = mel(features.f_min);
+  const double step = (mel(features.f_max) - low) / static_cast<double>(mels + 1);
+  std::vector<float> bank((bins + 1) * mels);
+  for (size_t bin = 0; bin < bins; ++bin) {
+    const double at =
+        mel(static_cast<double>(bin) * sample_rate / static_cast<double>(features.n_fft));
+    for (size_t filter = 0; filter < mels; ++filter) {
+      const double up = (at - low) / step - static_cast<double>(filter);  // 1 at its centre
+      bank[bin * mels + filter] = static_cast<float>(std::max(0.0, std::min(up, 2 - up)));
+    }
+  }
+  return bank;
+}
+
+MelFilters::MelFilters(const std::vector<float>& bank, int64_t n_mels) {
+  const auto mels = static_cast<size_t>(n_mels);
   const size_t bins = bank.size() / mels;
   padded_bins_ = bins + kLanes;
   for (size_t mel = 0; mel < mels; ++mel) {

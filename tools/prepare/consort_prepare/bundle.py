@@ -102,7 +102,7 @@ def up_to_date(folder, manifest, labels, source, asked):
     if model is None:
         return None
     prepared = model["prepared"]
-    same = ({key: value for key, value in model.items() if key != "prepared"} == manifests.bundled(manifest)
+    same = (manifests.says_the_same({key: value for key, value in model.items() if key != "prepared"}, manifests.bundled(manifest))
             and prepared.get("source") == source and prepared.get("torch") == torch_version()
             and prepared.get("asked") == asked and _is_for_this_cpu(prepared)
             # No memory, no room, another compiler: it is tried again.

@@ -11,7 +11,8 @@ import soundfile
 import soxr
 import torch
 
-from .manifest import seconds_to_ns, segment_samples
+from .kaldi import KaldiFbank
+from .manifest import seconds_to_ns, segment_samples, with_defaults
 
 
 # ---- segments, in integers -------------------------------------------------------------------
@@ -150,38 +151,75 @@ def mel_bank(features, sample_rate):
     return torch.from_numpy(bank.astype(np.float32))
 
 
+def dct(features):
+    """(n_mels, n_mfcc) of float64: the discrete cosine transform of type II."""
+    mels = features["n_mels"]
+    n, k = np.arange(mels)[:, None], np.arange(features["n_mfcc"])[None, :]
+    matrix = 2.0 * np.cos(math.pi * k * (2 * n + 1) / (2 * mels))
+    if features["dct_norm"] == "ortho":
+        matrix *= np.where(k == 0, math.sqrt(1 / (4 * mels)), math.sqrt(1 / (2 * mels)))
+    return torch.from_numpy(matrix)
+
+
 class Frontend:
-    """From a segment's samples to the model's input, batch of one."""
+    """From a segment's samples to the model's input, batch of one.
+
+    mfcc, kaldi_fbank and decibels are computed in float64, and rounded at the end: their logarithms
+    reach to where float32 has rounding alone.
+    """
 
     def __init__(self, manifest):
+        manifest = with_defaults({part: manifest[part] for part in ("audio", "features")})
         self.audio, self.features = manifest["audio"], manifest["features"]
         self.length = segment_samples(self.audio)
-        if self.features["kind"] == "log_mel":
-            self.bank = mel_bank(self.features, self.audio["sample_rate"])
+        kind = self.features["kind"]
+        if kind == "kaldi_fbank":
+            self.kaldi = KaldiFbank(manifest)
+        elif kind != "waveform":
+            dtype = torch.float64 if self.features["log"] == "db" or kind == "mfcc" else torch.float32
+            self.bank = mel_bank(self.features, self.audio["sample_rate"]).to(dtype)
             make = torch.hann_window if self.features["window"] == "hann" else torch.hamming_window
-            self.window = make(self.features["win_length"], periodic=True)
+            self.window = make(self.features["win_length"], periodic=True, dtype=dtype)
+        if kind == "mfcc":
+            self.dct = dct(self.features)
 
     def __call__(self, samples):
         samples = normalized(np.asarray(samples, np.float32), self.audio["normalize"])
         wave = torch.from_numpy(np.ascontiguousarray(samples)).unsqueeze(0)
-        if self.features["kind"] == "waveform":
+        kind = self.features["kind"]
+        if kind == "waveform":
             return wave
-        return self._log_mel(wave)
+        if kind == "kaldi_fbank":
+            values = self.kaldi(wave)
+        else:
+            values = self._log_mel(wave.to(self.window.dtype))
+        if kind == "mfcc":
+            values = values @ self.dct
+        return self._laid_out(((values - self.features["mean"]) / self.features["std"]).float())
 
     def _log_mel(self, wave):
+        """(1, T, M)"""
         f = self.features
         spectrum = torch.stft(wave, f["n_fft"], f["hop_length"], f["win_length"], self.window,
                               center=f["center"], pad_mode=f["pad_mode"], return_complex=True)
+        if f["drop_last_frame"]:
+            spectrum = spectrum[..., :-1]
         power = spectrum.real ** 2 + spectrum.imag ** 2  # B, bins, T
         if f["power"] == 1:
             power = power.sqrt()
-        mel = power.transpose(1, 2) @ self.bank  # B, T, M
+        mel = power.transpose(1, 2) @ self.bank
         if f["log"] != "none":
-            mel = mel.clamp(min=f["floor"])
-            mel = mel.log10() if f["log"] == "log10" else mel.log()
-        if f["layout"] == "BCTM":
-            return mel.unsqueeze(1)
-        return mel.contiguous() if f["layout"] == "BTM" else mel.transpose(1, 2).contiguous()
+            mel = mel.clamp(min=f["floor"]) + f["log_offset"]
+            mel = {"log": mel.log, "log10": mel.log10, "db": lambda: 10 * mel.log10()}[f["log"]]()
+        if f["dynamic_range"]:
+            mel = mel.clamp(min=float(mel.max()) - f["dynamic_range"])
+        return mel
+
+    def _laid_out(self, values):
+        layout = self.features["layout"]
+        if layout == "BCTM":
+            return values.unsqueeze(1)
+        return values.contiguous() if layout == "BTM" else values.transpose(1, 2).contiguous()
 
 
 def activated(logits, activation):

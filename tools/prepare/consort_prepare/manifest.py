@@ -8,12 +8,13 @@ import os
 import jsonschema
 from jsonschema.exceptions import best_match
 
+from . import presets
 from .errors import PrepareError
 
 SCHEMA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                            "..", "..", "..", "include", "consort", "manifest.schema.json")
 LABELS_FILE = "labels.txt"
-UNSUPPORTED = {("features", "kind"): ("mfcc", "kaldi_fbank"), ("output", "kind"): ("frames", "ctc")}
+UNSUPPORTED = {("output", "kind"): ("frames", "ctc")}
 
 
 def load_schema():
@@ -34,12 +35,13 @@ def read_manifest(path):
         kind = section.get(key) if isinstance(section, dict) else None
         if isinstance(kind, str) and kind in kinds:
             raise PrepareError(f'"{path}": "{part}.{key}" is "{kind}", which is not supported yet',
-                               'this version takes the features "waveform" and "log_mel" and the output "tags"')
+                               'this version takes the output "tags"')
+    raw = presets.expand(raw, path)
     schema = load_schema()
     error = best_match(jsonschema.Draft202012Validator(schema).iter_errors(raw))
     if error is not None:
         raise PrepareError(f'"{path}": {describe(error)}')
-    manifest = _with_defaults(raw, schema)
+    manifest = with_defaults(raw, schema)
     _cross_check(manifest, path)
     return manifest
 
@@ -72,6 +74,12 @@ def bundled(manifest):
     result = copy.deepcopy(manifest)
     result["output"]["labels"] = LABELS_FILE
     return result
+
+
+def says_the_same(old, manifest):
+    """Whether `old`, without its "prepared", is `manifest` as an earlier version wrote it, which knew fewer keys."""
+    schema = load_schema()
+    return jsonschema.Draft202012Validator(schema).is_valid(old) and with_defaults(old, schema) == manifest
 
 
 def describe(error):
@@ -137,24 +145,35 @@ def _parse(path):
         raise PrepareError(f'"{path}" is nested too deep') from None
 
 
-def _with_defaults(raw, schema):
+def with_defaults(raw, schema=None):
     """Keys in the schema's order, defaults filled in, 3.0 as 3 where an integer is meant."""
     result = {}
-    for key, rule in schema["properties"].items():
+    for key, rule in _rules_for(raw, schema or load_schema()).items():
         if key in raw:
             value = raw[key]
             if rule.get("type") == "object":
-                value = _with_defaults(value, rule)
+                value = with_defaults(value, rule)
             elif rule.get("type") == "integer":
                 value = int(value)
             elif rule.get("type") == "number":
                 value = float(value)
             result[key] = value
-        elif "default" in rule and raw.get("kind") != "waveform":  # which has no keys but its kind
+        elif "default" in rule:
             result[key] = rule["default"]
-        elif key == "win_length" and raw.get("kind") == "log_mel":
+        elif key == "win_length":
             result[key] = result["n_fft"]
     return result
+
+
+def _rules_for(raw, schema):
+    """What the schema says of each key that an object of this kind may have."""
+    rules = schema["properties"]
+    for branch in schema.get("allOf", ()):
+        conditions = branch["if"]["properties"]
+        if all(raw.get(key) == condition["const"] for key, condition in conditions.items()):
+            own = branch["then"]["properties"]
+            rules = {key: {**rule, **(own[key] if own[key] is not True else {})} for key, rule in rules.items() if key in own}
+    return rules
 
 
 def _cross_check(manifest, path):
@@ -169,20 +188,79 @@ def _cross_check(manifest, path):
         fail(f'"audio.segment_seconds" is {audio["segment_seconds"]}: less than one sample at {rate} Hz')
     if 2 * seconds_to_ns(audio["hop_seconds"]) * rate < 10**9:
         fail(f'"audio.hop_seconds" is {audio["hop_seconds"]}: less than one sample at {rate} Hz')
-    if features["kind"] == "log_mel":
-        if features["f_max"] > rate / 2:
-            fail(f'"features.f_max" is {features["f_max"]:g}, more than half of "audio.sample_rate" ({rate})')
-        if features["f_min"] >= features["f_max"]:
-            fail(f'"features.f_min" is {features["f_min"]:g}, not less than "features.f_max" ({features["f_max"]:g})')
-        if features["log"] != "none" and features["floor"] < 1e-37:
-            fail(f'"features.floor" is {features["floor"]:g}, too small to take a logarithm of', "1e-10 is usual")
-        if features["win_length"] > features["n_fft"]:
-            fail(f'"features.win_length" is {features["win_length"]}, more than "features.n_fft" ({features["n_fft"]})')
-        if features["center"] and features["pad_mode"] == "reflect":
-            if features["n_fft"] // 2 >= samples:
-                fail(f'"features.n_fft" is {features["n_fft"]}: a segment of {samples} samples is too short to reflect half of it')
-        elif not features["center"] and features["n_fft"] > samples:
-            fail(f'"features.n_fft" is {features["n_fft"]}, more than a segment of {samples} samples')
+    if features["kind"] in ("log_mel", "mfcc"):
+        _check_log_mel(features, rate, samples, fail)
+    if features["kind"] == "mfcc" and features["n_mfcc"] > features["n_mels"]:
+        fail(f'"features.n_mfcc" is {features["n_mfcc"]}, more than "features.n_mels" ({features["n_mels"]})')
+    if features["kind"] == "kaldi_fbank":
+        _check_kaldi(features, rate, samples, fail)
+
+
+def _check_log_mel(features, rate, samples, fail):
+    if features["f_max"] > rate / 2:
+        fail(f'"features.f_max" is {features["f_max"]:g}, more than half of "audio.sample_rate" ({rate})')
+    if features["f_min"] >= features["f_max"]:
+        fail(f'"features.f_min" is {features["f_min"]:g}, not less than "features.f_max" ({features["f_max"]:g})')
+    if features["log"] == "none":
+        for key in ("log_offset", "dynamic_range"):
+            if features[key] != 0:
+                fail(f'"features.{key}" needs a logarithm, and "features.log" is "none"')
+    elif features["floor"] + features["log_offset"] < 1e-37:
+        fail(f'"features.floor" is {features["floor"]:g}, too small to take a logarithm of', "1e-10 is usual")
+    if features["win_length"] > features["n_fft"]:
+        fail(f'"features.win_length" is {features["win_length"]}, more than "features.n_fft" ({features["n_fft"]})')
+    if features["center"] and features["pad_mode"] == "reflect":
+        if features["n_fft"] // 2 >= samples:
+            fail(f'"features.n_fft" is {features["n_fft"]}: a segment of {samples} samples is too short to reflect half of it')
+    elif not features["center"] and features["n_fft"] > samples:
+        fail(f'"features.n_fft" is {features["n_fft"]}, more than a segment of {samples} samples')
+    if features["drop_last_frame"]:
+        padded = samples + (features["n_fft"] // 2 * 2 if features["center"] else 0)
+        if padded - features["n_fft"] < features["hop_length"]:
+            fail('"features.drop_last_frame" drops the only frame of a segment')
+
+
+def _check_kaldi(features, rate, samples, fail):
+    length, shift = kaldi_samples(features, rate)
+    if length < 2:
+        fail(f'"features.frame_length_ms" is {features["frame_length_ms"]:g}, less than two samples at {rate} Hz')
+    if shift < 1:
+        fail(f'"features.frame_shift_ms" is {features["frame_shift_ms"]:g}, less than one sample at {rate} Hz')
+    if length > min(samples, 2**20):
+        fail(f'"features.frame_length_ms" is {features["frame_length_ms"]:g}: {length} samples, '
+             f"more than a segment of {samples}, or than 2^20")
+    if not features["round_to_power_of_two"] and length % 2:
+        fail(f'"features.frame_length_ms" is {features["frame_length_ms"]:g}: {length} samples, an odd number',
+             'set "features.round_to_power_of_two" to true, or change it')
+    frames = kaldi_frames(features, rate, samples)
+    if frames < 1:
+        fail(f'"features.frame_shift_ms" is {features["frame_shift_ms"]:g}, so long that a segment has no frame')
+    if 0 < features["target_frames"] < frames:
+        fail(f'"features.target_frames" is {features["target_frames"]}, less than the {frames} frames of a segment',
+             'shorten "audio.segment_seconds": what is cut off would never be heard')
+    if not -rate / 2 <= features["f_max"] <= rate / 2:
+        fail(f'"features.f_max" is {features["f_max"]:g}, more than half of "audio.sample_rate" ({rate})')
+    highest = kaldi_highest(features, rate)
+    if features["f_min"] >= highest:
+        fail(f'"features.f_min" is {features["f_min"]:g}, not less than "features.f_max" ({highest:g})')
+
+
+def kaldi_samples(features, rate):
+    """(frame length, frame shift) of kaldi_fbank in samples, rounded down as Kaldi does."""
+    return int(rate * features["frame_length_ms"] / 1000), int(rate * features["frame_shift_ms"] / 1000)
+
+
+def kaldi_frames(features, rate, samples):
+    """Frames of a segment of `samples`, before "target_frames"."""
+    length, shift = kaldi_samples(features, rate)
+    if features["snip_edges"]:
+        return 1 + (samples - length) // shift
+    return (samples + shift // 2) // shift
+
+
+def kaldi_highest(features, rate):
+    """Hz: "f_max", which counts from half of the rate downwards where it is not positive."""
+    return features["f_max"] if features["f_max"] > 0 else rate / 2 + features["f_max"]
 
 
 def seconds_to_ns(seconds):
