@@ -1,56 +1,27 @@
 #include "supervisor/profile/profile_folder.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <tuple>
 #include <vector>
 
-#include "shared/base/folder.h"
-#include "shared/base/unique_fd.h"
-#include "shared/base/write_all.h"
+#include "shared/base/read_file.h"
+#include "shared/base/replace_file.h"
 
 namespace consort {
 namespace {
 
-constexpr off_t kMostBytes = 8 << 20;  // a profile has some kilobytes
-constexpr size_t kMostFiles = 10'000;  // looked at, of a folder full of anything
-
-// The content; nullopt if there is no such file. Waits for nobody: a FIFO is an error.
-Result<std::optional<std::string>> ReadSmallFile(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>();
-    return SystemError("read", path, errno);
-  }
-  struct stat status {};
-  if (fstat(file.get(), &status) != 0) return SystemError("read", path, errno);
-  if (!S_ISREG(status.st_mode)) return Error{'"' + path + "\" is no file"};
-  if (status.st_size > kMostBytes) return Error{'"' + path + "\" is too large for a profile"};
-  std::string text(static_cast<size_t>(status.st_size), '\0');
-  size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t got = read(file.get(), text.data() + have, text.size() - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SystemError("read", path, errno);
-    if (got == 0) break;
-    have += static_cast<size_t>(got);
-  }
-  text.resize(have);
-  return std::optional<std::string>(std::move(text));
-}
+constexpr size_t kMostBytes = 8 << 20;  // a profile has some kilobytes
+constexpr size_t kMostFiles = 10'000;   // looked at, of a folder full of anything
 
 // nullopt: no such file.
 Result<std::optional<TunedProfile>> ReadProfile(const std::string& path,
                                                 const std::string& version) {
-  CONSORT_TRY(const auto text, ReadSmallFile(path));
+  CONSORT_TRY(const auto text, ReadFileIfThere(path, kMostBytes));
   if (!text) return std::optional<TunedProfile>();
   CONSORT_TRY(auto profile, ParseProfile(*text, path, version));
   return std::optional<TunedProfile>(std::move(profile));
@@ -147,22 +118,9 @@ Status MakeProfileFolder(const std::string& folder) {
 
 Result<std::string> WriteProfile(const std::string& folder, const TunedProfile& profile) {
   const std::string path = folder + '/' + ProfileFileName(profile.bundle.model, profile.key);
-  std::string beside = folder + "/.new-XXXXXX";
-  const UniqueFd file(mkostemp(beside.data(), O_CLOEXEC));
-  if (!file) return SystemError("write", path, errno);
-  const auto written = [&]() -> Status {
-    CONSORT_TRY(WriteAll(file.get(), ProfileJson(profile), path));
-    if (fsync(file.get()) != 0) return SystemError("write", path, errno);
-    if (rename(beside.c_str(), path.c_str()) != 0) return SystemError("write", path, errno);
-    return Ok();
-  }();
-  if (!written) {
-    unlink(beside.c_str());
-    return written.error();
-  }
-  if (const int error = SyncFolderEntries(folder); error != 0) {
-    return SystemError("write", path, error);
-  }
+  // Another tune may write here at the same time.
+  const std::string beside = folder + "/.new-" + std::to_string(getpid());
+  CONSORT_TRY(ReplaceFile(path, beside, Durable::kYes, ProfileJson(profile)));
   return path;
 }
 
