@@ -163,6 +163,19 @@ std::vector<std::string> TakeOperands(const CLI::App& app) {
   return operands;
 }
 
+// Two of one option, of which one would be passed over: a slip, more often than not.
+void CheckGivenOnce(const CLI::App& app) {
+  for (const auto* option : app.get_options()) {
+    if (option->get_expected_max() == 0 || option->count() < 2) continue;  // a flag, or once
+    std::string values;
+    for (const std::string& value : option->results()) {
+      values += (values.empty() ? "\"" : ", \"") + value + '"';
+    }
+    throw UsageError{option->get_name() + " is given more than once (" + values +
+                     "), and takes one value"};
+  }
+}
+
 // The operands. Throws UsageError and CLI::CallForHelp.
 std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string> words) {
   app.allow_extras();
@@ -175,6 +188,7 @@ std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string
   } catch (const CLI::ParseError& error) {
     throw UsageError{Explain(error)};
   }
+  CheckGivenOnce(app);
   return TakeOperands(app);
 }
 
