@@ -17,7 +17,6 @@ namespace {
 constexpr char kCommands[] = "commands: run, tune, compare, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
-constexpr int kMaxTuneSeconds = 86'400;
 
 // What the person did wrong; thrown inside this file only.
 struct UsageError {
@@ -51,9 +50,10 @@ double ParseTuneSeconds(const std::string& text) {
   double seconds = 0;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
-  if (error != std::errc() || at != end || !(seconds >= 1 && seconds <= kMaxTuneSeconds)) {
-    throw UsageError{"--seconds takes seconds, from 1 to " + std::to_string(kMaxTuneSeconds) +
-                     ", not \"" + text + '"'};
+  if (error != std::errc() || at != end ||
+      !(seconds >= 1 && seconds <= TuneOptions::kMostSeconds)) {
+    throw UsageError{"--seconds takes seconds, from 1 to " +
+                     std::to_string(TuneOptions::kMostSeconds) + ", not \"" + text + '"'};
   }
   return seconds;
 }

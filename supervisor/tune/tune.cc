@@ -131,7 +131,8 @@ class Tuning {
   uint64_t entries_ = 0;  // of the list that is written
   uint64_t least_entries_ = kFirstEntries;
   double most_per_second_ = 0;
-  int number_ = 0;  // of the trial
+  int number_ = 0;        // of the trial
+  bool cut_off_ = false;  // the last trial, by the time
   std::string last_failure_;
 };
 
@@ -246,7 +247,10 @@ Result<Tuning::Left> Tuning::SearchOn(Signals& signals) {
     const Candidate& candidate = candidates_[trial->candidate];
     CONSORT_TRY(const auto run, TryOne(candidate, trial->seconds, signals));
     if (run.kind == MeasuredRun::Kind::kInterrupted) return Left(SignalExitStatus(run.signal));
-    if (run.kind == MeasuredRun::Kind::kOutOfTime) break;
+    if (run.kind == MeasuredRun::Kind::kOutOfTime) {
+      cut_off_ = true;
+      break;
+    }
     const TrialFigures& figures = run.figures;
     Observation seen{.per_second = figures.per_second,
                      .spread = figures.spread,
@@ -281,7 +285,9 @@ Result<int> Tuning::Conclude() {
                     .memory_limit = options_.memory_limit,
                     .limit_words = limit_.name,
                     .candidates = &candidates_,
-                    .decision = search_->Decide()};
+                    .decision = search_->Decide(),
+                    .asked_s = options_.seconds};
+  if (cut_off_) report.decision.out_of_budget = true;
   if (!report.decision.chosen) {
     const bool too_large = std::ranges::any_of(
         report.decision.tried, [](const Tried& it) { return !it.fits && it.peak_bytes > 0; });
