@@ -1,14 +1,10 @@
 #include "supervisor/tune/tune.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
-#include <utility>
 
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
@@ -28,6 +24,7 @@
 #include "supervisor/tune/report.h"
 #include "supervisor/tune/sample.h"
 #include "supervisor/tune/search.h"
+#include "supervisor/tune/temporary_folder.h"
 #include "supervisor/view/number.h"
 #include "supervisor/view/wall_clock.h"
 
@@ -49,32 +46,6 @@ constexpr double kSpareFactor = 2;
 // For ending the last trial and writing the profile.
 constexpr double kReserveSeconds = 0.3;
 constexpr int kMostWarmUps = 4;
-
-// A folder below $TMPDIR, gone with this object.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> Make() {
-    TemporaryFolder folder;
-    folder.path_ = TemporaryPlace() + "/consort-tune-XXXXXX";
-    if (mkdtemp(folder.path_.data()) == nullptr) {
-      const int error = errno;
-      folder.path_.clear();
-      return SystemError("make a folder in", TemporaryPlace(), error);
-    }
-    return folder;
-  }
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  TemporaryFolder() = default;
-  std::string path_;
-};
 
 std::string ResultWords(const TrialFigures& figures) {
   std::string words = ShortNumber(figures.per_second) + " segments/s";

@@ -166,5 +166,8 @@ def test_without_its_launcher_consort_says_so(tmp_path):
     alone = tmp_path / "consort"
     alone.write_bytes(path.read_bytes())
     alone.chmod(0o755)
+    # The next one takes away what this one could not.
+    run = runner.run("compare", "-m", tmp_path / "null", "-o", tmp_path / "out.html", tmp_path / "missing.wav", env={"TMPDIR": str(job.tmp)})
+    assert run.exit == 1 and list(job.tmp.iterdir()) == []
     done = subprocess.run([alone, "compare", "-m", "x"], capture_output=True, text=True)
     assert done.returncode == 1 and "consort-compare" in done.stderr and "belongs beside consort" in done.stderr

@@ -245,6 +245,28 @@ def test_killed_takes_its_trial_with_it(start_consort, null_bundle, config, soun
     assert profiles(config) == []
 
 
+def test_takes_away_the_folder_of_a_killed_one_and_not_that_of_a_living_one(start_consort, tune, null_bundle, config, tmp_path, sounds):
+    place = tmp_path / "tmp"
+    place.mkdir()
+    env = SLOW | {"XDG_CONFIG_HOME": str(config), "TMPDIR": str(place)}
+    words = ("tune", "-m", null_bundle(), "--seconds", 60, *sounds.flacs)
+    killed = start_consort(*words, env=env)
+    assert processes.wait_until(lambda: len(killed.workers()) >= 3)
+    (left,) = place.iterdir()
+    killed.signal(signal.SIGKILL)
+    killed.wait(20)
+    assert processes.wait_until(lambda: not processes.marked_processes(killed.test_id), 10)
+    assert list(place.iterdir()) == [left]
+    living = start_consort(*words, env=env)
+    assert processes.wait_until(lambda: len(living.workers()) >= 3)
+    (lives,) = place.iterdir()
+    assert lives != left
+    run = tune("-m", null_bundle(), tmp_path / "missing.wav", env={"TMPDIR": str(place)})
+    assert run.exit == FAILED and list(place.iterdir()) == [lives], run.stderr
+    living.signal(signal.SIGTERM)
+    assert living.wait(20).exit == 143 and list(place.iterdir()) == []
+
+
 def test_command_line_that_makes_no_sense_is_refused(tune, null_bundle, sounds):
     for words in (["--objective", "beauty"], ["--seconds", "0"], ["--memory-limit", "x"], ["--grid"], []):
         run = tune(*(["-m", null_bundle()] if words else []), *words, sounds.flacs[0])

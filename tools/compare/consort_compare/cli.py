@@ -5,9 +5,7 @@ import json
 import os
 import re
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 
 from . import bundles as bundle_files
@@ -16,6 +14,7 @@ from .errors import CompareError, Interrupted
 from .outputs import DATA_KEY, GENERATOR, Outputs
 from .progress import Progress
 from .signals import Signals
+from .scratch import Scratch
 
 DONE, FAILED, USAGE = 0, 1, 2
 MOST_MINUTES = 24 * 60
@@ -115,14 +114,14 @@ def compare(args, progress, signals):
     found = bundle_files.read(args.model)
     roles = bundle_files.roles(found)
     glibc = roles.base.backend != "null" and os.access(os.path.join(os.path.dirname(args.consort), "consort-worker-glibc"), os.X_OK)
-    outputs = folder = measurer = None
+    outputs = scratch = measurer = None
     try:
         try:
             with signals.held():
                 outputs = Outputs({args.output: GENERATOR, _json_path(args): DATA_KEY}, args.operands)
-                folder = tempfile.mkdtemp(prefix="consort-compare-")
-            audio, told = _audio(args, folder, progress)
-            measurer = measure.Measurer(args.consort, audio, folder, signals.held)
+                scratch = Scratch()
+            audio, told = _audio(args, scratch.path, progress)
+            measurer = measure.Measurer(args.consort, audio, scratch.path, signals.held)
             from . import machine  # after what can be refused at once
             from .session import Session
             from .neighbours import Neighbours
@@ -145,8 +144,8 @@ def compare(args, progress, signals):
     finally:
         if measurer is not None:
             measurer.end()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if scratch is not None:
+            scratch.take_away()
         if outputs is not None:
             outputs.give_up()
 
