@@ -28,7 +28,18 @@ Result<std::optional<TunedProfile>> ReadProfile(const std::string& path,
 }
 
 std::string WarningOf(const Error& error) {
-  return "tuned profile " + error.what + ": not used; \"consort tune\" makes it anew";
+  return "tuned profile is not used: " + error.what + "; \"consort tune\" makes it anew";
+}
+
+// Of a file beside the one that is looked for.
+std::string PassedOver(const Error& error) {
+  return "tuned profile is passed over: " + error.what +
+         "; move it away, or make it anew with \"consort tune\"";
+}
+
+const char* ConfigHome() {
+  const char* config = std::getenv("XDG_CONFIG_HOME");
+  return config != nullptr ? config : "";
 }
 
 // Paths of what is called *.json, sorted.
@@ -49,8 +60,8 @@ Result<std::vector<std::string>> JsonFiles(const std::string& folder) {
   return paths;
 }
 
-// The same bundle, or what it was before it changed: by both names, since a model's bundles of other
-// precisions share the model's, and bundles of other models may share the folder's.
+// The same bundle, or what it was before it changed: by both names, since a model's bundles of
+// other precisions share the model's, and bundles of other models may share the folder's.
 bool IsOfBundle(const TunedProfile& profile, const std::string& sha256, const BundleNames& names) {
   return profile.key.bundle_sha256 == sha256 ||
          (profile.bundle.folder == names.folder && profile.bundle.model == names.model);
@@ -59,13 +70,20 @@ bool IsOfBundle(const TunedProfile& profile, const std::string& sha256, const Bu
 }  // namespace
 
 std::string ProfileFolder() {
-  const char* config = std::getenv("XDG_CONFIG_HOME");
-  // One that is not absolute is to be ignored, says the standard.
-  if (config != nullptr && *config == '/') return std::string(config) + "/consort/profiles";
+  const std::string config = ConfigHome();
+  if (config.starts_with('/')) return config + "/consort/profiles";
   const char* home = std::getenv("HOME");
   if (home == nullptr || *home != '/') return "";
   return std::string(home) + "/.config/consort/profiles";
 }
+
+std::string IgnoredConfigHome(const std::string& config_home) {
+  if (config_home.empty() || config_home.starts_with('/')) return "";
+  return "XDG_CONFIG_HOME is \"" + config_home +
+         "\", which is not an absolute path, so it is ignored";
+}
+
+std::string IgnoredConfigHome() { return IgnoredConfigHome(ConfigHome()); }
 
 FoundProfile FindProfile(const std::string& folder, const ProfileKey& key,
                          const BundleNames& names) {
@@ -92,7 +110,7 @@ FoundProfile FindProfile(const std::string& folder, const ProfileKey& key,
   for (const std::string& path : paths.value()) {
     const auto read = ReadProfile(path, key.consort);
     if (!read) {
-      if (found.warning.empty()) found.warning = WarningOf(read.error());
+      if (found.warning.empty()) found.warning = PassedOver(read.error());
       continue;
     }
     if (!read.value() || !IsOfBundle(*read.value(), key.bundle_sha256, names)) continue;

@@ -119,9 +119,13 @@ Status Tuning::Prepare() {
           .bundle_sha256 = bundle_.sha256};
   profiles_ = ProfileFolder();
   if (profiles_.empty()) {
-    return Error{"there is no place for a profile", "set HOME or XDG_CONFIG_HOME"};
+    return Error{"there is no place for a profile",
+                 "set HOME or XDG_CONFIG_HOME, to an absolute path"};
   }
   CONSORT_TRY(MakeProfileFolder(profiles_));
+  if (const std::string ignored = IgnoredConfigHome(); !ignored.empty()) {
+    progress_.Message("warning: " + ignored + ": the profile goes to \"" + profiles_ + '"');
+  }
 
   RunOptions bounds;
   bounds.memory_limit = options_.memory_limit;

@@ -343,7 +343,7 @@ def test_run_warns_of_a_profile_that_it_cannot_read_and_goes_on(run_made, profil
     run = run_made("--quiet")
     assert run.exit == DONE
     (line,) = run.stderr_lines()
-    assert line.startswith(f'warning: tuned profile "{path}"') and "consort tune" in line
+    assert re.fullmatch(rf'warning: tuned profile is not used: "{re.escape(str(path))}" (is|has) .*; "consort tune" makes it anew', line)
 
 
 def test_run_looks_at_no_foreign_file_beside_its_profile(run_made, profile):
@@ -355,7 +355,8 @@ def test_run_looks_at_no_foreign_file_beside_its_profile(run_made, profile):
     run = run_made("--quiet")
     assert run.exit == DONE
     (line,) = run.stderr_lines()
-    assert line.startswith("warning: tuned profile ") and "fifo.json" in line
+    assert line == (f'warning: tuned profile is passed over: "{path.parent}/fifo.json" is not a file; '
+                    'move it away, or make it anew with "consort tune"')
 
 
 def test_run_chooses_by_itself_where_the_profile_takes_too_much_memory(run_made, profile):
