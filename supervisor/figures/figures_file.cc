@@ -35,6 +35,11 @@ Status CheckFiguresFile(const std::string& path) {
                "name another file with --figures"};
 }
 
+bool HasFigures(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && status.st_size > 0;
+}
+
 Status WriteFigures(const std::string& path, std::string_view json) {
   const std::string real = RealPath(path);  // the file is replaced, not a link to it
   return ReplaceFile(real, real + ".consort-new", Durable::kNo, json);
