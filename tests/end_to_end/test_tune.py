@@ -268,7 +268,7 @@ def test_takes_away_the_folder_of_a_killed_one_and_not_that_of_a_living_one(star
 
 
 def test_command_line_that_makes_no_sense_is_refused(tune, null_bundle, sounds):
-    for words in (["--objective", "beauty"], ["--seconds", "0"], ["--memory-limit", "x"], ["--grid"], []):
+    for words in (["--objective", "beauty"], ["--seconds", "0"], ["--memory-limit", "x"], ["--grid"], ["-m", "b"], []):
         run = tune(*(["-m", null_bundle()] if words else []), *words, sounds.flacs[0])
         assert run.exit == USAGE, words
     assert tune("-m", null_bundle()).exit == USAGE
