@@ -8,6 +8,9 @@ namespace consort {
 // The folder that a path's last name lies in: "." for a name without one.
 std::string FolderOf(const std::string& path);
 
+// Where links lead: the path of the file itself. As given, if there is no such file.
+std::string RealPath(const std::string& path);
+
 // Where what is needed for a while may lie: $TMPDIR, or /tmp.
 std::string TemporaryPlace();
 

@@ -5,10 +5,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "shared/base/read_file.h"
 #include "shared/bundle/labels.h"
 #include "shared/bundle/sha256.h"
 
@@ -19,20 +18,6 @@ constexpr char kManifestName[] = "model.json";
 constexpr char kWeightsName[] = "weights.bin";
 constexpr char kTableName[] = "weights.json";
 constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
-
-Result<std::string> ReadText(const std::string& path) {
-  // Opening a FIFO would wait for ever.
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) return SystemError("open", path, errno);
-  if (!S_ISREG(status.st_mode)) return Error{"\"" + path + "\" is not a file"};
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return SystemError("open", path, errno);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (in.bad() || (text.fail() && in.gcount() != 0)) return SystemError("read", path, errno);
-  return text.str();
-}
 
 // `text` is a manifest that was parsed without an error.
 std::string WhatResultsDependOn(const std::string& text) {
@@ -66,7 +51,8 @@ class Loader {
   Status CheckFolder() const {
     struct stat status {};
     if (::stat(bundle_.folder.c_str(), &status) != 0) {
-      return SystemError("open bundle", bundle_.folder, errno);
+      return Error{SystemError("open bundle", bundle_.folder, errno).what,
+                   "a bundle is a folder made by consort-prepare"};
     }
     if (!S_ISDIR(status.st_mode)) {
       return Wrong("is not a folder", "a bundle is a folder made by consort-prepare");
@@ -78,7 +64,7 @@ class Loader {
   }
 
   Status LoadManifest() {
-    CONSORT_TRY(const std::string text, ReadText(In(kManifestName)));
+    CONSORT_TRY(const std::string text, ReadFile(In(kManifestName)));
     CONSORT_TRY(bundle_.manifest, ParseManifest(text, In(kManifestName)));
     bundle_.sha256 = Sha256OfText(text);
     if (!bundle_.manifest.has_prepared) {
@@ -110,7 +96,7 @@ class Loader {
     const std::string& name = bundle_.manifest.output.labels_path;
     const std::string path = name.starts_with('/') ? name : In(name);
     if (::access(path.c_str(), F_OK) != 0) return Wrong("\"" + name + "\" is missing");
-    CONSORT_TRY(const std::string text, ReadText(path));
+    CONSORT_TRY(const std::string text, ReadFile(path));
     CONSORT_TRY(bundle_.labels, ParseLabels(text, path));
     const int64_t scores = bundle_.manifest.prepared.output_size;
     if (scores == 0 || scores == static_cast<int64_t>(bundle_.labels.size())) return Ok();
@@ -130,7 +116,7 @@ class Loader {
   Status LoadTable() {
     CONSORT_TRY(const Prepared::File weights, Listed(kWeightsName));
     CONSORT_TRY(Listed(kTableName));
-    CONSORT_TRY(const std::string text, ReadText(In(kTableName)));
+    CONSORT_TRY(const std::string text, ReadFile(In(kTableName)));
     CONSORT_TRY(bundle_.weights, ParseWeightTable(text, In(kTableName)));
     if (bundle_.weights.bytes == weights.bytes && bundle_.weights.sha256 == weights.sha256) {
       return Ok();

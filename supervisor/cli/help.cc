@@ -65,7 +65,7 @@ what to show, on standard error:
 A job that was stopped, killed or cut off goes on with the same command. What it has
 done lies in its folder (--job); "consort status FILE" tells.
 
-A SIZE is in units of 1024: 800M, 12G, 1.5GiB. Shared memory, such as the weights,
+A SIZE is in units of 1024: 800M, 12G, 1.5GiB, 2T. Shared memory, such as the weights,
 counts once. A control group's memory limit acts as a --memory-limit.
 
 "auto" is what "consort tune" found for this model on this machine: with neither -p

@@ -17,7 +17,6 @@ namespace {
 constexpr char kCommands[] = "commands: run, tune, compare, status, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
-constexpr int kMaxTuneSeconds = 86'400;
 
 // What the person did wrong; thrown inside this file only.
 struct UsageError {
@@ -51,9 +50,10 @@ double ParseTuneSeconds(const std::string& text) {
   double seconds = 0;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, seconds, std::chars_format::fixed);
-  if (error != std::errc() || at != end || !(seconds >= 1 && seconds <= kMaxTuneSeconds)) {
-    throw UsageError{"--seconds takes seconds, from 1 to " + std::to_string(kMaxTuneSeconds) +
-                     ", not \"" + text + '"'};
+  if (error != std::errc() || at != end ||
+      !(seconds >= 1 && seconds <= TuneOptions::kMostSeconds)) {
+    throw UsageError{"--seconds takes seconds, from 1 to " +
+                     std::to_string(TuneOptions::kMostSeconds) + ", not \"" + text + '"'};
   }
   return seconds;
 }
@@ -163,6 +163,19 @@ std::vector<std::string> TakeOperands(const CLI::App& app) {
   return operands;
 }
 
+// Two of one option, of which one would be passed over: a slip, more often than not.
+void CheckGivenOnce(const CLI::App& app) {
+  for (const auto* option : app.get_options()) {
+    if (option->get_expected_max() == 0 || option->count() < 2) continue;  // a flag, or once
+    std::string values;
+    for (const std::string& value : option->results()) {
+      values += (values.empty() ? "\"" : ", \"") + value + '"';
+    }
+    throw UsageError{option->get_name() + " is given more than once (" + values +
+                     "), and takes one value"};
+  }
+}
+
 // The operands. Throws UsageError and CLI::CallForHelp.
 std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string> words) {
   app.allow_extras();
@@ -175,6 +188,7 @@ std::vector<std::string> ParseOptions(CLI::App& app, std::span<const std::string
   } catch (const CLI::ParseError& error) {
     throw UsageError{Explain(error)};
   }
+  CheckGivenOnce(app);
   return TakeOperands(app);
 }
 

@@ -54,6 +54,7 @@ struct DoctorOptions {
 struct TuneOptions {
   // What the best split has, see docs/tuning.md.
   enum class Objective { kThroughput, kLatency, kMemory };
+  static constexpr int kMostSeconds = 86'400;
 
   std::string bundle;  // -m
   Objective objective = Objective::kThroughput;

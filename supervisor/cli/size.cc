@@ -23,7 +23,8 @@ std::string Upper(std::string_view text) {
 }  // namespace
 
 Result<Size> ParseSize(const std::string& option, const std::string& text) {
-  const Error senseless{option + " takes a size such as 800M or 1.5G, not \"" + text + '"'};
+  const Error senseless{option + " takes a size such as 800M or 1.5G (units: K, M, G, T), not \"" +
+                        text + '"'};
   double number = 0;
   const char* end = text.data() + text.size();
   const auto [at, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
@@ -33,7 +34,7 @@ Result<Size> ParseSize(const std::string& option, const std::string& text) {
   }
   const std::string digits(text.data(), at);
   const std::string unit = Upper({at, static_cast<size_t>(end - at)});
-  const size_t power = unit.empty() ? 0 : std::string_view("KMG").find(unit[0]) + 1;
+  const size_t power = unit.empty() ? 0 : std::string_view("KMGT").find(unit[0]) + 1;
   const std::string_view rest = std::string_view(unit).substr(std::min<size_t>(1, unit.size()));
   const bool known = unit.empty() || (power > 0 && (rest.empty() || rest == "I" || rest == "IB"));
   if (power > 0 && rest == "B") {

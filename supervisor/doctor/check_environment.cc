@@ -7,6 +7,7 @@
 
 #include "shared/bundle/built_for.h"
 #include "supervisor/doctor/checks.h"
+#include "supervisor/profile/profile_folder.h"
 #include "supervisor/view/number.h"
 
 namespace consort {
@@ -137,6 +138,14 @@ std::optional<Finding> CheckBundle(const Survey& survey) {
       break;
   }
   return Finding{Level::kFine, weights + ", compiled"};
+}
+
+std::optional<Finding> CheckConfigHome(const Survey& survey) {
+  const std::string ignored = IgnoredConfigHome(survey.Variable("XDG_CONFIG_HOME"));
+  if (ignored.empty()) return std::nullopt;
+  return Finding{Level::kNote, ignored,
+                 "tuned profiles are looked for where they would be without it",
+                 "export XDG_CONFIG_HOME=/an/absolute/path"};
 }
 
 }  // namespace consort

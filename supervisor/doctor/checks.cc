@@ -30,6 +30,7 @@ constexpr CheckRow kChecks[] = {
     {"threads", CheckThreadVariables},
     {"cores", CheckCores},
     {"bundle", CheckBundle},
+    {"profiles", CheckConfigHome},
 };
 
 }  // namespace

@@ -66,5 +66,6 @@ std::optional<Finding> CheckInstructionLimits(const Survey& survey);
 std::optional<Finding> CheckThreadVariables(const Survey& survey);
 std::optional<Finding> CheckCores(const Survey& survey);
 std::optional<Finding> CheckBundle(const Survey& survey);
+std::optional<Finding> CheckConfigHome(const Survey& survey);
 
 }  // namespace consort

@@ -5,24 +5,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
-#include <cstdio>
-#include <cstdlib>
 
 #include "shared/base/folder.h"
+#include "shared/base/replace_file.h"
 #include "shared/base/unique_fd.h"
-#include "shared/base/write_all.h"
 
 namespace consort {
 namespace {
 
 constexpr std::string_view kBeginning = "{\"consort\":";
-
-// Where links lead: the file is replaced, not a link to it.
-std::string RealPath(const std::string& path) {
-  char real[PATH_MAX];
-  return ::realpath(path.c_str(), real) != nullptr ? real : path;
-}
 
 }  // namespace
 
@@ -44,18 +35,14 @@ Status CheckFiguresFile(const std::string& path) {
                "name another file with --figures"};
 }
 
+bool HasFigures(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0 && status.st_size > 0;
+}
+
 Status WriteFigures(const std::string& path, std::string_view json) {
-  const std::string real = RealPath(path);
-  const std::string made = real + ".consort-new";
-  UniqueFd fd(::open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!fd) return SystemError("create", made, errno);
-  Status written = WriteAll(fd.get(), json, made);
-  fd.Reset();
-  if (written && ::rename(made.c_str(), real.c_str()) != 0) {
-    written = SystemError("rename", made, errno);
-  }
-  if (!written) ::unlink(made.c_str());
-  return written;
+  const std::string real = RealPath(path);  // the file is replaced, not a link to it
+  return ReplaceFile(real, real + ".consort-new", Durable::kNo, json);
 }
 
 }  // namespace consort

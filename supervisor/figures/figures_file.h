@@ -13,6 +13,9 @@ namespace consort {
 // one has to be one of figures: a slip of the finger costs no recording.
 Status CheckFiguresFile(const std::string& path);
 
+// There is a file, with something in it.
+bool HasFigures(const std::string& path);
+
 Status WriteFigures(const std::string& path, std::string_view json);
 
 }  // namespace consort

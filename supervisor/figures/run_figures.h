@@ -79,6 +79,10 @@ class RunFigures {
   // Ends the measured window if it is time. True once it was measured in full.
   bool Measured(int64_t now_ns);
 
+  // The job was done before: there is nothing to take figures of.
+  void NothingToDo() { nothing_to_do_ = true; }
+  bool nothing_to_do() const { return nothing_to_do_; }
+
   void Restarts(const JobSummary::Restarts& workers, const JobSummary::Restarts& templates);
 
   // After the last loop.
@@ -122,6 +126,7 @@ class RunFigures {
   FiguresTotals totals_;  // of loops that have ended, less what the one under way began with
   State state_ = State::kBefore;
   bool measured_ = false;
+  bool nothing_to_do_ = false;
   std::map<uint64_t, Worker> workers_;
   std::map<size_t, Slot> slots_;
   size_t unpublished_ = 0;  // engines of workers that are there

@@ -5,19 +5,14 @@
 
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <set>
 #include <string_view>
 
+#include "shared/base/read_file.h"
+
 namespace consort {
 namespace {
-
-std::string ReadWhole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 int64_t NumberBehind(const std::string& text, const char* key) {
   const size_t at = text.find(key);
@@ -31,7 +26,7 @@ void AddSwitches(const std::string& process, Usage& usage) {
   if (!tasks) return;
   while (const dirent* entry = readdir(tasks.get())) {
     if (entry->d_name[0] == '.') continue;
-    const std::string status = ReadWhole(process + "/task/" + entry->d_name + "/status");
+    const std::string status = ReadFileOrNothing(process + "/task/" + entry->d_name + "/status");
     usage.voluntary += NumberBehind(status, "\nvoluntary_ctxt_switches:");
     usage.involuntary += NumberBehind(status, "\nnonvoluntary_ctxt_switches:");
   }
@@ -60,7 +55,7 @@ Usage Usage::operator-(const Usage& other) const {
 
 std::optional<Usage> ReadUsage(const std::string& proc, pid_t pid) {
   const std::string process = proc + '/' + std::to_string(pid);
-  const std::string stat = ReadWhole(process + "/stat");
+  const std::string stat = ReadFileOrNothing(process + "/stat");
   // The name, in parentheses, may have any byte in it.
   const size_t name_end = stat.rfind(')');
   if (name_end == std::string::npos) return std::nullopt;

@@ -175,8 +175,11 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
     CONSORT_TRY(recorder.Resume(journal, point));
     CONSORT_TRY(loop.Resume(point));
     if (!options.quiet) {
-      ground.progress->Message("going on: " + std::to_string(journal.totals().files_done) + " of " +
-                               std::to_string(ground.list->size()) + " files are done");
+      const uint64_t count = ground.list->size();
+      ground.progress->Message(count == 1
+                                   ? "going on: the one file is not done yet"
+                                   : "going on: " + std::to_string(journal.totals().files_done) +
+                                         " of " + std::to_string(count) + " files are done");
     }
   }
   loop.KeepJournal(journal);
@@ -231,9 +234,17 @@ Result<int> RunKept(const RunOptions& given, Ground& ground) {
     return RetryFailed(options, ground.bundle, *ground.list, files, std::move(fleet),
                        ScratchFile(std::move(scratch)), *ground.progress, ground.figures);
   }
-  std::fprintf(stderr, "nothing to do: all %llu files are in \"%s\"%s; --restart begins anew\n",
-               static_cast<unsigned long long>(ground.list->size()), options.output.c_str(),
-               status == kSomeFailed ? ", failed ones too (--retry-failed tries them again)" : "");
+  if (ground.figures != nullptr) ground.figures->NothingToDo();
+  const uint64_t count = ground.list->size();
+  if (count == 0) return status;  // that has been said
+  const bool one = count == 1;
+  std::string words = one ? "the one file is" : "all " + std::to_string(count) + " files are";
+  words += " in \"" + options.output + '"';
+  if (status == kSomeFailed) {
+    words += one ? ", as failed (--retry-failed tries it again)"
+                 : ", failed ones too (--retry-failed tries them again)";
+  }
+  std::fprintf(stderr, "nothing to do: %s; --restart begins anew\n", words.c_str());
   return status;
 }
 
@@ -288,7 +299,8 @@ int Told(const Error& error) {
 
 int Told(const Result<int>& ended) { return ended ? ended.value() : Told(ended.error()); }
 
-// However the job ends; but for a file that could not be written anyway.
+// However the job ends; but for a file that could not be written anyway, and for one that is there
+// where there was nothing to do.
 int RunWithFigures(const RunOptions& options, int64_t start_ns) {
   if (options.output != "-" && SameFile(options.figures, options.output)) {
     return Told(Error{"--figures and -o name the same file", "name another one"});
@@ -297,6 +309,12 @@ int RunWithFigures(const RunOptions& options, int64_t start_ns) {
   if (!writable) return Told(writable.error());
   RunFigures figures(options.measure_ns, start_ns);
   const int status = Told(Run(options, &figures));
+  // Those of the run that did the work are worth more than that this one did none.
+  if (figures.nothing_to_do() && HasFigures(options.figures)) {
+    std::fprintf(stderr, "the figures in \"%s\" are left as they are: this run has none\n",
+                 options.figures.c_str());
+    return status;
+  }
   const bool whole = status == kDone || status == kSomeFailed;
   const Status written =
       WriteFigures(options.figures, FiguresJson(figures.Close(status, whole, MonotonicNs())));

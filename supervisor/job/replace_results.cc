@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <memory>
 
 #include "shared/base/folder.h"
 #include "shared/base/unique_fd.h"
@@ -17,12 +15,6 @@ namespace consort {
 namespace {
 
 constexpr size_t kPieceBytes = 256 * 1024;
-
-// Where links lead: the file is replaced, not a link to it.
-std::string RealPath(const std::string& path) {
-  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), ::free);
-  return real ? real.get() : path;
-}
 
 std::string NewName(const std::string& real) {
   const size_t slash = real.rfind('/');
@@ -88,7 +80,7 @@ Status Rename(const std::string& from, const std::string& to) {
 Status ReplaceResults(Journal& journal, const std::string& output, const std::string& lines_path,
                       const std::vector<FileRow>& rows,
                       const std::vector<QuarantineRow>& quarantined, const JobTotals& totals) {
-  const std::string real = RealPath(output);
+  const std::string real = RealPath(output);  // the file is replaced, not a link to it
   Splicer splicer;
   CONSORT_TRY(splicer.Open(real, lines_path, NewName(real)));
   uint64_t old_at = 0;    // in the old results

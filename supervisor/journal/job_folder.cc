@@ -12,6 +12,7 @@
 
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
+#include "shared/base/replace_file.h"
 #include "shared/base/write_all.h"
 #include "supervisor/journal/file_system.h"
 
@@ -147,12 +148,7 @@ bool JobFolder::has_journal() const { return ::access(journal().c_str(), F_OK) =
 
 Status JobFolder::ReplaceList(int fd) const {
   const std::string path = path_ + "/list.new";
-  UniqueFd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!file) return SystemError("create", path, errno);
-  CONSORT_TRY(CopyTo(fd, file.get(), path));
-  if (::fdatasync(file.get()) != 0) return SystemError("sync", path, errno);
-  if (::rename(path.c_str(), list().c_str()) != 0) return SystemError("rename", path, errno);
-  return SyncFolder(path_);
+  return ReplaceFile(list(), path, Durable::kYes, [&](int to) { return CopyTo(fd, to, path); });
 }
 
 Status JobFolder::RemoveJournal() const {

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "shared/base/read_file.h"
+#include "shared/base/replace_file.h"
 #include "supervisor/journal/file_system.h"
 #include "supervisor/journal/schema.h"
 #include "supervisor/view/number.h"
@@ -58,11 +60,6 @@ const char* StateOf(const JobStatus& status, pid_t pid) {
   if (pid != 0) return "running";
   if (!status.begun) return "not begun";
   return status.totals.finished() ? "finished" : "stopped";
-}
-
-std::string ReadWhole(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string FolderOfJob(const std::string& path) {
@@ -222,7 +219,7 @@ pid_t SupervisorOf(const std::string& folder) {
   const std::string path = folder + "/lock";
   struct stat lock {};
   if (::stat(path.c_str(), &lock) != 0) return 0;
-  const auto pid = static_cast<pid_t>(std::strtol(ReadWhole(path).c_str(), nullptr, 10));
+  const auto pid = static_cast<pid_t>(std::strtol(ReadFileOrNothing(path).c_str(), nullptr, 10));
   // 1: FLOCK  ADVISORY  WRITE 4711 08:01:123456 0 EOF
   std::ifstream locks("/proc/locks");
   const std::string inode = ":" + std::to_string(lock.st_ino);
@@ -239,14 +236,8 @@ Status WriteStatusFile(Database& database, const std::string& folder) {
   CONSORT_TRY(auto status, ReadStatus(database, kStatusFileFailures));
   status.quarantine.resize(std::min(status.quarantine.size(), kStatusFileQuarantined));
   for (auto& line : status.quarantine) line = WithoutLog(line);
-  const std::string text = StatusJson(status, ::getpid());
-  const std::string path = folder + "/status.json";
-  const std::string made = folder + "/.consort-status";
-  std::ofstream file(made, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  if (!file || ::rename(made.c_str(), path.c_str()) != 0) return SystemError("write", path, errno);
-  return Ok();
+  return ReplaceFile(folder + "/status.json", folder + "/.consort-status", Durable::kNo,
+                     StatusJson(status, ::getpid()));
 }
 
 Status ShowStatus(const std::string& path, bool json) {
@@ -259,7 +250,7 @@ Status ShowStatus(const std::string& path, bool json) {
   std::string text;
   // A supervisor at work on a network file system has the journal for itself.
   if (pid != 0 && IsNetworkFileSystem(folder)) {
-    text = ReadWhole(folder + "/status.json");
+    text = ReadFileOrNothing(folder + "/status.json");
     if (text.empty()) return Error{"the job has just begun", "ask again in a second"};
     if (!json) {
       const Json all = Json::parse(text, nullptr, false);

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
+#include "shared/base/replace_file.h"
 #include "shared/base/unique_fd.h"
 #include "shared/base/write_all.h"
 
@@ -26,21 +26,19 @@ Status RewriteQuarantine(Database& database, const std::string& folder) {
     return Ok();
   }
   const std::string made = folder + "/.consort-quarantine";
-  UniqueFd file(::open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (!file) return SystemError("create", made, errno);
   CONSORT_TRY(auto row, database.Prepare("SELECT line FROM quarantine ORDER BY file, segment"));
-  std::string text;
-  for (;;) {
-    CONSORT_TRY(const bool more, row.Step());
-    if (more) text += row.Text(0);
-    if (!more || text.size() >= kPieceBytes) {
-      CONSORT_TRY(WriteAll(file.get(), text, made));
-      text.clear();
+  return ReplaceFile(path, made, Durable::kNo, [&](int fd) -> Status {
+    std::string text;
+    for (;;) {
+      CONSORT_TRY(const bool more, row.Step());
+      if (more) text += row.Text(0);
+      if (!more || text.size() >= kPieceBytes) {
+        CONSORT_TRY(WriteAll(fd, text, made));
+        text.clear();
+      }
+      if (!more) return Ok();
     }
-    if (!more) break;
-  }
-  if (::rename(made.c_str(), path.c_str()) != 0) return SystemError("rename", made, errno);
-  return Ok();
+  });
 }
 
 Status AppendToQuarantine(const std::vector<QuarantineRow>& rows, const std::string& folder) {

@@ -1,63 +1,45 @@
 #include "supervisor/profile/profile_folder.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <tuple>
 #include <vector>
 
-#include "shared/base/folder.h"
-#include "shared/base/unique_fd.h"
-#include "shared/base/write_all.h"
+#include "shared/base/read_file.h"
+#include "shared/base/replace_file.h"
 
 namespace consort {
 namespace {
 
-constexpr off_t kMostBytes = 8 << 20;  // a profile has some kilobytes
-constexpr size_t kMostFiles = 10'000;  // looked at, of a folder full of anything
-
-// The content; nullopt if there is no such file. Waits for nobody: a FIFO is an error.
-Result<std::optional<std::string>> ReadSmallFile(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) {
-    if (errno == ENOENT || errno == ENOTDIR) return std::optional<std::string>();
-    return SystemError("read", path, errno);
-  }
-  struct stat status {};
-  if (fstat(file.get(), &status) != 0) return SystemError("read", path, errno);
-  if (!S_ISREG(status.st_mode)) return Error{'"' + path + "\" is no file"};
-  if (status.st_size > kMostBytes) return Error{'"' + path + "\" is too large for a profile"};
-  std::string text(static_cast<size_t>(status.st_size), '\0');
-  size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t got = read(file.get(), text.data() + have, text.size() - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return SystemError("read", path, errno);
-    if (got == 0) break;
-    have += static_cast<size_t>(got);
-  }
-  text.resize(have);
-  return std::optional<std::string>(std::move(text));
-}
+constexpr size_t kMostBytes = 8 << 20;  // a profile has some kilobytes
+constexpr size_t kMostFiles = 10'000;   // looked at, of a folder full of anything
 
 // nullopt: no such file.
 Result<std::optional<TunedProfile>> ReadProfile(const std::string& path,
                                                 const std::string& version) {
-  CONSORT_TRY(const auto text, ReadSmallFile(path));
+  CONSORT_TRY(const auto text, ReadFileIfThere(path, kMostBytes));
   if (!text) return std::optional<TunedProfile>();
   CONSORT_TRY(auto profile, ParseProfile(*text, path, version));
   return std::optional<TunedProfile>(std::move(profile));
 }
 
 std::string WarningOf(const Error& error) {
-  return "tuned profile " + error.what + ": not used; \"consort tune\" makes it anew";
+  return "tuned profile is not used: " + error.what + "; \"consort tune\" makes it anew";
+}
+
+// Of a file beside the one that is looked for.
+std::string PassedOver(const Error& error) {
+  return "tuned profile is passed over: " + error.what +
+         "; move it away, or make it anew with \"consort tune\"";
+}
+
+const char* ConfigHome() {
+  const char* config = std::getenv("XDG_CONFIG_HOME");
+  return config != nullptr ? config : "";
 }
 
 // Paths of what is called *.json, sorted.
@@ -78,8 +60,8 @@ Result<std::vector<std::string>> JsonFiles(const std::string& folder) {
   return paths;
 }
 
-// The same bundle, or what it was before it changed: by both names, since a model's bundles of other
-// precisions share the model's, and bundles of other models may share the folder's.
+// The same bundle, or what it was before it changed: by both names, since a model's bundles of
+// other precisions share the model's, and bundles of other models may share the folder's.
 bool IsOfBundle(const TunedProfile& profile, const std::string& sha256, const BundleNames& names) {
   return profile.key.bundle_sha256 == sha256 ||
          (profile.bundle.folder == names.folder && profile.bundle.model == names.model);
@@ -88,13 +70,20 @@ bool IsOfBundle(const TunedProfile& profile, const std::string& sha256, const Bu
 }  // namespace
 
 std::string ProfileFolder() {
-  const char* config = std::getenv("XDG_CONFIG_HOME");
-  // One that is not absolute is to be ignored, says the standard.
-  if (config != nullptr && *config == '/') return std::string(config) + "/consort/profiles";
+  const std::string config = ConfigHome();
+  if (config.starts_with('/')) return config + "/consort/profiles";
   const char* home = std::getenv("HOME");
   if (home == nullptr || *home != '/') return "";
   return std::string(home) + "/.config/consort/profiles";
 }
+
+std::string IgnoredConfigHome(const std::string& config_home) {
+  if (config_home.empty() || config_home.starts_with('/')) return "";
+  return "XDG_CONFIG_HOME is \"" + config_home +
+         "\", which is not an absolute path, so it is ignored";
+}
+
+std::string IgnoredConfigHome() { return IgnoredConfigHome(ConfigHome()); }
 
 FoundProfile FindProfile(const std::string& folder, const ProfileKey& key,
                          const BundleNames& names) {
@@ -121,7 +110,7 @@ FoundProfile FindProfile(const std::string& folder, const ProfileKey& key,
   for (const std::string& path : paths.value()) {
     const auto read = ReadProfile(path, key.consort);
     if (!read) {
-      if (found.warning.empty()) found.warning = WarningOf(read.error());
+      if (found.warning.empty()) found.warning = PassedOver(read.error());
       continue;
     }
     if (!read.value() || !IsOfBundle(*read.value(), key.bundle_sha256, names)) continue;
@@ -147,22 +136,9 @@ Status MakeProfileFolder(const std::string& folder) {
 
 Result<std::string> WriteProfile(const std::string& folder, const TunedProfile& profile) {
   const std::string path = folder + '/' + ProfileFileName(profile.bundle.model, profile.key);
-  std::string beside = folder + "/.new-XXXXXX";
-  const UniqueFd file(mkostemp(beside.data(), O_CLOEXEC));
-  if (!file) return SystemError("write", path, errno);
-  const auto written = [&]() -> Status {
-    CONSORT_TRY(WriteAll(file.get(), ProfileJson(profile), path));
-    if (fsync(file.get()) != 0) return SystemError("write", path, errno);
-    if (rename(beside.c_str(), path.c_str()) != 0) return SystemError("write", path, errno);
-    return Ok();
-  }();
-  if (!written) {
-    unlink(beside.c_str());
-    return written.error();
-  }
-  if (const int error = SyncFolderEntries(folder); error != 0) {
-    return SystemError("write", path, error);
-  }
+  // Another tune may write here at the same time.
+  const std::string beside = folder + "/.new-" + std::to_string(getpid());
+  CONSORT_TRY(ReplaceFile(path, beside, Durable::kYes, ProfileJson(profile)));
   return path;
 }
 

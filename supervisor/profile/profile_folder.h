@@ -14,6 +14,12 @@ namespace consort {
 // By the environment; empty if it names no home.
 std::string ProfileFolder();
 
+// Why XDG_CONFIG_HOME is not followed: one that is not absolute is to be ignored, says the XDG Base
+// Directory Specification. Empty if it is, or is not set. `tune` and `doctor` say so; `run` does
+// not, since it says nothing where there is no profile.
+std::string IgnoredConfigHome();
+std::string IgnoredConfigHome(const std::string& config_home);
+
 struct FoundProfile {
   std::string path;                     // of what the next three are about
   std::optional<TunedProfile> profile;  // to be used

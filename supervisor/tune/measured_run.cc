@@ -16,11 +16,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 
 #include "shared/base/clock.h"
 #include "shared/base/pidfd.h"
+#include "shared/base/read_file.h"
 #include "supervisor/cli/exit_status.h"
 
 namespace consort {
@@ -30,13 +30,6 @@ namespace bp = boost::process;
 
 constexpr int64_t kStraysNs = 5'000'000'000;  // how long those that were killed are waited for
 constexpr useconds_t kPauseUs = 2'000;
-
-std::string ReadText(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // The sentence that ended the run, without the program's name.
 std::string LastLine(const std::string& told) {
@@ -150,7 +143,7 @@ MeasuredRun Measure(const MeasureOrder& order, Signals& signals) {
   run.results = order.folder + "/out.jsonl";
   run.kind = MeasuredRun::Kind::kFailed;
   if (!WIFEXITED(status) || (WEXITSTATUS(status) != kDone && WEXITSTATUS(status) != kSomeFailed)) {
-    const std::string told = LastLine(ReadText(order.folder + "/told"));
+    const std::string told = LastLine(ReadFileOrNothing(order.folder + "/told"));
     run.error.what = !told.empty() ? told
                      : WIFSIGNALED(status)
                          ? "it was ended by signal " + std::to_string(WTERMSIG(status))
@@ -158,7 +151,7 @@ MeasuredRun Measure(const MeasureOrder& order, Signals& signals) {
     return run;
   }
   const std::string path = order.folder + "/figures.json";
-  auto figures = ParseFigures(ReadText(path), path);
+  auto figures = ParseFigures(ReadFileOrNothing(path), path);
   if (!figures) {
     run.error = figures.error();
     return run;

@@ -58,6 +58,26 @@ std::string CostWords(const TuneReport& report, const Tried& next) {
   return speed;
 }
 
+// Less is not sure at all: then it is said what would help.
+constexpr double kSureEnough = 0.8;
+
+// 1, 2, 3 or 5 times a power of ten: at least twice as much.
+double RoundedTwice(double seconds) {
+  for (double power = 1;; power *= 10) {
+    for (const double digit : {1, 2, 3, 5}) {
+      if (digit * power >= 2 * seconds) return digit * power;
+    }
+  }
+}
+
+// "; --seconds 300 would say more", where it was time that was short.
+std::string MoreTimeWords(const TuneReport& report) {
+  const double more = RoundedTwice(report.asked_s);
+  const bool helps = report.decision.out_of_budget && report.decision.sure < kSureEnough &&
+                     more <= TuneOptions::kMostSeconds;
+  return helps ? "; --seconds " + DecimalWords(more) + " would say more" : "";
+}
+
 std::string Milliseconds(double ms) { return ms > 0 ? ShortNumber(ms) : "?"; }
 
 std::string Padded(const std::string& text, size_t width) {
@@ -105,7 +125,8 @@ std::string TextReport(const TuneReport& report) {
   text += Percent(sure) + " sure that no split is more than " + Percent(Search::kSureWithin) +
           " better, after " + std::to_string(static_cast<int>(std::lround(report.seconds))) +
           " s; " + std::to_string(tried.size()) + " of " +
-          Counted(static_cast<int64_t>(report.candidates->size()), "split") + " tried\n\n";
+          Counted(static_cast<int64_t>(report.candidates->size()), "split") + " tried" +
+          MoreTimeWords(report) + "\n\n";
   const bool intra =
       std::ranges::any_of(tried, [&](const Tried& it) { return Of(report, it).intra > 1; });
   const std::vector<size_t> widths = {11, 9, 7, 12, 8, 9, 10, 8};
@@ -149,7 +170,7 @@ std::string JsonReport(const TuneReport& report) {
                  {"relative_error", known(it.error)},
                  {"p95_ms", known(it.p95_ms)}};
     json["peak_pss_bytes"] = it.peak_bytes > 0 ? Json(it.peak_bytes) : Json();
-    // In comparison with the chosen one, the machine's drift taken out.
+    // To the chosen one's.
     json["speed_ratio"] = it.trials > 0 ? Json(it.value) : Json();
     json["p95_ratio"] = it.trials > 0 && it.p95_ms > 0 ? Json(it.latency) : Json();
     return json;
@@ -165,6 +186,7 @@ std::string JsonReport(const TuneReport& report) {
   const Tried* next = Next(report);
   root["next_best"] = next != nullptr ? describe(*next) : Json();
   root["sure"] = report.decision.sure;
+  root["out_of_time"] = report.decision.out_of_budget;
   root["seconds"] = report.seconds;
   root["splits"] = report.candidates->size();
   Json& tried = root["tried"] = Json::array();

@@ -16,6 +16,7 @@ struct TuneReport {
   std::string limit_words = {};  // what bounds memory: "--memory-limit 1G", "… leaves"
   const std::vector<Candidate>* candidates = nullptr;
   Decision decision;      // with a choice
+  double asked_s = 0;     // for all of it
   double seconds = 0;     // that it took
   std::string path = {};  // of the profile
 };

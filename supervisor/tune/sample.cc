@@ -125,9 +125,11 @@ Result<size_t> Sample::LeaveOutFailures(const std::string& results) {
     if (failed && first.empty()) first = ErrorWords(found->second.error);
   }
   if (good.empty()) {
-    return Error{"none of the " + std::to_string(paths_.size()) +
-                     " files that were sampled gives a result; the first: " + first,
-                 "name audio that \"consort run\" can read"};
+    const std::string none = paths_.size() == 1
+                                 ? "the one file that was sampled gives no result: "
+                                 : "none of the " + std::to_string(paths_.size()) +
+                                       " files that were sampled gives a result; the first: ";
+    return Error{none + first, "name audio that \"consort run\" can read"};
   }
   const size_t left_out = paths_.size() - good.size();
   paths_ = std::move(good);

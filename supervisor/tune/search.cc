@@ -99,8 +99,8 @@ std::optional<Trial> Search::Affordable(size_t candidate) {
   double seconds = Seconds();
   if (seconds > left) seconds = left;
   // The end of the budget is no reason for a trial that says little.
-  if (seconds < 0.5 * Seconds() && counted_ > 0) return std::nullopt;
-  if (seconds < kShortest) return std::nullopt;
+  out_of_budget_ = (seconds < 0.5 * Seconds() && counted_ > 0) || seconds < kShortest;
+  if (out_of_budget_) return std::nullopt;
   of_round_[candidate] = true;
   return Trial{.candidate = candidate, .seconds = seconds, .round = round_};
 }
@@ -298,6 +298,7 @@ size_t Search::Simplest(const std::vector<SplitFigures>& all, size_t best,
 
 Decision Search::Decide() {
   Decision decision;
+  decision.out_of_budget = out_of_budget_;
   if (counted_ == 0 && spent_s_ == 0) return decision;
   const auto all = MeanFigures(true);
   const auto best = Best(all, settings_.objective);
@@ -318,12 +319,15 @@ Decision Search::Decide() {
                 .fits = Fits(known),
                 .peak_bytes = known.peak};
     if (known.measured()) {
-      tried.per_second = Mean(known.rates);
-      tried.error = StandardError(known.rates, known.errors);
-      if (!known.latencies.empty()) tried.p95_ms = GeometricMean(known.latencies);
+      const Known& level = decision.chosen ? known_[*decision.chosen] : known;
       if (decision.chosen) {
         tried.value = std::exp(all[i].rate - all[*decision.chosen].rate);
         tried.latency = std::exp(all[i].latency - all[*decision.chosen].latency);
+      }
+      tried.per_second = tried.value * Mean(level.rates);
+      tried.error = StandardError(known.rates, known.errors);
+      if (!known.latencies.empty() && !level.latencies.empty()) {
+        tried.p95_ms = tried.latency * GeometricMean(level.latencies);
       }
     }
     decision.tried.push_back(tried);

@@ -52,10 +52,12 @@ struct Tried {
   size_t candidate = 0;
   int trials = 0;  // that counted
   bool failed = false;
-  bool fits = true;        // into the memory limit
-  double per_second = 0;   // mean of its trials
-  double error = 0;        // its relative standard error
-  double p95_ms = 0;       // mean (geometric)
+  bool fits = true;  // into the memory limit
+  // As at the same time as the chosen one's trials, the machine's drift taken out: the mean of
+  // those times `value`. Where nothing was chosen, the mean of its own trials.
+  double per_second = 0;
+  double error = 0;        // relative standard error of the mean of its trials
+  double p95_ms = 0;       // likewise, with `latency`; means are geometric
   int64_t peak_bytes = 0;  // the largest
   double value = 1;        // segments a second in comparison with the chosen one's, drift taken out
   double latency = 1;      // p95, likewise
@@ -65,6 +67,7 @@ struct Decision {
   std::optional<size_t> chosen;  // candidate; nullopt: none that runs fits (or nothing was counted)
   std::optional<size_t> next;    // the next best of those tried
   double sure = 0;               // probability that no other is better by more than 2 %
+  bool out_of_budget = false;    // more trials would have made it surer
   std::vector<Tried> tried;      // the best first; the chosen one is the first
 };
 
@@ -110,7 +113,8 @@ class Search {
   std::vector<SplitFigures> MeanFigures(bool only_measured) const;
   // Of each one measured: the probability that some other is better by more than kSureWithin.
   std::vector<double> Risks();
-  // Of those that are as good as the best: the automatic split, or else what takes least memory.
+  // Of those that are as good as the best, and about as sure to be: the automatic split, or else
+  // what takes least memory.
   size_t Simplest(const std::vector<SplitFigures>& all, size_t best,
                   const std::vector<double>& risks) const;
   std::optional<size_t> BestMeasured() const;
@@ -130,6 +134,7 @@ class Search {
   size_t leader_ = 0;
   std::vector<double> chances_;  // of each to be the one that beats the leader
   double doubt_ = 1;             // probability that some other is better by more than kTie
+  bool out_of_budget_ = false;
 };
 
 }  // namespace consort

@@ -1,14 +1,10 @@
 #include "supervisor/tune/tune.h"
 
-#include <stdlib.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
-#include <utility>
 
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
@@ -28,6 +24,7 @@
 #include "supervisor/tune/report.h"
 #include "supervisor/tune/sample.h"
 #include "supervisor/tune/search.h"
+#include "supervisor/tune/temporary_folder.h"
 #include "supervisor/view/number.h"
 #include "supervisor/view/wall_clock.h"
 
@@ -49,32 +46,6 @@ constexpr double kSpareFactor = 2;
 // For ending the last trial and writing the profile.
 constexpr double kReserveSeconds = 0.3;
 constexpr int kMostWarmUps = 4;
-
-// A folder below $TMPDIR, gone with this object.
-class TemporaryFolder {
- public:
-  static Result<TemporaryFolder> Make() {
-    TemporaryFolder folder;
-    folder.path_ = TemporaryPlace() + "/consort-tune-XXXXXX";
-    if (mkdtemp(folder.path_.data()) == nullptr) {
-      const int error = errno;
-      folder.path_.clear();
-      return SystemError("make a folder in", TemporaryPlace(), error);
-    }
-    return folder;
-  }
-  TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  TemporaryFolder& operator=(TemporaryFolder&&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  TemporaryFolder() = default;
-  std::string path_;
-};
 
 std::string ResultWords(const TrialFigures& figures) {
   std::string words = ShortNumber(figures.per_second) + " segments/s";
@@ -131,7 +102,8 @@ class Tuning {
   uint64_t entries_ = 0;  // of the list that is written
   uint64_t least_entries_ = kFirstEntries;
   double most_per_second_ = 0;
-  int number_ = 0;  // of the trial
+  int number_ = 0;        // of the trial
+  bool cut_off_ = false;  // the last trial, by the time
   std::string last_failure_;
 };
 
@@ -147,9 +119,13 @@ Status Tuning::Prepare() {
           .bundle_sha256 = bundle_.sha256};
   profiles_ = ProfileFolder();
   if (profiles_.empty()) {
-    return Error{"there is no place for a profile", "set HOME or XDG_CONFIG_HOME"};
+    return Error{"there is no place for a profile",
+                 "set HOME or XDG_CONFIG_HOME, to an absolute path"};
   }
   CONSORT_TRY(MakeProfileFolder(profiles_));
+  if (const std::string ignored = IgnoredConfigHome(); !ignored.empty()) {
+    progress_.Message("warning: " + ignored + ": the profile goes to \"" + profiles_ + '"');
+  }
 
   RunOptions bounds;
   bounds.memory_limit = options_.memory_limit;
@@ -246,7 +222,10 @@ Result<Tuning::Left> Tuning::SearchOn(Signals& signals) {
     const Candidate& candidate = candidates_[trial->candidate];
     CONSORT_TRY(const auto run, TryOne(candidate, trial->seconds, signals));
     if (run.kind == MeasuredRun::Kind::kInterrupted) return Left(SignalExitStatus(run.signal));
-    if (run.kind == MeasuredRun::Kind::kOutOfTime) break;
+    if (run.kind == MeasuredRun::Kind::kOutOfTime) {
+      cut_off_ = true;
+      break;
+    }
     const TrialFigures& figures = run.figures;
     Observation seen{.per_second = figures.per_second,
                      .spread = figures.spread,
@@ -281,7 +260,9 @@ Result<int> Tuning::Conclude() {
                     .memory_limit = options_.memory_limit,
                     .limit_words = limit_.name,
                     .candidates = &candidates_,
-                    .decision = search_->Decide()};
+                    .decision = search_->Decide(),
+                    .asked_s = options_.seconds};
+  if (cut_off_) report.decision.out_of_budget = true;
   if (!report.decision.chosen) {
     const bool too_large = std::ranges::any_of(
         report.decision.tried, [](const Tried& it) { return !it.fits && it.peak_bytes > 0; });

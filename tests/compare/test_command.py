@@ -102,7 +102,12 @@ def test_help_and_a_wrong_command_line(compare, bundle, sound):
         refused(compare("-m", bundle, "--grid", wrong, sound), 2, "--grid takes", wrong)
     for wrong in ("0", "-1", "nan", "soon"):
         refused(compare("-m", bundle, "--minutes", wrong, sound), 2, "--minutes takes", wrong)
-    refused(compare("-m", bundle, "--gird", "1x1", sound), 2, "--gird")
+    for wrong, meant in (("--gird", "--grid"), ("--minuts=2", "--minutes"), ("-quiet", "--quiet"), ("--modle", "--model")):
+        refused(compare("-m", bundle, wrong, "1x1", sound), 2, f'unknown option "{wrong}": did you mean {meant}?\n')
+    refused(compare("-m", bundle, "--gpu", sound), 2, 'unknown option "--gpu"\n')
+    refused(compare("-m", bundle, sound, "--minutes"), 2, "consort: --minutes needs a value\n")
+    for option, value in (("--minutes", 5), ("-o", "out.html"), ("--json", "out.json"), ("--grid", "1x1")):
+        refused(compare("-m", bundle, option, value, sound, option, value), 2, "is given more than once, and takes one value")
     for option in ("--output", "--json"):
         refused(compare("-m", bundle, option, "-", sound), 2, f"consort: {option} takes a file")
 
@@ -156,9 +161,14 @@ def test_a_killed_comparison_leaves_no_job_running(runner, bundle, sound, tmp_pa
     job = runner.start("compare", "-m", bundle, "--minutes", 5, "-o", tmp_path / "out.html", sound,
                        env={"CONSORT_NULL_SEGMENT_US": SEGMENT_US})
     assert processes.wait_until(lambda: any(it.name.startswith("consort-worker") for it in job.workers()), 60)
+    left = [it.name for it in job.tmp.iterdir()]
+    assert left and all(it.startswith("consort-compare-") for it in left)
     job.signal(signal.SIGKILL)
     job.wait(60)
     assert processes.wait_until(lambda: not processes.job_processes(job.test_id), 10)
+    # The next one takes away what this one could not.
+    run = runner.run("compare", "-m", tmp_path / "null", "-o", tmp_path / "out.html", tmp_path / "missing.wav", env={"TMPDIR": str(job.tmp)})
+    assert run.exit == 1 and list(job.tmp.iterdir()) == []
 
 
 def test_without_its_launcher_consort_says_so(tmp_path):

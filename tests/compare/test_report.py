@@ -7,7 +7,7 @@ import re
 import pytest
 
 from conftest import Comparison
-from consort_compare import experiments, spread
+from consort_compare import drawing, experiments, spread
 from consort_compare.html import escape, estimate, table
 from world import AOTI, TORCHSCRIPT, World, bundle
 
@@ -76,6 +76,24 @@ def test_it_is_well_formed_and_complete(made):
     assert page.svgs >= 12 and page.tables == page.boxes >= 10
     assert len(page.ids) == len(set(page.ids)), "figures share one page"
     assert set(page.references) <= set(page.ids)
+
+
+@pytest.mark.parametrize("draw, named", [
+    (lambda some: drawing.bars("x", ["a", "b"], {"threads": [some, some], "processes": [None, None], "none": [None, some]}, "y"),
+     ["threads", "none"]),
+    (lambda some: drawing.lines("x", {f"intra-op {n}": [(1, some), (2, some)] for n in range(5)}, "x", "y"),
+     [f"intra-op {n}" for n in range(5)]),
+])
+def test_a_legend_covers_nothing_and_names_what_is_drawn(monkeypatch, draw, named):
+    drawn = []
+    monkeypatch.setattr(drawing, "svg", lambda figure, *_: drawn.append(figure))
+    draw(spread.estimate([50.0, 51.0], 1e-4))
+    (figure,) = drawn
+    figure.canvas.draw()
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert [it.get_text() for it in legend.get_texts()] == named and axes.get_legend() is None
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+    drawing.pyplot.close(figure)
 
 
 def test_it_fetches_nothing(made):

@@ -67,7 +67,7 @@ def start_consort(runner):
 
 @pytest.fixture
 def leftovers():
-    """leftovers() → what is new in /dev/shm and /tmp since the test began."""
+    """leftovers() → what is new in /dev/shm since the test began."""
     return processes.Leftovers()
 
 

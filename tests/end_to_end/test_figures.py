@@ -185,17 +185,29 @@ def test_failed_files_and_failed_jobs_have_figures(run_consort, tmp_path, short_
     assert run.exit == SOME_FAILED
     figures = read_figures(file)
     assert figures["complete"] is True and figures["exit_status"] == SOME_FAILED
-    # Again: there is nothing to do, and these are figures of that.
-    run = run_consort("run", "-m", short_segments, "-o", tmp_path / "out.jsonl", "--figures", file, tmp_path / "bad.wav",
-                      *sounds.flacs[:5])
-    assert run.exit == SOME_FAILED and "nothing to do" in run.stderr
-    figures = read_figures(file)
-    assert figures["segments"]["counted"] == 0 and figures["exit_status"] == SOME_FAILED
     run = run_consort("run", "-m", tmp_path / "none", "-o", tmp_path / "o", "--figures", file, sounds.flacs[0])
     assert run.exit == FAILED
     figures = read_figures(file)
     assert figures["complete"] is False and figures["exit_status"] == FAILED
     assert figures["split"] == {"processes": None, "threads": None, "intra": None}
+
+
+def test_where_there_is_nothing_to_do_figures_stay_as_they_are(run_consort, tmp_path, short_segments, sounds):
+    file, other = tmp_path / "figures.json", tmp_path / "other.json"
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    words = ("run", "-m", short_segments, "-o", tmp_path / "out.jsonl", tmp_path / "bad.wav", *sounds.flacs[:5])
+    assert run_consort(*words, "--figures", file).exit == SOME_FAILED
+    before = file.read_text()
+    assert read_figures(file)["segments"]["counted"] > 0
+    run = run_consort(*words, "--figures", file)
+    assert run.exit == SOME_FAILED and "nothing to do" in run.stderr
+    assert run.stderr_lines()[-1] == f'the figures in "{file}" are left as they are: this run has none'
+    assert file.read_text() == before
+    # Whoever asks for a file has one.
+    run = run_consort(*words, "--figures", other)
+    assert run.exit == SOME_FAILED and "left as they are" not in run.stderr
+    figures = read_figures(other)
+    assert figures["segments"]["counted"] == 0 and figures["exit_status"] == SOME_FAILED and figures["complete"] is True
 
 
 def test_a_job_that_goes_on_has_figures_of_the_new_run_alone(start_consort, run_consort, tmp_path, short_segments, sounds):

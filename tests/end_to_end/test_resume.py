@@ -95,6 +95,15 @@ def test_a_finished_job_is_not_done_again(run_consort, tmp_path, job):
     assert out.read_bytes() == expected
 
 
+def test_a_job_of_one_file_speaks_of_one(run_consort, tmp_path, null_bundle, sounds):
+    words = ("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl")
+    for sound, status, told in ((sounds.flacs[0], DONE, ""), (tmp_path / "missing.wav", SOME_FAILED, ", as failed (--retry-failed tries it again)")):
+        assert run_consort(*words, "--restart", sound).exit == status
+        run = run_consort(*words, sound)
+        assert run.exit == status
+        assert run.stderr_lines() == [f'nothing to do: the one file is in "{tmp_path}/out.jsonl"{told}; --restart begins anew']
+
+
 def test_a_finished_job_with_failures_exits_as_before(run_consort, tmp_path, null_bundle, sounds):
     bundle, out = null_bundle(), tmp_path / "out.jsonl"
     for _ in range(2):

@@ -89,7 +89,7 @@ def test_tells_what_it_found_and_keeps_it(tune, null_bundle, config, sounds):
     (path,) = profiles(config)
     lines = run.stdout.splitlines()
     assert re.fullmatch(r"\d+ process(es)? x \d+ threads?: [\d.,]+ segments/s ± [\d.]+ %(; next best \d+ x \d+: .+)?", lines[0])
-    assert re.fullmatch(r"\d+ % sure that no split is more than 2 % better, after \d+ s; \d+ of \d+ splits tried", lines[1])
+    assert re.fullmatch(r"\d+ % sure that no split is more than 2 % better, after \d+ s; \d+ of \d+ splits tried(; --seconds 20 would say more)?", lines[1])
     assert lines[-1] == f"profile {path}"
     assert "automatic" in run.stdout
     assert re.search(r"^trial \d+, at most \d+ s left: \d+ process.*: [\d.,]+ segments/s", run.stderr, re.MULTILINE)
@@ -115,6 +115,10 @@ def test_tells_the_same_as_json_and_nothing_else_when_quiet(tune, null_bundle, c
     assert best["segments_per_second"] > 0 and best["trials"] >= 1 and best["runs"] and best["fits"]
     assert told["tried"][0] == best and 0 <= told["sure"] <= 1
     assert any(it["automatic"] for it in told["tried"])
+    assert told["out_of_time"] in (False, True)
+    for it in told["tried"]:  # the machine's drift taken out, as in the verdict
+        assert it["segments_per_second"] == pytest.approx(best["segments_per_second"] * it["speed_ratio"])
+        assert it["p95_ms"] == pytest.approx(best["p95_ms"] * it["p95_ratio"])
 
 
 @pytest.mark.parametrize("objective", ["latency", "memory"])
@@ -160,6 +164,20 @@ def test_of_files_that_all_fail_is_an_error_that_says_so(tune, null_bundle, conf
     assert last.startswith("consort: none of the 3 files that were sampled gives a result; the first: ")
     assert "not_found" in last and "missing-" in last
     assert profiles(config) == []
+
+
+def test_of_one_file_that_fails_speaks_of_one(tune, null_bundle, tmp_path):
+    run = tune("-m", null_bundle(), tmp_path / "missing.wav")
+    assert run.exit == FAILED
+    assert run.stderr_lines()[-1].startswith(f'consort: the one file that was sampled gives no result: "{tmp_path}/missing.wav": not_found, ')
+
+
+def test_says_that_a_relative_config_home_is_ignored(tune, run_made, null_bundle, tmp_path, sounds):
+    run = tune("-m", null_bundle(), "--quiet", *sounds.flacs[:5], seconds=3, env={"XDG_CONFIG_HOME": "config", "HOME": str(tmp_path)})
+    (path,) = (tmp_path / ".config/consort/profiles").glob("*") if run.exit == DONE else (None,)
+    assert run.stderr_lines()[0] == ('warning: XDG_CONFIG_HOME is "config", which is not an absolute path, so it is ignored: the profile '
+                                     f'goes to "{tmp_path}/.config/consort/profiles"')
+    assert len(run.stderr_lines()) == (1 if path else 2), run.stderr
 
 
 def test_of_a_model_that_is_too_slow_for_the_time_says_so(tune, null_bundle, config, sounds):
@@ -227,8 +245,30 @@ def test_killed_takes_its_trial_with_it(start_consort, null_bundle, config, soun
     assert profiles(config) == []
 
 
+def test_takes_away_the_folder_of_a_killed_one_and_not_that_of_a_living_one(start_consort, tune, null_bundle, config, tmp_path, sounds):
+    place = tmp_path / "tmp"
+    place.mkdir()
+    env = SLOW | {"XDG_CONFIG_HOME": str(config), "TMPDIR": str(place)}
+    words = ("tune", "-m", null_bundle(), "--seconds", 60, *sounds.flacs)
+    killed = start_consort(*words, env=env)
+    assert processes.wait_until(lambda: len(killed.workers()) >= 3)
+    (left,) = place.iterdir()
+    killed.signal(signal.SIGKILL)
+    killed.wait(20)
+    assert processes.wait_until(lambda: not processes.marked_processes(killed.test_id), 10)
+    assert list(place.iterdir()) == [left]
+    living = start_consort(*words, env=env)
+    assert processes.wait_until(lambda: len(living.workers()) >= 3)
+    (lives,) = place.iterdir()
+    assert lives != left
+    run = tune("-m", null_bundle(), tmp_path / "missing.wav", env={"TMPDIR": str(place)})
+    assert run.exit == FAILED and list(place.iterdir()) == [lives], run.stderr
+    living.signal(signal.SIGTERM)
+    assert living.wait(20).exit == 143 and list(place.iterdir()) == []
+
+
 def test_command_line_that_makes_no_sense_is_refused(tune, null_bundle, sounds):
-    for words in (["--objective", "beauty"], ["--seconds", "0"], ["--memory-limit", "x"], ["--grid"], []):
+    for words in (["--objective", "beauty"], ["--seconds", "0"], ["--memory-limit", "x"], ["--grid"], ["-m", "b"], []):
         run = tune(*(["-m", null_bundle()] if words else []), *words, sounds.flacs[0])
         assert run.exit == USAGE, words
     assert tune("-m", null_bundle()).exit == USAGE
@@ -303,7 +343,7 @@ def test_run_warns_of_a_profile_that_it_cannot_read_and_goes_on(run_made, profil
     run = run_made("--quiet")
     assert run.exit == DONE
     (line,) = run.stderr_lines()
-    assert line.startswith(f'warning: tuned profile "{path}"') and "consort tune" in line
+    assert re.fullmatch(rf'warning: tuned profile is not used: "{re.escape(str(path))}" (is|has) .*; "consort tune" makes it anew', line)
 
 
 def test_run_looks_at_no_foreign_file_beside_its_profile(run_made, profile):
@@ -315,7 +355,8 @@ def test_run_looks_at_no_foreign_file_beside_its_profile(run_made, profile):
     run = run_made("--quiet")
     assert run.exit == DONE
     (line,) = run.stderr_lines()
-    assert line.startswith("warning: tuned profile ") and "fifo.json" in line
+    assert line == (f'warning: tuned profile is passed over: "{path.parent}/fifo.json" is not a file; '
+                    'move it away, or make it anew with "consort tune"')
 
 
 def test_run_chooses_by_itself_where_the_profile_takes_too_much_memory(run_made, profile):

@@ -193,6 +193,44 @@ def test_wrong_usage_exits_2(workshop):
     assert workshop.prepare_by_itself("--zebra").status == 2
 
 
+@pytest.mark.parametrize("words, told", [
+    (["--precison", "bf16"], 'unknown option "--precison": did you mean --precision?'),
+    (["--zebra=1"], 'unknown option "--zebra=1"'),
+    (["--precision", "bf61"], '--precision takes fp32, bf16 or int8, not "bf61"'),
+    (["--batch", "0"], '--batch takes auto or a number from 1 to 64, not "0"'),
+    (["--manifest"], "--manifest needs a value"),
+    (["other.pt"], '"other.pt" is too much: one MODEL makes one bundle'),
+])
+def test_wrong_usage_is_told_in_one_line(workshop, words, told):
+    outcome = workshop.prepare(*words)
+    assert outcome.status == 2 and outcome.err == f'consort-prepare: {told}\ntry "consort-prepare --help"\n'
+
+
+@pytest.mark.parametrize("precision, drift, told", [
+    ("bf16", {}, "\nhow far bf16 moves the scores is not known: --verify AUDIO measures it, over sounds like yours"),
+    ("bf16", {"audio_sha256": "0"}, ""), ("fp32", {}, "")])
+def test_fewer_bits_that_nobody_compared_are_told(workshop, monkeypatch, precision, drift, told):
+    from consort_prepare import bundle
+    workshop.write(small_models.Plain())
+    workshop.backend = "auto"
+    monkeypatch.setattr(bundle, "up_to_date", lambda *_: {"prepared": {"drift": drift} if drift else {}})
+    assert workshop.prepare("--precision", precision).out == f"{workshop.bundle} is up to date{told}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_a_sentence(workshop, monkeypatch, number):
+    from consort_prepare import bundle
+    workshop.write(small_models.Plain())
+    monkeypatch.setattr(bundle, "up_to_date", lambda *_: os.kill(os.getpid(), number))
+    handler = signal.getsignal(signal.SIGHUP)
+    try:
+        outcome = workshop.prepare()
+    finally:
+        signal.signal(signal.SIGHUP, handler)
+    assert outcome.status == 128 + number
+    assert outcome.err == "consort-prepare: stopped; no bundle was made\n" and not os.path.exists(workshop.bundle)
+
+
 def test_help_says_that_a_bundle_is_a_program(workshop):
     outcome = workshop.prepare("--help")
     assert outcome.status == 0 and "run only what you trust" in " ".join(outcome.out.split())

@@ -87,14 +87,17 @@ TEST(CommandLine, TakesSizesInUnitsOf1024) {
   EXPECT_EQ(bytes("5000K"), 5'120'000);
   EXPECT_EQ(bytes("7000000"), 7'000'000) << "bytes";
   EXPECT_EQ(bytes("1M"), 1 << 20);
+  EXPECT_EQ(bytes("2T"), int64_t{2} << 40);
+  EXPECT_EQ(bytes("0.5tib"), int64_t{1} << 39);
   for (const char* half : {"1.5G", "1.5g", "1.5GiB", "1.5gib", "1.5Gi", "1536M", "1536mib"}) {
     EXPECT_EQ(bytes(half), int64_t{3} << 29) << half;
   }
-  for (const char* wrong : {"", "0", "-1", "M", "1T", "9999999999G", "1G ", "1,5G", ".5G", "inf",
-                            "nanG", "1e3M", "1GG", "1iB", "0x10M", "1GiBs"}) {
+  for (const char* wrong : {"", "0", "-1", "M", "1P", "1TT", "9999999999G", "1G ", "1,5G", ".5G",
+                            "inf", "nanG", "1e3M", "1GG", "1iB", "0x10M", "1GiBs"}) {
     const Parsed parsed = Parse({"run", "-m", "b", "--memory-limit", wrong, "list"});
     EXPECT_EQ(parsed.command.exit_status, kUsage) << wrong;
-    EXPECT_NE(parsed.err.find("--memory-limit takes a size such as 800M or 1.5G, not \"" +
+    EXPECT_NE(parsed.err.find("--memory-limit takes a size such as 800M or 1.5G (units: K, M, G, "
+                              "T), not \"" +
                               std::string(wrong) + '"'),
               std::string::npos)
         << parsed.err;
@@ -161,8 +164,9 @@ TEST(CommandLine, KeepsOperandsThatLookLikeSyntaxOfOthers) {
   EXPECT_EQ(ParseGood(words).operands, odd);
 }
 
-TEST(CommandLine, LetsTheLastOfARepeatedOptionHold) {
-  EXPECT_EQ(ParseGood({"run", "-m", "m", "-p", "1", "-p", "3", "x.wav"}).workers, 3);
+TEST(CommandLine, TakesAFlagAsOftenAsItIsGiven) {
+  EXPECT_TRUE(ParseGood({"run", "-m", "m", "--restart", "--restart", "x.wav"}).restart);
+  EXPECT_EQ(Parse({"status", "--json", "--json", "x"}).err, "");
 }
 
 struct Mistake {
@@ -266,8 +270,16 @@ INSTANTIATE_TEST_SUITE_P(
                 "--seconds takes seconds, from 1 to 86400, not \"0.5\""},
         Mistake{{"tune", "-m", "m", "--seconds=nan", "l"},
                 "--seconds takes seconds, from 1 to 86400, not \"nan\""},
-        Mistake{{"tune", "-m", "m", "--memory-limit", "1T", "l"},
-                "--memory-limit takes a size such as 800M or 1.5G, not \"1T\""},
+        Mistake{{"tune", "-m", "m", "--memory-limit", "1X", "l"},
+                "--memory-limit takes a size such as 800M or 1.5G (units: K, M, G, T), not \"1X\""},
+        Mistake{Run({"-p", "1", "-p", "3"}),
+                "--processes is given more than once (\"1\", \"3\"), and takes one value"},
+        Mistake{Run({"--model=n"}),
+                "--model is given more than once (\"m\", \"n\"), and takes one value"},
+        Mistake{{"tune", "-m", "a", "-m", "b", "l"},
+                "--model is given more than once (\"a\", \"b\"), and takes one value"},
+        Mistake{{"doctor", "-m", "a", "-m", "a"},
+                "--model is given more than once (\"a\", \"a\"), and takes one value"},
         Mistake{{"doctor", "x.wav"}, "doctor takes no operand, but got \"x.wav\""},
         Mistake{{"doctor", "-m"}, "--model needs a value"},
         Mistake{{"doctor", "--jsn"}, "unknown option \"--jsn\": did you mean --json?"},

@@ -356,6 +356,17 @@ TEST_F(Doctor, TellsOfTheBundle) {
   EXPECT_TRUE(Find("bundle")->found.ends_with("of weights, fp32, TorchScript"));
 }
 
+TEST_F(Doctor, SaysThatARelativeConfigHomeIsIgnored) {
+  EXPECT_FALSE(Find("profiles"));
+  survey_.environment["XDG_CONFIG_HOME"] = "/absolute";
+  EXPECT_FALSE(Find("profiles"));
+  survey_.environment["XDG_CONFIG_HOME"] = "config";
+  Expect("profiles", Level::kNote,
+         "XDG_CONFIG_HOME is \"config\", which is not an absolute path, so it is ignored",
+         "export XDG_CONFIG_HOME=/an/absolute/path");
+  EXPECT_FALSE(CostsSpeed(Examine(survey_)));
+}
+
 TEST_F(Doctor, SaysTheSameAsJson) {
   Machine("core:8 pu:1", "1,3");
   const auto report = nlohmann::json::parse(JsonReport(survey_, Examine(survey_)));

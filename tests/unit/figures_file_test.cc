@@ -62,6 +62,14 @@ TEST_F(FiguresFileTest, IsRefusedWhereSomethingElseIs) {
   EXPECT_FALSE(CheckFiguresFile("/dev/null"));
 }
 
+TEST_F(FiguresFileTest, HasFiguresOnceItHasContent) {
+  EXPECT_FALSE(HasFigures(Path("f.json")));
+  std::ofstream(Path("f.json")).close();
+  EXPECT_FALSE(HasFigures(Path("f.json")));
+  ASSERT_TRUE(WriteFigures(Path("f.json"), "{\"consort\":1}"));
+  EXPECT_TRUE(HasFigures(Path("f.json")));
+}
+
 TEST_F(FiguresFileTest, IsRefusedWhereNoFileCanBeMade) {
   EXPECT_FALSE(CheckFiguresFile(Path("no/such/folder.json")));
   EXPECT_FALSE(WriteFigures(Path("no/such/folder.json"), "x"));

@@ -158,7 +158,8 @@ TEST_F(ProfileTest, DamagedIsAWarningAndNoMore) {
     const auto found = Find();
     EXPECT_FALSE(found.profile) << text;
     EXPECT_EQ(found.out_of_date, "") << text;
-    EXPECT_NE(found.warning.find(path), std::string::npos) << text;
+    EXPECT_TRUE(found.warning.starts_with("tuned profile is not used: \"" + path + "\" ")) << text;
+    EXPECT_TRUE(found.warning.ends_with("; \"consort tune\" makes it anew")) << found.warning;
   };
   damaged("");
   damaged("no JSON");
@@ -199,8 +200,10 @@ TEST_F(ProfileTest, NextToForeignFilesIsFoundAll) {
   const auto found = Find(other);
   EXPECT_EQ(found.path, path);
   EXPECT_NE(found.out_of_date, "");
-  EXPECT_NE(found.warning.find("a-settings.json"), std::string::npos) << "one, the first";
-  EXPECT_EQ(found.warning.find("b.json"), std::string::npos);
+  EXPECT_EQ(found.warning, "tuned profile is passed over: \"" + folder_ +
+                               "/a-settings.json\" is no profile of \"consort tune\"; move it "
+                               "away, or make it anew with \"consort tune\"")
+      << "one, the first";
 }
 
 TEST_F(ProfileTest, OfAnotherVersionMayHaveAnyOtherForm) {
@@ -226,13 +229,17 @@ TEST(ProfileName, IsAPlainFileNameWhateverTheModelIsCalled) {
 TEST(ProfileFolderName, FollowsTheEnvironment) {
   setenv("XDG_CONFIG_HOME", "/x", 1);
   EXPECT_EQ(ProfileFolder(), "/x/consort/profiles");
+  EXPECT_EQ(IgnoredConfigHome(), "");
   setenv("HOME", "/h", 1);
   for (const char* none : {"", "relative"}) {
     setenv("XDG_CONFIG_HOME", none, 1);
     EXPECT_EQ(ProfileFolder(), "/h/.config/consort/profiles");
   }
+  EXPECT_EQ(IgnoredConfigHome(),
+            "XDG_CONFIG_HOME is \"relative\", which is not an absolute path, so it is ignored");
   unsetenv("XDG_CONFIG_HOME");
   EXPECT_EQ(ProfileFolder(), "/h/.config/consort/profiles");
+  EXPECT_EQ(IgnoredConfigHome(), "");
   unsetenv("HOME");
   EXPECT_EQ(ProfileFolder(), "");
 }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "supervisor/tune/report.h"
@@ -49,6 +50,28 @@ TEST(TuneReport, SaysWhatIsBestHowSureThatIsAndWhatTheNextBestWouldCost) {
       << text;
   EXPECT_NE(text.find("does not run here"), std::string::npos);
   EXPECT_TRUE(text.ends_with("\nprofile /home/a/.config/consort/profiles/cnn14-0.json\n"));
+}
+
+TEST(TuneReport, SaysWhatMoreTimeWouldDoWhereItEndedForWantOfIt) {
+  TuneReport report = MakeReport();
+  const auto second_line = [&] {
+    const std::string text = TextReport(report);
+    const size_t begin = text.find('\n') + 1;
+    return text.substr(begin, text.find('\n', begin) - begin);
+  };
+  report.decision.sure = 0.61;
+  EXPECT_TRUE(second_line().ends_with(" splits tried")) << "all was tried that is worth it";
+  report.decision.out_of_budget = true;
+  for (const auto& [asked_s, more] : std::map<double, std::string>{
+           {120, "300"}, {6, "20"}, {10, "20"}, {2.5, "5"}, {60, "200"}, {30'000, ""}}) {
+    report.asked_s = asked_s;
+    const std::string hint = more.empty() ? "" : "; --seconds " + more + " would say more";
+    EXPECT_TRUE(second_line().ends_with("3 of 3 splits tried" + hint)) << second_line();
+  }
+  report.asked_s = 120;
+  report.decision.sure = 0.8;
+  EXPECT_TRUE(second_line().ends_with(" splits tried"));
+  EXPECT_EQ(nlohmann::json::parse(JsonReport(report))["out_of_time"], true);
 }
 
 TEST(TuneReport, SaysWhatTheObjectiveIsAbout) {

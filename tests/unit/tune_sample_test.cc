@@ -120,8 +120,17 @@ TEST_F(SampleTest, SaysSoIfEveryFileFails) {
       "out.jsonl",
       "{\"file\":\"/a/x\\\"y\\udcff.wav\",\"error\":{\"code\":\"empty\",\"message\":\"m\"}}\n"));
   ASSERT_FALSE(none);
-  EXPECT_NE(none.error().what.find("none of the 1 files"), std::string::npos);
+  EXPECT_TRUE(none.error().what.starts_with("the one file that was sampled gives no result: "));
   EXPECT_NE(none.error().what.find("empty"), std::string::npos);
+  Sample two = Take({"/a/1.wav", "/a/2.wav"}).value();
+  const auto neither = two.LeaveOutFailures(
+      Write("two.jsonl",
+            "{\"file\":\"/a/1.wav\",\"error\":{\"code\":\"empty\",\"message\":\"m\"}}\n"
+            "{\"file\":\"/a/2.wav\",\"error\":{\"code\":\"empty\",\"message\":\"m\"}}\n"));
+  ASSERT_FALSE(neither);
+  EXPECT_EQ(neither.error().what,
+            "none of the 2 files that were sampled gives a result; the first: \"/a/1.wav\": "
+            "empty, m");
 }
 
 TEST(Figures, AreReadWithWhateverIsNotKnown) {

@@ -313,7 +313,50 @@ TEST(Search, IsNotMisledByAMachineThatGrowsSlower) {
     now += seen.took_s;
     search.Add(*trial, seen);
   }
-  EXPECT_EQ(search.Decide().chosen, 1U);
+  const auto decision = search.Decide();
+  EXPECT_EQ(decision.chosen, 1U);
+  // What is shown of each is what the verdict stands on: with plain means the table would say
+  // otherwise, since whoever was tried late looks slow.
+  const Tried& best = decision.tried[0];
+  for (const Tried& it : decision.tried) {
+    EXPECT_NEAR(it.per_second, best.per_second * it.value, 1e-9);
+    EXPECT_NEAR(it.p95_ms, best.p95_ms * it.latency, 1e-9);
+    EXPECT_LE(it.per_second, best.per_second);
+  }
+}
+
+TEST(Search, GivesNoTieToASplitThatLittleIsKnownOf) {
+  std::vector<Candidate> splits = ThreeSplits();
+  for (auto& it : splits) it.rate = 2;
+  Search search(splits, {.budget_s = 600});
+  const auto see = [&](size_t candidate, double per_second, double spread, int64_t peak) {
+    Observation seen = Seen(per_second, peak);
+    seen.spread = spread;
+    search.Add({.candidate = candidate, .seconds = 2, .round = 1}, seen);
+  };
+  for (int i = 0; i < 4; ++i) {
+    see(0, 80, 0.002, 300);
+    see(1, 100, 0.002, 250);
+  }
+  see(2, 99.3, 0.03, 200);
+  const auto early = search.Decide();
+  EXPECT_EQ(early.chosen, 1U);
+  const auto found = std::ranges::find(early.tried, size_t{2}, &Tried::candidate);
+  ASSERT_NE(found, early.tried.end());
+  EXPECT_GT(found->value, 0.99) << "it is a tie, by the figures alone";
+  for (int i = 0; i < 4; ++i) see(2, 99.3, 0.002, 200);
+  EXPECT_EQ(search.Decide().chosen, 2U);
+}
+
+TEST(Search, TellsThatItWasTimeThatWasShort) {
+  for (const double budget_s : {8.0, 600.0}) {
+    Search search(ThreeSplits(), {.budget_s = budget_s});
+    while (const auto trial = search.Next()) {
+      const double rates[] = {100, 120, 50};
+      search.Add(*trial, Seen(rates[trial->candidate]));
+    }
+    EXPECT_EQ(search.Decide().out_of_budget, budget_s < 100);
+  }
 }
 
 }  // namespace

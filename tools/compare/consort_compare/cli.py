@@ -1,13 +1,12 @@
 """The command line of `consort compare`. Exit statuses are consort's: 0, 1, 2, 128 + n."""
 
 import argparse
+import difflib
 import json
 import os
 import re
 import shlex
-import shutil
 import sys
-import tempfile
 import time
 
 from . import bundles as bundle_files
@@ -15,6 +14,7 @@ from . import measure, sounds
 from .errors import CompareError, Interrupted
 from .outputs import DATA_KEY, GENERATOR, Outputs
 from .progress import Progress
+from .scratch import Scratch
 from .signals import Signals
 
 DONE, FAILED, USAGE = 0, 1, 2
@@ -52,7 +52,33 @@ A model bundle is a program: run only what you trust."""
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         message = re.sub(r"^argument [^:]*: (?=--)", "", message)  # ours name their option
+        message = re.sub(r"^argument [^:]*(--[\w-]+): expected one argument$", r"\1 needs a value", message)
         self.exit(USAGE, f'consort: {message}\ntry "consort compare --help"\n')
+
+    def parse(self, words):
+        """Options and operands, mixed as they come. What is unknown is an error that says what was meant."""
+        found, rest = self.parse_known_intermixed_args(words)
+        unknown = next((it for it in rest if it.startswith("-")), None)
+        if unknown is not None:
+            self.error(f'unknown option "{unknown}"{self._did_you_mean(unknown)}')
+        return found
+
+    def _did_you_mean(self, word):
+        known = [it for action in self._actions if action.help != argparse.SUPPRESS for it in action.option_strings]
+        word = "--" + word.partition("=")[0].lstrip("-")
+        near = difflib.get_close_matches(word, [it for it in known if it.startswith("--")], 1, 0.75)
+        return f": did you mean {near[0]}?" if near else ""
+
+
+class Once(argparse.Action):
+    """An option with one value: another one would pass the first over, which is a slip more often than not."""
+
+    def __call__(self, parser, namespace, value, option_string=None):
+        given = vars(namespace).setdefault("given_once", set())
+        if self.dest in given:
+            raise argparse.ArgumentError(self, f"{self.option_strings[-1]} is given more than once, and takes one value")
+        given.add(self.dest)
+        setattr(namespace, self.dest, value)
 
 
 def grid(text):
@@ -91,11 +117,11 @@ def parser():
     add = result.add_argument
     add("--consort", required=True, help=argparse.SUPPRESS)  # the launcher's
     add("-m", "--model", metavar="BUNDLE", action="append", default=[], help="folder made by consort-prepare (needed)")
-    add("--grid", type=grid, metavar="TxI",
+    add("--grid", action=Once, type=grid, metavar="TxI",
         help="engine threads x intra-op threads   [1,2,4,8,16 and up to twice the usable CPUs x 1,4,8,16]")
-    add("--minutes", type=minutes, default=5.0, metavar="M", help="all of it, report included   [5]")
-    add("-o", "--output", type=output("--output"), default="report.html", metavar="FILE", help="the report   [report.html]")
-    add("--json", type=output("--json"), metavar="FILE", help="its data   [the report's name with .json]")
+    add("--minutes", action=Once, type=minutes, default=5.0, metavar="M", help="all of it, report included   [5]")
+    add("-o", "--output", action=Once, type=output("--output"), default="report.html", metavar="FILE", help="the report   [report.html]")
+    add("--json", action=Once, type=output("--json"), metavar="FILE", help="its data   [the report's name with .json]")
     add("--quiet", action="store_true", help="no progress")
     add("operands", nargs="*", metavar="LIST | FILE | DIR", help=argparse.SUPPRESS)
     return result
@@ -115,14 +141,14 @@ def compare(args, progress, signals):
     found = bundle_files.read(args.model)
     roles = bundle_files.roles(found)
     glibc = roles.base.backend != "null" and os.access(os.path.join(os.path.dirname(args.consort), "consort-worker-glibc"), os.X_OK)
-    outputs = folder = measurer = None
+    outputs = scratch = measurer = None
     try:
         try:
             with signals.held():
                 outputs = Outputs({args.output: GENERATOR, _json_path(args): DATA_KEY}, args.operands)
-                folder = tempfile.mkdtemp(prefix="consort-compare-")
-            audio, told = _audio(args, folder, progress)
-            measurer = measure.Measurer(args.consort, audio, folder, signals.held)
+                scratch = Scratch()
+            audio, told = _audio(args, scratch.path, progress)
+            measurer = measure.Measurer(args.consort, audio, scratch.path, signals.held)
             from . import machine  # after what can be refused at once
             from .session import Session
             from .neighbours import Neighbours
@@ -145,8 +171,8 @@ def compare(args, progress, signals):
     finally:
         if measurer is not None:
             measurer.end()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        if scratch is not None:
+            scratch.take_away()
         if outputs is not None:
             outputs.give_up()
 
@@ -168,7 +194,7 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="backslashreplace")  # paths are bytes; standard error does so anyway
-    args = parser().parse_intermixed_args(argv)
+    args = parser().parse(argv)
     args.typed = _without_launchers(argv)
     if not args.model:
         parser().error("no model: name its bundle with -m")

@@ -20,6 +20,7 @@ SERIES = [f"#0102{10 + n}" for n in range(8)]
 VARIABLES = {INK: "--ink", GRID_LINE: "--rule", **{colour: f"--series-{n + 1}" for n, colour in enumerate(SERIES)}}
 MARKERS = "osD^vP*X"
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)), (0, (3, 1))]
+LEGEND_COLUMNS = 3  # as many as the width has room for
 SIZE = (5.4, 3.5)  # inches of 72 points: about a phone's width, so that its text keeps its size there
 
 matplotlib.rcParams.update({
@@ -49,17 +50,18 @@ def lines(name, series, x_words, y_words, x_log=True, y_scale=1.0, bottom_zero=T
         axes.xaxis.set_minor_locator(ticker.NullLocator())
     _finish(axes, x_words, y_words, bottom_zero)
     if len(series) > 1:
-        axes.legend()
+        _legend(figure, len(series))
     return svg(figure, name, described)
 
 
 def bars(name, labels, groups, y_words, y_scale=1.0, described=""):
-    """`groups`: {label of a colour: [Estimate or None, one a label]}."""
+    """`groups`: {label of a colour: [Estimate or None, one a label]}. One without any takes its colour with it."""
     figure, axes = pyplot.subplots(figsize=SIZE, layout="constrained")
     # Beside each other where a label has several, in its middle where it has one.
     present = [[n for n, values in enumerate(groups.values()) if values[place] is not None] for place in range(len(labels))]
     width = 0.8 / max(map(len, present))
-    for n, (label, values) in enumerate(groups.items()):
+    shown = [(n, *group) for n, group in enumerate(groups.items()) if any(it is not None for it in group[1])]
+    for n, label, values in shown:
         at = [(place + (present[place].index(n) - (len(present[place]) - 1) / 2) * width, it)
               for place, it in enumerate(values) if it is not None]
         axes.bar([x for x, _ in at], [it.mean * y_scale for _, it in at], min(0.6, width * 0.92), label=label,
@@ -74,8 +76,14 @@ def bars(name, labels, groups, y_words, y_scale=1.0, described=""):
             text.set_rotation_mode("anchor")
     _finish(axes, "", y_words, True)
     if len(groups) > 1:
-        axes.legend()
+        _legend(figure, len(shown))
     return svg(figure, name, described)
+
+
+def _legend(figure, count):
+    """Above the axes, where it covers nothing."""
+    rows = -(-count // LEGEND_COLUMNS)
+    figure.legend(loc="outside upper center", ncols=-(-count // rows))
 
 
 def _finish(axes, x_words, y_words, bottom_zero):

@@ -2,7 +2,9 @@
 
 import argparse
 import dataclasses
+import difflib
 import os
+import re
 import signal
 import sys
 import warnings
@@ -41,12 +43,32 @@ def batch(text):
     if text == "auto":
         return text
     if not text.isdecimal() or not 1 <= int(text) <= MOST_BATCH:
-        raise argparse.ArgumentTypeError(f'it is "{text}"; it must be auto or a number from 1 to {MOST_BATCH}')
+        raise argparse.ArgumentTypeError(f'--batch takes auto or a number from 1 to {MOST_BATCH}, not "{text}"')
     return int(text)
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        """In consort's words: one line, and a hint below."""
+        message = re.sub(r"^argument [^:]*: (?=--)", "", message)  # ours name their option
+        message = re.sub(r"^argument [^:]*(--[\w-]+): expected one argument$", r"\1 needs a value", message)
+        message = re.sub(r"^argument [^:]*(--[\w-]+): invalid choice: '(.*)' \(choose from (.*)\)$",
+                         lambda it: f'{it[1]} takes {" or ".join(it[3].replace(chr(39), "").rsplit(", ", 1))}, not "{it[2]}"', message)
+        self.exit(2, f'consort-prepare: {message}\ntry "consort-prepare --help"\n')
+
+    def parse_args(self, words=None, namespace=None):
+        found, rest = self.parse_known_args(words, namespace)
+        if rest:
+            known = [it for it in self._option_string_actions if it.startswith("--")]
+            near = difflib.get_close_matches("--" + rest[0].partition("=")[0].lstrip("-"), known, 1, 0.75)
+            if not rest[0].startswith("-"):
+                self.error(f'"{rest[0]}" is too much: one MODEL makes one bundle')
+            self.error(f'unknown option "{rest[0]}"' + (f": did you mean {near[0]}?" if near else ""))
+        return found
+
+
 def parser():
-    result = argparse.ArgumentParser(prog="consort-prepare", description=DESCRIPTION, allow_abbrev=False,
+    result = Parser(prog="consort-prepare", description=DESCRIPTION, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     add = result.add_argument
     add("model", metavar="MODEL", help="a file, or MODULE:FUNCTION")
@@ -98,12 +120,17 @@ def prepare(args):
         if args.calibrate:
             asked.calibrate_sha256 = verify.check_audio(args.calibrate, "--calibrate")
         sounds_sha256 = verify.check_audio(sounds, "--verify") if sounds else None
-    source = bundle.source_of(args.model)
+    try:
+        source = bundle.source_of(args.model)
+    except OSError as error:
+        raise PrepareError(f'could not open "{args.model}": {(error.strerror or str(error)).lower()}') from None
     found = bundle.up_to_date(folder, manifest, labels, source, asked.to_json())
     if found is not None:
         drift = found["prepared"].get("drift", {})
-        if sounds_sha256 is None or drift.get("audio_sha256") == sounds_sha256:
-            return f"{args.output} is up to date" + (f"\n{verify.words(drift)}" if sounds_sha256 else "")
+        if sounds_sha256 is None:
+            return f"{args.output} is up to date" + ("" if drift else _unknown_drift(asked.precision))
+        if drift.get("audio_sha256") == sounds_sha256:
+            return f"{args.output} is up to date\n{verify.words(drift)}"
         if drift and not args.verify:  # int8, verified over other sounds than those it took its ranges from
             return f"{args.output} is up to date"
         return _verify(args, folder, manifest, found, sounds, sounds_sha256)
@@ -138,11 +165,17 @@ def _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256):
                                               sounds, sounds_sha256, progress)
             bundle.write_model_json(staging.path, manifest, prepared)
         staging.put_in_place()
-    line = f"{args.output}: {_words(prepared)}, {len(labels)} labels"
-    if sounds:
-        from . import verify
-        line += f"\n{verify.words(prepared['drift'])}"
-    return line
+    line = f"{args.output}: {_words(prepared)}, {len(labels)} label{'s' if len(labels) != 1 else ''}"
+    if not sounds:
+        return line + _unknown_drift(prepared["precision"])
+    from . import verify
+    return f"{line}\n{verify.words(prepared['drift'])}"
+
+
+def _unknown_drift(precision):
+    """A line about fewer bits whose scores nobody has compared with the model's."""
+    return "" if precision == "fp32" else (f"\nhow far {precision} moves the scores is not known: --verify AUDIO measures it, over sounds "
+                                           "like yours")
 
 
 def _verify(args, folder, manifest, model, sounds, sounds_sha256):
@@ -172,6 +205,11 @@ def _words(prepared):
     return words
 
 
+def _stopped(status):
+    print("consort-prepare: stopped; no bundle was made", file=sys.stderr)
+    return status
+
+
 def main(argv=None):
     args = parser().parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -182,9 +220,11 @@ def main(argv=None):
     except PrepareError as error:
         line = error.sentence()
     except OSError as error:
-        line = f'could not write "{error.filename or args.output}": {(error.strerror or str(error)).lower()}'
+        line = f'could not read or write "{error.filename or args.output}": {(error.strerror or str(error)).lower()}'
     except KeyboardInterrupt:
-        return 130
+        return _stopped(130)
+    except SystemExit as ended:  # by the signals above
+        return _stopped(ended.code)
     except MemoryError:
         line = "out of memory"
     print(f"consort-prepare: {line}", file=sys.stderr)

@@ -59,5 +59,6 @@ def _difference(expected, got):
 
 
 def words(found):
-    return (f'verify: {found["segments"]} segments of {found["files"]} files: worst difference {found["worst_difference"]:.3g}, '
+    segments, files = (f"{found[key]} {key if found[key] != 1 else key[:-1]}" for key in ("segments", "files"))
+    return (f'verify: {segments} of {files}: worst difference {found["worst_difference"]:.3g}, '
             f'top tag equal in {100 * found["top_tag_equal"]:.2f} %, mean difference {found["mean_difference"]:.2g}')
