@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdio>
-#include <cstdlib>
 
 #include "shared/base/folder.h"
 #include "shared/base/unique_fd.h"
@@ -17,12 +15,6 @@ namespace consort {
 namespace {
 
 constexpr std::string_view kBeginning = "{\"consort\":";
-
-// Where links lead: the file is replaced, not a link to it.
-std::string RealPath(const std::string& path) {
-  char real[PATH_MAX];
-  return ::realpath(path.c_str(), real) != nullptr ? real : path;
-}
 
 }  // namespace
 

@@ -5,8 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
-#include <memory>
 
 #include "shared/base/folder.h"
 #include "shared/base/unique_fd.h"
@@ -17,12 +15,6 @@ namespace consort {
 namespace {
 
 constexpr size_t kPieceBytes = 256 * 1024;
-
-// Where links lead: the file is replaced, not a link to it.
-std::string RealPath(const std::string& path) {
-  const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), ::free);
-  return real ? real.get() : path;
-}
 
 std::string NewName(const std::string& real) {
   const size_t slash = real.rfind('/');
