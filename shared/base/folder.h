@@ -8,7 +8,8 @@ namespace consort {
 // The folder that a path's last name lies in: "." for a name without one.
 std::string FolderOf(const std::string& path);
 
-// Where links lead: the path of the file itself. As given, if there is no such file.
+// Where links lead, so that a file is replaced and not a link to it; `path` itself if it is not
+// there.
 std::string RealPath(const std::string& path);
 
 // Where what is needed for a while may lie: $TMPDIR, or /tmp.

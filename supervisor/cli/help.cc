@@ -12,6 +12,7 @@ commands:
   tune            the best split of processes and threads for a model on this machine
   compare         threads, processes or both on this machine: a report with figures
   status          what a job has done, and what failed
+  export          the results of a job in other formats
   doctor          this machine, how a job would use it, and what to change
 
 options:
@@ -35,6 +36,9 @@ what to do:
   -m, --model BUNDLE     folder made by consort-prepare (needed)
   -o, --output FILE      where results go; "-": standard output  [results.jsonl]
       --job DIR          what the job needs to go on         [FILE.job]
+      --format LIST      once the job is done, its results in these formats, too: csv,
+                         raven, audacity, rttm, ctm, srt, vtt; beside FILE, with its
+                         last extension replaced
       --restart          begin anew, also if the output exists
       --retry-failed     once a job is done: its failed files once more
       --mixed            go on with another CPU, LibTorch or --intra
@@ -134,6 +138,38 @@ usage: consort status [--json] DIR | RESULTS
 
       --json   everything, for programs: one line of JSON
   -h, --help   this text
+)";
+
+const char kExportHelp[] = R"(consort export: the results of a job in other formats
+
+usage: consort export --job DIR --format FORMAT [-o PATH] [--per-recording]
+
+      --job DIR          folder of a job, or its results (needed)
+      --format FORMAT    one of those below (needed)
+  -o, --output PATH      where it goes; "-": standard output
+                         [beside the results, with their last extension replaced]
+      --per-recording    a file for each recording, in the new folder PATH, laid out
+                         as the recordings are
+      --force            replace a file that is there
+  -h, --help             this text
+
+formats:
+  jsonl      the lines of the results
+  csv        a row for each tag, transcript and error
+  raven      selection table of Raven Pro                        [.raven.txt]
+  audacity   label track of Audacity                             [.audacity.txt]
+  rttm       Rich Transcription Time Marked, SPEAKER lines
+  ctm        time-marked words of NIST's tools
+  srt, vtt   subtitles: SubRip, WebVTT
+
+Of several tags of an interval, audacity, rttm, ctm, srt and vtt have the best one. A
+job that is not finished is exported as far as it counts. docs/formats.md tells more.
+
+exit status:
+  0      exported
+  1      it could not be
+  2      the command line makes no sense
+  128+n  ended by signal n; nothing was exported
 )";
 
 const char kDoctorHelp[] =

@@ -7,6 +7,7 @@ extern const char kMainHelp[];
 extern const char kRunHelp[];
 extern const char kTuneHelp[];
 extern const char kStatusHelp[];
+extern const char kExportHelp[];
 extern const char kDoctorHelp[];
 
 }  // namespace consort

@@ -14,7 +14,7 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, tune, compare, status, doctor";
+constexpr char kCommands[] = "commands: run, tune, compare, status, export, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
 
@@ -110,6 +110,39 @@ MaxFailures ParseMaxFailures(const std::string& text) {
   return most;
 }
 
+// The results themselves are no format for a run: it writes them anyway.
+constexpr std::string_view kResultsFormat = "jsonl";
+
+// `known`: the names that the command takes.
+const Format* ParseFormat(const std::string& name, const std::vector<std::string>& known) {
+  if (std::ranges::find(known, name) != known.end()) return FindFormat(name);
+  std::string names;
+  for (const auto& it : known) names += (names.empty() ? "" : ", ") + it;
+  const std::string near = NearMiss(name, known);
+  throw UsageError{"--format knows no \"" + name + "\": " +
+                   (near.empty() ? "it takes " : "did you mean " + near + "? It takes ") + names};
+}
+
+std::vector<std::string> FormatNames(bool with_results) {
+  std::vector<std::string> names;
+  for (const Format& it : Formats()) {
+    if (with_results || it.name != kResultsFormat) names.emplace_back(it.name);
+  }
+  return names;
+}
+
+// "csv,srt": each at most once.
+std::vector<const Format*> ParseFormats(std::string_view names) {
+  std::vector<const Format*> formats;
+  for (;;) {
+    const size_t comma = names.find(',');
+    const Format* format = ParseFormat(std::string(names.substr(0, comma)), FormatNames(false));
+    if (std::ranges::find(formats, format) == formats.end()) formats.push_back(format);
+    if (comma == std::string_view::npos) return formats;
+    names.remove_prefix(comma + 1);
+  }
+}
+
 RunOptions::Progress ParseProgress(const std::string& text) {
   static const std::map<std::string, RunOptions::Progress> kStyles = {
       {"auto", RunOptions::Progress::kAuto},
@@ -203,6 +236,24 @@ void CheckOperands(const std::vector<std::string>& operands) {
   if (std::ranges::count(operands, "") > 0) throw UsageError{"an operand is empty"};
 }
 
+// What is to lie beside the results must not be what a run writes anyway. Throws UsageError.
+void CheckFormats(const RunOptions& run) {
+  if (run.formats.empty()) return;
+  if (run.output == "-") {
+    throw UsageError{"--format writes beside the results: name a file for them with -o"};
+  }
+  if (run.measure_ns) throw UsageError{"--measure and --format exclude each other"};
+  for (const Format* format : run.formats) {
+    const std::string path = PathFor(*format, run.output);
+    for (const auto& [option, taken] :
+         {std::pair("-o", &run.output), {"--figures", &run.figures}}) {
+      if (path != *taken) continue;
+      throw UsageError{"--format " + std::string(format->name) + " and " + option +
+                       " both write \"" + path + "\": name another file with " + option};
+    }
+  }
+}
+
 // Throws UsageError and CLI::CallForHelp.
 RunOptions ParseRun(std::span<const std::string> words) {
   RunOptions run;
@@ -215,12 +266,14 @@ RunOptions ParseRun(std::span<const std::string> words) {
   std::string memory_limit;
   std::string worker_memory_limit;
   std::string progress = "auto";
+  std::string formats;
   std::string measure;
   CLI::App app;
   app.option_defaults()->take_last();
   app.add_option("-m,--model", run.bundle);
   app.add_option("-o,--output", run.output);
   app.add_option("--job", run.job);
+  const auto* format = app.add_option("--format", formats);
   app.add_flag("--restart", run.restart);
   app.add_flag("--mixed", run.mixed);
   app.add_flag("--retry-failed", run.retry_failed);
@@ -254,6 +307,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   if (!figures->empty() && run.figures.empty()) {
     throw UsageError{"--figures needs the name of a file"};
   }
+  if (!format->empty()) run.formats = ParseFormats(formats);
   if (!measured->empty()) run.measure_ns = ParseMeasure(measure);
   if (run.measure_ns && run.retry_failed) {
     throw UsageError{"--measure and --retry-failed exclude each other"};
@@ -267,6 +321,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   }
   if (run.bundle.empty()) throw UsageError{kNoModel};
   if (run.output.empty()) throw UsageError{"-o needs the name of a file"};
+  CheckFormats(run);
   CheckOperands(run.operands);
   return run;
 }
@@ -309,6 +364,37 @@ StatusOptions ParseStatus(std::span<const std::string> words) {
 }
 
 // Throws UsageError and CLI::CallForHelp.
+ExportOptions ParseExport(std::span<const std::string> words) {
+  ExportOptions exports;
+  std::string format;
+  CLI::App app;
+  app.option_defaults()->take_last();
+  app.add_option("--job", exports.job);
+  app.add_option("--format", format);
+  const auto* output = app.add_option("-o,--output", exports.output);
+  app.add_flag("--per-recording", exports.per_recording);
+  app.add_flag("--force", exports.force);
+  const auto operands = ParseOptions(app, words);
+  if (!operands.empty()) {
+    throw UsageError{"export takes no operand, but got \"" + operands[0] +
+                     "\": name the job with --job"};
+  }
+  if (exports.job.empty()) throw UsageError{"no job: name its folder, or its results, with --job"};
+  if (format.empty()) throw UsageError{"no format: name one with --format"};
+  exports.format = ParseFormat(format, FormatNames(true));
+  if (!output->empty() && exports.output.empty()) {
+    throw UsageError{"-o needs the name of a file or folder"};
+  }
+  if (exports.per_recording && (exports.output.empty() || exports.output == "-")) {
+    throw UsageError{"--per-recording makes a file for each recording: name a folder with -o"};
+  }
+  if (exports.per_recording && exports.force) {
+    throw UsageError{"--force replaces a file, and never what is in a folder: name a new folder"};
+  }
+  return exports;
+}
+
+// Throws UsageError and CLI::CallForHelp.
 DoctorOptions ParseDoctor(std::span<const std::string> words) {
   DoctorOptions doctor;
   CLI::App app;
@@ -340,6 +426,8 @@ const Command kCommandTable[] = {
      [](Words words, ParsedCommand& to) { to.words.assign(words.begin(), words.end()); }},
     {"status", ParsedCommand::Kind::kStatus, kStatusHelp,
      [](Words words, ParsedCommand& to) { to.status = ParseStatus(words); }},
+    {"export", ParsedCommand::Kind::kExport, kExportHelp,
+     [](Words words, ParsedCommand& to) { to.exports = ParseExport(words); }},
     {"doctor", ParsedCommand::Kind::kDoctor, kDoctorHelp,
      [](Words words, ParsedCommand& to) { to.doctor = ParseDoctor(words); }},
 };

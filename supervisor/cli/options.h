@@ -12,6 +12,7 @@
 
 #include "supervisor/cli/max_failures.h"
 #include "supervisor/cli/size.h"
+#include "supervisor/formats/format.h"
 
 namespace consort {
 
@@ -31,12 +32,13 @@ struct RunOptions {
   Size worker_memory_limit;                     // of what a worker has to itself
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
-  bool mixed = false;                 // go on with another CPU, LibTorch or --intra
-  bool retry_failed = false;          // the files that failed, once more
-  std::string figures;                // --figures; empty: none
-  std::optional<int64_t> measure_ns;  // --measure; nullopt: the whole job
-  bool quiet = false;                 // never together with verbose
-  int verbose = 0;                    // how many -v
+  bool mixed = false;                  // go on with another CPU, LibTorch or --intra
+  bool retry_failed = false;           // the files that failed, once more
+  std::vector<const Format*> formats;  // --format; none: results alone
+  std::string figures;                 // --figures; empty: none
+  std::optional<int64_t> measure_ns;   // --measure; nullopt: the whole job
+  bool quiet = false;                  // never together with verbose
+  int verbose = 0;                     // how many -v
   bool no_template = false;
   std::vector<std::string> operands;  // LIST | FILE | DIR | "-", at least one
 };
@@ -44,6 +46,14 @@ struct RunOptions {
 struct StatusOptions {
   std::string path;  // of a job's folder, or of its results
   bool json = false;
+};
+
+struct ExportOptions {
+  std::string job;                 // --job: path of a job's folder, or of its results
+  const Format* format = nullptr;  // --format
+  std::string output;              // -o; "-" is standard output; empty: beside the results
+  bool per_recording = false;      // then `output` is a folder
+  bool force = false;              // replace a file that is there
 };
 
 struct DoctorOptions {
@@ -70,6 +80,7 @@ struct ParsedCommand {
   enum class Kind {
     kRun,      // do what `run` says
     kStatus,   // what `status` says
+    kExport,   // what `exports` says
     kDoctor,   // what `doctor` says
     kCompare,  // hand `words` to the program consort-compare
     kTune,     // what `tune` says
@@ -78,6 +89,7 @@ struct ParsedCommand {
   int exit_status = 0;
   RunOptions run = {};
   StatusOptions status = {};
+  ExportOptions exports = {};  // "export" is a word of C++
   DoctorOptions doctor = {};
   TuneOptions tune = {};
   std::vector<std::string> words = {};  // of a command that another program does, as given

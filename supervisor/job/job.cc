@@ -17,6 +17,7 @@
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/make_fleet.h"
 #include "supervisor/job/retry_failed.h"
+#include "supervisor/job/run_formats.h"
 #include "supervisor/job/signals.h"
 #include "supervisor/job/tuned_split.h"
 #include "supervisor/plan/operands.h"
@@ -213,20 +214,12 @@ Error WithCure(Error error) {
   return error;
 }
 
-Result<int> RunKept(const RunOptions& given, Ground& ground) {
-  CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle));
-  RunOptions options = given;
-  options.intra = files.intra();
-  ground.folder = files.folder();
-  CONSORT_TRY(SpoolList(options, ground));
-  CONSORT_TRY(files.CheckList(*ground.list));
-  int status = kDone;
+// What is left of the job to do. `status` is that of a finished one.
+Result<int> WorkKept(const RunOptions& options, Ground& ground, JobFiles& files, int status) {
   if (!files.finished()) {
     CONSORT_TRY(status, RunWithJournal(options, ground, files));
     if (!options.retry_failed || status != kSomeFailed) return status;
     ground.list->Rewind();
-  } else if (files.files_failed() > 0) {
-    status = kSomeFailed;
   }
   if (options.retry_failed && status == kSomeFailed) {
     CONSORT_TRY(auto fleet, MakeFleet(options, ground));
@@ -246,6 +239,22 @@ Result<int> RunKept(const RunOptions& given, Ground& ground) {
   }
   std::fprintf(stderr, "nothing to do: %s; --restart begins anew\n", words.c_str());
   return status;
+}
+
+Result<int> RunKept(const RunOptions& given, Ground& ground) {
+  CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle));
+  RunOptions options = given;
+  options.intra = files.intra();
+  ground.folder = files.folder();
+  CONSORT_TRY(SpoolList(options, ground));
+  CONSORT_TRY(files.CheckList(*ground.list));
+  const int was = files.finished() && files.files_failed() > 0 ? kSomeFailed : kDone;
+  const bool works = !files.finished() || (options.retry_failed && was == kSomeFailed);
+  if (works) CONSORT_TRY(CheckFormats(options, files.folder()));
+  CONSORT_TRY(const int status, WorkKept(options, ground, files, was));
+  // A job that did not come to its end exports nothing.
+  if (status != kDone && status != kSomeFailed) return status;
+  return ExportFormats(options, files.folder(), works, status, *ground.progress);
 }
 
 Result<int> Run(const RunOptions& given, RunFigures* figures) {
@@ -274,6 +283,11 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   ground.folder = TemporaryFolder(options);
   if (options.retry_failed) {
     return Error{"results that are no file cannot be put right", "name a file with -o"};
+  }
+  if (!options.formats.empty()) {
+    return Error{
+        "--format writes beside results that are a file, and \"" + options.output + "\" is none",
+        "name a file with -o"};
   }
   if (!options.quiet) {
     ground.progress->Message(options.output == "-"

@@ -21,12 +21,13 @@ namespace {
 
 constexpr int kPollMs = 20;
 // Whatever else lies beside a journal of ours came from us or is nobody's harm.
-constexpr std::array<std::string_view, 12> kOurs = {"journal.db",     "journal.db-wal",
+constexpr std::array<std::string_view, 13> kOurs = {"journal.db",     "journal.db-wal",
                                                     "journal.db-shm", "journal.db-journal",
                                                     "list",           "list.new",
                                                     "lock",           "status.json",
                                                     "retry.jsonl",    "log",
-                                                    "log.1",          "quarantine.jsonl"};
+                                                    "log.1",          "quarantine.jsonl",
+                                                    "exports"};
 
 Status CheckContent(const std::string& path) {
   std::error_code error;

@@ -14,6 +14,7 @@
 #include "shared/base/read_file.h"
 #include "shared/base/replace_file.h"
 #include "supervisor/journal/file_system.h"
+#include "supervisor/journal/job_look.h"
 #include "supervisor/journal/schema.h"
 #include "supervisor/view/number.h"
 
@@ -62,11 +63,6 @@ const char* StateOf(const JobStatus& status, pid_t pid) {
   return status.totals.finished() ? "finished" : "stopped";
 }
 
-std::string FolderOfJob(const std::string& path) {
-  for (const std::string& folder : {path, path + ".job"}) {
-    if (::access((folder + "/journal.db").c_str(), F_OK) == 0) return folder;
-  }
-  return "";
 }
 
 // Of a line of quarantine.jsonl. In its strings quotes are escaped, so these keys are none of
@@ -232,6 +228,21 @@ pid_t SupervisorOf(const std::string& folder) {
   return 0;
 }
 
+Result<Database> OpenToLook(const std::string& folder, pid_t pid) {
+  const bool network = IsNetworkFileSystem(folder);
+  if (network && pid != 0) {
+    return Error{"the journal of \"" + folder + "\" is in use, and lies on a network file system",
+                 "ask again once process " + std::to_string(pid) + " is done"};
+  }
+  const std::string journal = folder + "/journal.db";
+  // Without shared memory a WAL is read by whoever may write, alone.
+  CONSORT_TRY(auto database, Database::Open(journal, network ? Database::Mode::kReadWrite
+                                                             : Database::Mode::kReadOnly));
+  if (network) CONSORT_TRY(database.Run("PRAGMA locking_mode=EXCLUSIVE"));
+  CONSORT_TRY(CheckSchema(database, journal));
+  return database;
+}
+
 Status WriteStatusFile(Database& database, const std::string& folder) {
   CONSORT_TRY(auto status, ReadStatus(database, kStatusFileFailures));
   status.quarantine.resize(std::min(status.quarantine.size(), kStatusFileQuarantined));
@@ -260,13 +271,7 @@ Status ShowStatus(const std::string& path, bool json) {
       }
     }
   } else {
-    const std::string journal = folder + "/journal.db";
-    // Without shared memory a WAL is read by whoever may write, alone.
-    const bool network = IsNetworkFileSystem(folder);
-    CONSORT_TRY(auto database, Database::Open(journal, network ? Database::Mode::kReadWrite
-                                                               : Database::Mode::kReadOnly));
-    if (network) CONSORT_TRY(database.Run("PRAGMA locking_mode=EXCLUSIVE"));
-    CONSORT_TRY(CheckSchema(database, journal));
+    CONSORT_TRY(auto database, OpenToLook(folder, pid));
     CONSORT_TRY(const auto status, ReadStatus(database, json ? SIZE_MAX >> 1 : kShownFailures));
     text = json ? StatusJson(status, pid) : StatusText(status, pid);
   }

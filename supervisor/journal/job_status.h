@@ -40,6 +40,10 @@ std::string StatusText(const JobStatus& status, pid_t pid);
 // The supervisor at work on the job in `folder`, or 0. Takes no lock.
 pid_t SupervisorOf(const std::string& folder);
 
+// The journal of the job in `folder`, for reading; `pid`: who works on it, or 0. An error on a
+// network file system whose supervisor has the journal for itself.
+Result<Database> OpenToLook(const std::string& folder, pid_t pid);
+
 // Replaces `folder`/status.json, for readers that a journal on a network file system shuts out.
 Status WriteStatusFile(Database& database, const std::string& folder);
 

@@ -9,6 +9,7 @@
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/doctor/doctor.h"
+#include "supervisor/export/export_command.h"
 #include "supervisor/job/job.h"
 #include "supervisor/journal/job_status.h"
 #include "supervisor/main/exec_beside.h"
@@ -33,6 +34,9 @@ int Obey(int argc, char** argv) {
     if (shown) return consort::kDone;
     std::fprintf(stderr, "consort: %s\n", shown.error().Sentence().c_str());
     return consort::kFailed;
+  }
+  if (command.kind == consort::ParsedCommand::Kind::kExport) {
+    return consort::RunExport(command.exports);
   }
   if (command.kind == consort::ParsedCommand::Kind::kDoctor) {
     return consort::RunDoctor(command.doctor);

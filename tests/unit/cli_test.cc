@@ -182,7 +182,8 @@ TEST_P(UsageErrors, GetOneLineAndAHint) {
   EXPECT_EQ(parsed.command.exit_status, kUsage);
   EXPECT_EQ(parsed.out, "");
   const std::string command = GetParam().words.empty() ? "" : GetParam().words[0];
-  const bool known = command == "run" || command == "tune" || command == "doctor";
+  const bool known =
+      command == "run" || command == "tune" || command == "export" || command == "doctor";
   EXPECT_EQ(parsed.err, "consort: " + GetParam().message + "\ntry \"consort " +
                             (known ? command + " " : "") + "--help\"\n");
 }
@@ -195,17 +196,17 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, tune, compare, status, doctor"},
+        Mistake{{}, "no command; commands: run, tune, compare, status, export, doctor"},
         Mistake{{"dance"},
-                "unknown command \"dance\"; commands: run, tune, compare, status, doctor"},
+                "unknown command \"dance\"; commands: run, tune, compare, status, export, doctor"},
         Mistake{{"rum"},
                 "unknown command \"rum\": did you mean run? commands: run, tune, compare, status, "
-                "doctor"},
+                "export, doctor"},
         Mistake{{"--versoin"},
                 "unknown option \"--versoin\": did you mean --version? commands: run, tune, "
-                "compare, status, doctor"},
+                "compare, status, export, doctor"},
         Mistake{{"--fast"},
-                "unknown option \"--fast\"; commands: run, tune, compare, status, doctor"},
+                "unknown option \"--fast\"; commands: run, tune, compare, status, export, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},
@@ -280,6 +281,46 @@ INSTANTIATE_TEST_SUITE_P(
                 "--model is given more than once (\"a\", \"b\"), and takes one value"},
         Mistake{{"doctor", "-m", "a", "-m", "a"},
                 "--model is given more than once (\"a\", \"a\"), and takes one value"},
+        Mistake{Run({"--format", "csvs"}),
+                "--format knows no \"csvs\": did you mean csv? It takes csv, raven, audacity, "
+                "rttm, ctm, srt, vtt"},
+        Mistake{Run({"--format", "csv,"}),
+                "--format knows no \"\": it takes csv, raven, audacity, rttm, ctm, srt, vtt"},
+        Mistake{Run({"--format", "csv,xml"}),
+                "--format knows no \"xml\": it takes csv, raven, audacity, rttm, ctm, srt, vtt"},
+        Mistake{Run({"--format", "jsonl"}),
+                "--format knows no \"jsonl\": it takes csv, raven, audacity, rttm, ctm, srt, vtt"},
+        Mistake{Run({"--format", "csv", "-o", "-"}),
+                "--format writes beside the results: name a file for them with -o"},
+        Mistake{Run({"--format", "srt,csv", "-o", "a/x.csv"}),
+                "--format csv and -o both write \"a/x.csv\": name another file with -o"},
+        Mistake{Run({"--format", "csv", "--figures", "results.csv"}),
+                "--format csv and --figures both write \"results.csv\": name another file with "
+                "--figures"},
+        Mistake{Run({"--format", "csv", "--figures", "f", "--measure", "1"}),
+                "--measure and --format exclude each other"},
+        Mistake{{"export", "--format", "csv"},
+                "no job: name its folder, or its results, with --job"},
+        Mistake{{"export", "--job", "j"}, "no format: name one with --format"},
+        Mistake{{"export", "--job", "j", "--format", "csv,srt"},
+                "--format knows no \"csv,srt\": it takes jsonl, csv, raven, audacity, rttm, ctm, "
+                "srt, vtt"},
+        Mistake{{"export", "--job", "j", "--format", "audacty"},
+                "--format knows no \"audacty\": did you mean audacity? It takes jsonl, csv, raven, "
+                "audacity, rttm, ctm, srt, vtt"},
+        Mistake{{"export", "--job", "j", "--format", "srt", "x.jsonl"},
+                "export takes no operand, but got \"x.jsonl\": name the job with --job"},
+        Mistake{{"export", "--job", "j", "--format", "srt", "-o", ""},
+                "-o needs the name of a file or folder"},
+        Mistake{{"export", "--job", "j", "--format", "srt", "--per-recording"},
+                "--per-recording makes a file for each recording: name a folder with -o"},
+        Mistake{{"export", "--job", "j", "--format", "srt", "--per-recording", "-o", "-"},
+                "--per-recording makes a file for each recording: name a folder with -o"},
+        Mistake{
+            {"export", "--job", "j", "--format", "srt", "--per-recording", "-o", "d", "--force"},
+            "--force replaces a file, and never what is in a folder: name a new folder"},
+        Mistake{{"export", "--per-recordings"},
+                "unknown option \"--per-recordings\": did you mean --per-recording?"},
         Mistake{{"doctor", "x.wav"}, "doctor takes no operand, but got \"x.wav\""},
         Mistake{{"doctor", "-m"}, "--model needs a value"},
         Mistake{{"doctor", "--jsn"}, "unknown option \"--jsn\": did you mean --json?"},
@@ -323,6 +364,34 @@ TEST(CommandLine, TakesWhatTuneIsToDo) {
             TuneOptions::Objective::kMemory);
 }
 
+std::string Names(const std::vector<const Format*>& formats) {
+  std::string names;
+  for (const Format* it : formats) names += std::string(it->name) + ' ';
+  return names;
+}
+
+TEST(CommandLine, TakesFormats) {
+  EXPECT_EQ(Names(ParseGood({"run", "-m", "m", "x.wav"}).formats), "");
+  EXPECT_EQ(Names(ParseGood({"run", "-m", "m", "--format=srt", "x.wav"}).formats), "srt ");
+  EXPECT_EQ(Names(ParseGood({"run", "-m", "m", "--format", "vtt,csv,vtt", "x.wav"}).formats),
+            "vtt csv ");
+}
+
+TEST(CommandLine, TakesWhatIsToBeExported) {
+  const Parsed usual = Parse({"export", "--job", "j", "--format", "raven"});
+  EXPECT_EQ(usual.err, "");
+  EXPECT_EQ(usual.command.kind, ParsedCommand::Kind::kExport);
+  EXPECT_EQ(usual.command.exports.job, "j");
+  EXPECT_EQ(usual.command.exports.format->name, "raven");
+  EXPECT_EQ(usual.command.exports.output, "");
+  EXPECT_FALSE(usual.command.exports.per_recording || usual.command.exports.force);
+  const Parsed forced = Parse({"export", "--job=j", "--format=jsonl", "-o", "-", "--force"});
+  EXPECT_EQ(forced.command.exports.output, "-");
+  EXPECT_TRUE(forced.command.exports.force);
+  EXPECT_TRUE(Parse({"export", "--job=j", "--format=srt", "--per-recording", "-o", "d"})
+                  .command.exports.per_recording);
+}
+
 TEST(CommandLine, KnowsWhetherIntraWasGiven) {
   EXPECT_FALSE(ParseGood({"run", "-m", "m", "x.wav"}).intra_given);
   EXPECT_TRUE(ParseGood({"run", "-m", "m", "--intra", "1", "x.wav"}).intra_given);
@@ -336,6 +405,7 @@ TEST(Help, GoesToStandardOutput) {
   EXPECT_EQ(Parse({"run", "--help"}).out, kRunHelp);
   EXPECT_EQ(Parse({"run", "-m", "m", "-h"}).out, kRunHelp);
   EXPECT_EQ(Parse({"tune", "--help"}).out, kTuneHelp);
+  EXPECT_EQ(Parse({"export", "--help"}).out, kExportHelp);
   EXPECT_EQ(Parse({"doctor", "--help"}).out, kDoctorHelp);
   EXPECT_EQ(Parse({"doctor", "--help"}).command.exit_status, kDone);
 }
@@ -355,7 +425,7 @@ int NamedOptions(const std::string& command, const std::string& help) {
   for (size_t at = help.find("--"); at != std::string::npos; at = help.find("--", at + 2)) {
     const size_t end = help.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at);
     const std::string option = help.substr(at, end - at);
-    const Parsed parsed = Parse({command, "-m", "m", "x.wav", option});
+    const Parsed parsed = Parse({command, "x.wav", option});
     EXPECT_EQ(parsed.err.find("unknown option"), std::string::npos) << option;
     ++seen;
   }
@@ -365,10 +435,21 @@ int NamedOptions(const std::string& command, const std::string& help) {
 TEST(Help, NamesOnlyOptionsThatExist) {
   EXPECT_GE(NamedOptions("run", kRunHelp), 13);
   EXPECT_GE(NamedOptions("tune", kTuneHelp), 8);
+  EXPECT_GE(NamedOptions("export", kExportHelp), 6);
+}
+
+TEST(Help, NamesEveryFormat) {
+  for (const Format& it : Formats()) {
+    const std::string name(it.name);
+    EXPECT_NE(std::string(kExportHelp).find(name), std::string::npos) << name;
+    EXPECT_EQ(std::string(kRunHelp).find(name + ",") != std::string::npos || name == "vtt",
+              name != "jsonl")
+        << name;
+  }
 }
 
 TEST(Help, HasNoLineThatATerminalWraps) {
-  for (std::string help : {kMainHelp, kRunHelp, kTuneHelp, kDoctorHelp}) {
+  for (std::string help : {kMainHelp, kRunHelp, kTuneHelp, kExportHelp, kDoctorHelp}) {
     for (size_t at = 0; at < help.size();) {
       const size_t end = help.find('\n', at);
       EXPECT_LE(end - at, 86U) << help.substr(at, end - at);

@@ -1,0 +1,46 @@
+// Results into files of other formats. Each line is read once and forgotten.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "supervisor/formats/format.h"
+#include "supervisor/formats/results_reader.h"
+
+namespace consort {
+
+struct ExportTally {
+  uint64_t recordings = 0;  // with at least one interval
+  uint64_t intervals = 0;
+  uint64_t failed = 0;   // recordings with an error
+  uint64_t without = 0;  // those of them of which there is no interval
+  int stopped_by = 0;    // a signal; then nothing was exported
+};
+
+struct ExportTarget {
+  const Format* format = nullptr;
+  std::string path;
+};
+
+// The number of a signal that asks for the end, or 0; asked now and then.
+using StopAsked = std::function<int()>;
+
+// A file of all recordings for each target. None of them is touched unless all could be written.
+Result<ExportTally> ExportTogether(ResultsReader& results, const std::vector<ExportTarget>& targets,
+                                   const StopAsked& stop);
+
+// A file for each recording, in the folder at `target.path`. One that failed before its first
+// interval has one only in a format that tells errors.
+Result<ExportTally> ExportApart(ResultsReader& results, const ExportTarget& target,
+                                const StopAsked& stop);
+
+// The warning for several recordings in one file of a format that has no place for their names.
+std::string SeveralInOne(const Format& format);
+
+// "; 2 recordings failed, …", or nothing: what to know of them when looking into the files.
+std::string WordsOnFailures(const ExportTally& tally, bool told_in_file);
+
+}  // namespace consort

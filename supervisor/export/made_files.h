@@ -1,0 +1,54 @@
+// JOB/exports: the files of other formats that lie beside a job's results and are its own.
+//
+// A line for each format: its name, what the file looked like when it was made (bytes, time of
+// change in ns), and what the results looked like then. So consort replaces what it has made, and
+// never a file that came from elsewhere or that somebody has worked on since.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "supervisor/formats/format.h"
+
+namespace consort {
+
+struct FileStamp {
+  uint64_t bytes = 0;
+  int64_t mtime_ns = 0;
+  bool operator==(const FileStamp&) const = default;
+  // nullopt: there is no such regular file.
+  static std::optional<FileStamp> Of(const std::string& path);
+};
+
+class MadeFiles {
+ public:
+  enum class State {
+    kMissing,
+    kCurrent,   // made of these results
+    kOutdated,  // made by consort, of other results
+    kForeign,   // not made by consort, or changed since
+  };
+
+  // What cannot be read is as good as nothing.
+  static MadeFiles Read(const std::string& job_folder);
+
+  // `path` is where `format` goes beside `results`.
+  State StateOf(const Format& format, const std::string& path, const std::string& results) const;
+  // It was made of results that looked like this.
+  void Note(const Format& format, const std::string& path, const FileStamp& results);
+  // A note that cannot be written costs no export: the file will only not be known again.
+  void Write() const;
+
+ private:
+  struct Entry {
+    FileStamp file;
+    FileStamp results;
+  };
+
+  std::string path_;
+  std::map<std::string, Entry, std::less<>> entries_;  // by the format's name
+};
+
+}  // namespace consort

@@ -1,0 +1,38 @@
+// Pieces that several formats are made of: times, scores, and texts that their readers can take.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "supervisor/formats/result_line.h"
+
+namespace consort {
+
+// "3.000": seconds with three decimals.
+std::string Seconds(int64_t ms);
+// "26:03:07,250": hours of two or more digits.
+std::string ClockTime(int64_t ms, char decimal_point);
+// "0.9312"; empty for a score that there is none of.
+std::string ScoreText(const std::optional<double>& score);
+
+// Valid UTF-8: a byte that is none becomes \xNN, as Python's "backslashreplace" has it.
+std::string ValidUtf8(std::string_view bytes);
+// The same on one line: a control character or line separator becomes a blank.
+std::string OneLine(std::string_view bytes);
+// The same without anything that separates fields: blanks of all kinds and `"` become `_`.
+// "<NA>" if there is nothing.
+std::string BlankFree(std::string_view bytes);
+
+// What formats with one text an interval show of it.
+struct Caption {
+  int64_t start_ms = 0;
+  int64_t end_ms = 0;
+  std::string_view text;        // of the line: the transcript, or the top label
+  std::optional<double> score;  // of that label
+};
+
+// nullopt: there is nothing to show: no label, no text, or an interval behind the file's end.
+std::optional<Caption> CaptionOf(const ResultLine& line);
+
+}  // namespace consort

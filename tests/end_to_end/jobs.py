@@ -1,0 +1,12 @@
+"""Jobs that have ended with results of a test's own choice."""
+
+import sqlite3
+
+
+def put_results(out, lines):
+    """`lines` (text) in the place of a finished job's results, as if its model had said so."""
+    content = "".join(line + "\n" for line in lines).encode()
+    out.write_bytes(content)
+    with sqlite3.connect(f"{out}.job/journal.db") as journal:
+        journal.execute("UPDATE job SET bytes = ?", (len(content),))
+    journal.close()

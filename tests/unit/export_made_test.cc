@@ -1,0 +1,70 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "supervisor/export/made_files.h"
+
+namespace consort {
+namespace {
+
+namespace fs = std::filesystem;
+using State = MadeFiles::State;
+
+class Made : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "consort-made-" + std::to_string(::getpid());
+    fs::create_directory(folder_);
+    results_ = folder_ + "/results.jsonl";
+    csv_ = folder_ + "/results.csv";
+    Put(results_, "1\n");
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static void Put(const std::string& path, const std::string& content) {
+    std::ofstream(path, std::ios::binary) << content;
+  }
+  State Now() const { return MadeFiles::Read(folder_).StateOf(*format_, csv_, results_); }
+  void Note() const {
+    MadeFiles made = MadeFiles::Read(folder_);
+    made.Note(*format_, csv_, *FileStamp::Of(results_));
+    made.Write();
+  }
+
+  const Format* format_ = FindFormat("csv");
+  std::string folder_;
+  std::string results_;
+  std::string csv_;
+};
+
+TEST_F(Made, AFileIsKnownUntilItOrTheResultsChange) {
+  EXPECT_EQ(Now(), State::kMissing);
+  Put(csv_, "mine");
+  EXPECT_EQ(Now(), State::kForeign);
+  Note();
+  EXPECT_EQ(Now(), State::kCurrent);
+  Put(results_, "1\n2\n");
+  EXPECT_EQ(Now(), State::kOutdated);
+  Put(csv_, "edited");
+  EXPECT_EQ(Now(), State::kForeign);
+  fs::remove(csv_);
+  EXPECT_EQ(Now(), State::kMissing);
+}
+
+TEST_F(Made, WhatIsNoFileIsNobodysAndABrokenNoteIsNone) {
+  fs::create_directory(csv_);
+  EXPECT_EQ(Now(), State::kForeign);
+  fs::remove(csv_);
+  fs::create_symlink("nowhere", csv_);
+  EXPECT_EQ(Now(), State::kForeign);
+  fs::remove(csv_);
+  Put(csv_, "mine");
+  Note();
+  Put(folder_ + "/exports", "csv x y z\n");
+  EXPECT_EQ(Now(), State::kForeign);
+}
+
+}  // namespace
+}  // namespace consort

@@ -1,0 +1,62 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "supervisor/export/recordings.h"
+
+namespace consort {
+namespace {
+
+ResultLine At(const std::string& file, int64_t start_ms) {
+  ResultLine line;
+  line.file = file;
+  line.start_ms = start_ms;
+  line.end_ms = start_ms + 1000;
+  return line;
+}
+
+ResultLine Failed(const std::string& file, const std::string& code,
+                  std::optional<int64_t> at_ms = std::nullopt) {
+  ResultLine line;
+  line.file = file;
+  line.kind = ResultLine::Kind::kError;
+  line.code = code;
+  line.at_ms = at_ms;
+  return line;
+}
+
+// Of each line 1 if it begins a recording, else 0.
+std::string Begins(const std::vector<ResultLine>& lines) {
+  Recordings recordings;
+  std::string begins;
+  for (const auto& line : lines) begins += recordings.Begins(line) ? '1' : '0';
+  return begins;
+}
+
+TEST(Recordings, BeginWithAnotherName) {
+  EXPECT_EQ(Begins({At("a", 0), At("a", 1000), At("b", 0), At("a", 2000)}), "1011");
+  EXPECT_EQ(Begins({At("", 0)}), "1");
+}
+
+TEST(Recordings, BeginAnewWhereTimeDoesNotGoOn) {
+  EXPECT_EQ(Begins({At("a", 0), At("a", 0)}), "11") << "one segment, listed twice";
+  EXPECT_EQ(Begins({At("a", 0), At("a", 1000), At("a", 0), At("a", 1000)}), "1010");
+}
+
+TEST(Recordings, GoOnBehindACrashAndEndWithAnyOtherError) {
+  EXPECT_EQ(Begins({At("a", 0), Failed("a", "crashed", 1000), At("a", 2000)}), "100");
+  EXPECT_EQ(Begins({Failed("a", "crashed", 0), At("a", 1000)}), "10");
+  EXPECT_EQ(Begins({Failed("a", "crashed", 0), Failed("a", "crashed", 1000)}), "10");
+  EXPECT_EQ(Begins({Failed("a", "crashed", 0), Failed("a", "crashed", 0)}), "11");
+  EXPECT_EQ(Begins({At("a", 0), Failed("a", "truncated", 900), At("a", 0)}), "101");
+  EXPECT_EQ(Begins({At("a", 5000), Failed("a", "truncated", 900), At("a", 6000)}), "101");
+  EXPECT_EQ(Begins({Failed("a", "empty"), Failed("a", "empty"), Failed("b", "empty")}), "111");
+  EXPECT_EQ(Begins({At("a", 0), Failed("a", "not_found")}), "11")
+      << "gone when it was opened again";
+  EXPECT_EQ(Begins({Failed("a", "crashed"), Failed("a", "crashed")}), "11")
+      << "while it was opened";
+}
+
+}  // namespace
+}  // namespace consort
