@@ -293,12 +293,12 @@ def test_a_job_over_them_is_the_same_bytes_and_quiet(tmp_path, source, run_conso
     names = ["aac.m4a", "opus.webm", "vorbis.webm", "wma_2.wma", "alac.m4a", "aac.aac"]
     for name in names:
         make(folder, source, name, MADE[name])
-    bundle = bundles.write_null_bundle(tmp_path / "bundle", segment_seconds=0.5, hop_seconds=0.05)
+    bundle = bundles.write_null_bundle(tmp_path / "bundle", segment_seconds=0.5, hop_seconds=0.1)
     results = []
     for split in ((1, 1), (2, 1), (1, 3)):
         out = tmp_path / f"{split}.jsonl"
         run = run_consort("run", "-m", bundle, "-o", out, "-p", split[0], "-t", split[1], folder,
-                          env={"CONSORT_NULL_READ": "1", "CONSORT_NULL_SEGMENT_US": "2000"})
+                          env={"CONSORT_NULL_READ": "1", "CONSORT_NULL_SEGMENT_US": "1000"})
         assert run.exit == program.DONE, run.stderr
         assert "[" not in run.stderr.replace("[consort", ""), run.stderr  # FFmpeg's complaints begin so
         results.append(out.read_bytes())
