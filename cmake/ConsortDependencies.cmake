@@ -10,6 +10,13 @@ pkg_check_modules(hwloc REQUIRED IMPORTED_TARGET hwloc)
 pkg_check_modules(sndfile REQUIRED IMPORTED_TARGET sndfile)
 pkg_check_modules(soxr REQUIRED IMPORTED_TARGET soxr)
 pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
+# FFmpeg's libraries are loaded when a file needs them, and not linked: worker/read/ffmpeg_library.h.
+pkg_check_modules(ffmpeg REQUIRED libavformat libavcodec libavutil)
+add_library(consort_ffmpeg_headers INTERFACE)
+target_include_directories(consort_ffmpeg_headers SYSTEM INTERFACE ${ffmpeg_INCLUDE_DIRS})
+# FFmpeg's headers are of C.
+target_compile_definitions(consort_ffmpeg_headers INTERFACE __STDC_CONSTANT_MACROS)
+target_link_libraries(consort_ffmpeg_headers INTERFACE ${CMAKE_DL_LIBS})
 find_package(GTest REQUIRED)
 find_package(benchmark REQUIRED)
 add_library(consort_boost INTERFACE)

@@ -13,6 +13,9 @@
 
 namespace consort {
 
+// The segment_alignment of a file that can only be decoded from its beginning on.
+inline constexpr uint32_t kOnePassAlignment = UINT32_MAX;
+
 // First record of every item whose file could be opened.
 struct FileInfo {
   uint64_t file = 0;

@@ -92,11 +92,15 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   }
   if (!task) {
     task.emplace();
-    CONSORT_TRY(FillTask(*task, size_.Next(SegmentsLeft(), engines_)));
+    CONSORT_TRY(FillTask(*task, size_.Next(SegmentsLeft(), engines_), {worker, engine}));
     if (task->items.empty()) return std::optional<Task>();
   }
   task->id = next_task_++;
-  task->time_slice_ns = TaskSize::kSliceNs;
+  const bool one_pass = std::ranges::any_of(task->items, [this](const TaskItem& item) {
+    const auto* file = Find(item.file);
+    return file != nullptr && file->one_pass();
+  });
+  task->time_slice_ns = one_pass ? TaskSize::kOnePassSliceNs : TaskSize::kSliceNs;
   HeldTask kept;
   kept.task = *task;
   kept.next = task->items.front().first_segment;
@@ -105,6 +109,7 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   return task;
 }
 
+// False: the task is full.
 bool Dispatcher::AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count,
                          size_t& bytes) {
   TaskItem item{file.index, first, count, file.path};
@@ -115,19 +120,53 @@ bool Dispatcher::AddItem(Task& task, const OpenFile& file, uint64_t first, uint6
   return true;
 }
 
-// What is to be done again, then the rest of files that are open, oldest first, then new files.
-Status Dispatcher::FillTask(Task& task, uint64_t budget) {
-  size_t bytes = 0;
-  while (budget > 0 && !again_.empty() && task.items.size() < TaskSize::kMostItems) {
-    Range& range = again_.front();
+bool Dispatcher::Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count) {
+  if (!AddItem(filling.task, file, first, count, filling.bytes)) {
+    filling.budget = 0;
+    return false;
+  }
+  file.reader = filling.engine;
+  return true;
+}
+
+// What is to be done again, then the rest of files that are open, oldest first, then new files; and
+// if that is nothing, what lies in the way of another engine.
+Status Dispatcher::FillTask(Task& task, uint64_t budget, EngineId engine) {
+  Filling filling{task, budget, engine};
+  AddAgain(filling);
+  AddRest(filling);
+  CONSORT_TRY(AddNew(filling));
+  if (!task.items.empty()) return Ok();
+  filling.any = true;
+  AddAgain(filling);
+  AddRest(filling);
+  return Ok();
+}
+
+bool Dispatcher::IsForAnother(const OpenFile& file, const Filling& filling) const {
+  if (filling.any || !file.one_pass() || !file.reader || *file.reader == filling.engine) {
+    return false;
+  }
+  const auto found = workers_.find(file.reader->worker);
+  return found != workers_.end() && !found->second.retiring && !found->second.kept_free;
+}
+
+void Dispatcher::AddAgain(Filling& filling) {
+  for (auto at = again_.begin(); at != again_.end() && filling.budget > 0 &&
+                                 filling.task.items.size() < TaskSize::kMostItems;) {
+    Range& range = *at;
     auto* file = Find(range.file);
     if (file == nullptr || range.first >= file->last()) {
-      again_.pop_front();
+      at = again_.erase(at);
       continue;
     }
-    const uint64_t count = std::min({budget, range.count, file->last() - range.first});
-    if (!AddItem(task, *file, range.first, count, bytes)) return Ok();
-    budget -= count;
+    if (IsForAnother(*file, filling)) {
+      ++at;
+      continue;
+    }
+    const uint64_t count = std::min({filling.budget, range.count, file->last() - range.first});
+    if (!Give(filling, *file, range.first, count)) return;
+    filling.budget -= count;
     range.first += count;
     range.count -= count;
     if (!file->info) {
@@ -136,31 +175,39 @@ Status Dispatcher::FillTask(Task& task, uint64_t budget) {
       file->next_unassigned = range.first;
       range.count = 0;
     }
-    if (range.count == 0 || range.first >= file->last()) again_.pop_front();
+    if (range.count == 0 || range.first >= file->last()) at = again_.erase(at);
   }
+}
+
+void Dispatcher::AddRest(Filling& filling) {
   for (auto& [index, file] : files_) {
-    if (budget == 0 || task.items.size() >= TaskSize::kMostItems) return Ok();
+    if (filling.budget == 0 || filling.task.items.size() >= TaskSize::kMostItems) return;
     const uint64_t rest = file.unassigned();
-    if (rest == 0) continue;
-    uint64_t count = std::min(budget, rest);
+    if (rest == 0 || IsForAnother(file, filling)) continue;
+    uint64_t count = std::min(filling.budget, rest);
     // End where the decoder may start anew without going back.
     const uint64_t align = file.info->segment_alignment;
     const uint64_t past = (file.next_unassigned + count) % align;
     if (count < rest && count > past) count -= past;
-    if (!AddItem(task, file, file.next_unassigned, count, bytes)) return Ok();
+    if (!Give(filling, file, file.next_unassigned, count)) return;
     file.next_unassigned += count;
-    budget -= count;
+    filling.budget -= count;
   }
-  double left = static_cast<double>(budget);
-  while (left > 0 && !list_ended_ && task.items.size() < TaskSize::kMostItems) {
+}
+
+Status Dispatcher::AddNew(Filling& filling) {
+  auto left = static_cast<double>(filling.budget);
+  while (left > 0 && !list_ended_ && filling.task.items.size() < TaskSize::kMostItems) {
     // Once it is taken from the list it must fit.
-    if (bytes + kLargestItem > kMaxTaskBytes / 2 && !task.items.empty()) return Ok();
+    if (filling.bytes + kLargestItem > kMaxTaskBytes / 2 && !filling.task.items.empty()) {
+      return Ok();
+    }
     OpenFile* file = nullptr;
     CONSORT_TRY(OpenNext(file));
     if (file == nullptr) continue;
     // "The first so many segments, and tell how many there are."
     const auto count = static_cast<uint64_t>(std::max(1.0, left));
-    AddItem(task, *file, 0, count, bytes);
+    Give(filling, *file, 0, count);
     file->next_unassigned = count;
     left -= std::min(size_.segments_per_file(), left);
     if (left < 1) break;

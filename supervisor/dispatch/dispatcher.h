@@ -13,6 +13,10 @@
 // n in flight a guilty segment costs at most attempts + max(1, ceil(log2 n)) deaths, and a file
 // that cannot even be opened no more: until one worker has opened it, no other is given any of it.
 // Meanwhile other workers go on with other work.
+//
+// A file that can only be decoded from its beginning on stays with the engine that began it, whose
+// decoder stands where it has come to: another would have to decode all that lies before. Others
+// take of it when there is nothing else.
 #pragma once
 
 #include <array>
@@ -178,8 +182,22 @@ class Dispatcher {
   bool Wanted(const SegmentId& segment);
   static std::vector<SegmentId> NotBegun(const HeldTask& held);
   uint64_t InFlight(const HeldTask& held) const;
-  Status FillTask(Task& task, uint64_t budget);
-  bool AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count, size_t& bytes);
+  // What FillTask may take.
+  struct Filling {
+    Task& task;
+    uint64_t budget;  // segments
+    EngineId engine;  // that the task is for
+    size_t bytes = 0;
+    bool any = false;  // what another engine stands in the middle of, too
+  };
+  Status FillTask(Task& task, uint64_t budget, EngineId engine);
+  void AddAgain(Filling& filling);
+  void AddRest(Filling& filling);
+  Status AddNew(Filling& filling);
+  bool IsForAnother(const OpenFile& file, const Filling& filling) const;
+  static bool Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count);
+  static bool AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count,
+                      size_t& bytes);
   Status OpenNext(OpenFile*& opened);
   Status NameResumed();
   void ResumeOpen(const ResumeFile& from);

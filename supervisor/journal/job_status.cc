@@ -63,8 +63,6 @@ const char* StateOf(const JobStatus& status, pid_t pid) {
   return status.totals.finished() ? "finished" : "stopped";
 }
 
-}
-
 // Of a line of quarantine.jsonl. In its strings quotes are escaped, so these keys are none of
 // theirs.
 std::string WithoutLog(std::string_view line) {

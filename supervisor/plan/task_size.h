@@ -13,6 +13,9 @@ class TaskSize {
   static constexpr int64_t kTargetNs = 1'500'000'000;
   // An engine ends a task early after this time, so that one wrong estimate costs little.
   static constexpr int64_t kSliceNs = 2'000'000'000;
+  // Later where a file is decoded in one pass: what is left over would have to be decoded up to
+  // again, by an engine that has gone on meanwhile.
+  static constexpr int64_t kOnePassSliceNs = 10'000'000'000;
   static constexpr uint64_t kMostSegments = 4096;
   static constexpr size_t kMostItems = 256;   // short files; the record's size bounds them, too
   static constexpr uint64_t kFirstGuess = 4;  // segments in a task before anything is known

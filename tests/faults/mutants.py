@@ -2,6 +2,7 @@
 
 import pathlib
 import random
+import subprocess
 
 import soundfile
 
@@ -9,6 +10,8 @@ import audio
 
 EXTREMES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF, 2**63 - 1,
             2**63, 2**64 - 1)
+# What soundfile does not write: how ffmpeg does.
+BY_FFMPEG = {".m4a": "aac", ".mka": "flac", ".webm": "libvorbis", ".wma": "wmav2"}
 HEADER = 256  # bytes in which most of what a decoder believes stands
 
 
@@ -26,6 +29,13 @@ def seeds(folder):
             path = folder / f"seed{n}{extension}"
             # The rates that Opus and MP3 know.
             audio.write(path, samples, 48000 if extension == ".opus" else min(rate, 48000))
+            made[extension].append(path.read_bytes())
+            path.unlink()
+    for extension, codec in BY_FFMPEG.items():
+        made[extension] = []
+        for n, (samples, rate) in enumerate(clips):
+            sound, path = audio.write(folder / "seed.wav", samples, min(rate, 48000)), folder / f"seed{n}{extension}"
+            subprocess.run(["ffmpeg", "-nostdin", "-v", "error", "-i", sound, "-c:a", codec, path], check=True)
             made[extension].append(path.read_bytes())
             path.unlink()
     return made

@@ -1,4 +1,5 @@
-// read_dump FILE MODEL_RATE SEGMENT_S HOP_S [FIRST_SEGMENT]: what an engine would hear of a file.
+// read_dump FILE MODEL_RATE SEGMENT_S HOP_S [SEGMENT…]: what an engine would hear of a file. One
+// SEGMENT: from there to the end; several: these, in this order; none: all.
 // Prints to standard error the number of segments and the file's rate, or the fault; writes the
 // segments to standard output as raw float32. Exit status 0, or 3 at a fault.
 #include <cstdio>
@@ -22,7 +23,7 @@ int Report(const consort::ReadFault& fault, int64_t segment) {
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    std::fputs("usage: read_dump FILE MODEL_RATE SEGMENT_S HOP_S [FIRST_SEGMENT]\n", stderr);
+    std::fputs("usage: read_dump FILE MODEL_RATE SEGMENT_S HOP_S [SEGMENT…]\n", stderr);
     return 2;
   }
   consort::AudioSpec spec;
@@ -38,7 +39,14 @@ int main(int argc, char** argv) {
                reader.info().segment_alignment);
   std::vector<float> out(
       static_cast<size_t>(consort::RoundSamples(spec.segment_ns, spec.sample_rate)));
-  for (int64_t k = argc > 5 ? std::atoll(argv[5]) : 0; k < reader.segment_count(); ++k) {
+  std::vector<int64_t> order;
+  for (int i = 5; argc > 6 && i < argc; ++i) order.push_back(std::atoll(argv[i]));
+  if (order.empty()) {
+    for (int64_t k = argc > 5 ? std::atoll(argv[5]) : 0; k < reader.segment_count(); ++k) {
+      order.push_back(k);
+    }
+  }
+  for (const int64_t k : order) {
     if (const auto fault = reader.ReadSegment(k, out)) return Report(*fault, k);
     std::fwrite(out.data(), sizeof(float), out.size(), stdout);
   }

@@ -34,6 +34,7 @@ TEST(DispatchResume, GoesOnFromAnyMomentAndGivesSerialResults) {
     for (auto& file : files) {
       file.segments = 1 + (random() % 10 == 0 ? random() % 200 : random() % 6);
       if (random() % 5 == 0) file.alignment = static_cast<uint32_t>(1 + random() % 9);
+      if (random() % 5 == 0) file.alignment = kOnePassAlignment;
       if (random() % 8 == 0) {
         file.fault_at = static_cast<int64_t>(random() % (file.segments + 1)) - 1;
       } else if (random() % 6 == 0) {

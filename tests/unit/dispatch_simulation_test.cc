@@ -21,6 +21,7 @@ std::vector<WorldFile> RandomFiles(std::mt19937_64& random, bool guilty) {
   for (auto& file : files) {
     file.segments = 1 + (long_ones && random() % 10 == 0 ? random() % 300 : random() % 6);
     if (random() % 5 == 0) file.alignment = static_cast<uint32_t>(1 + random() % 9);
+    if (random() % 5 == 0) file.alignment = kOnePassAlignment;
     if (random() % 8 == 0) file.fault_at = static_cast<int64_t>(random() % (file.segments + 1)) - 1;
     if (random() % 40 == 0) file.path += std::string(random() % 5000, 'x');
     if (!guilty) continue;

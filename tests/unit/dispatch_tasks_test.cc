@@ -85,6 +85,82 @@ TEST(DispatchTasks, AListOfNothingIsDoneAtOnce) {
   EXPECT_FALSE(dispatcher.NextTask(1, 0).value());
 }
 
+// Files that are decoded in one pass.
+class DispatchOnePass : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (auto& file : files_) file.alignment = kOnePassAlignment;
+    list_ = MakeList(files_);
+    dispatcher_ = std::make_unique<Dispatcher>(
+        DispatchSettings{.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels}, *list_,
+        sink_);
+    dispatcher_->AddWorker(1, 1);
+    dispatcher_->AddWorker(2, 1);
+  }
+  // Does the next task, all of it or its first segments alone. The file that it is about, -1 if
+  // there is no task.
+  int64_t Work(uint64_t worker, uint64_t most = UINT64_MAX) {
+    auto task = dispatcher_->NextTask(worker, 0);
+    if (!task || !task.value()) return -1;
+    last_ = *task.value();
+    uint64_t done = 0;
+    for (const TaskItem& item : last_.items) {
+      EXPECT_EQ(item.file, last_.items[0].file);
+      if (done == most) break;
+      Tell(worker, InfoOf(files_[item.file], item.file));
+      const uint64_t end =
+          std::min(item.first_segment + item.segment_count, files_[item.file].segments);
+      for (uint64_t k = item.first_segment; k < end && done < most; ++k, ++done) {
+        Tell(worker, TagsOf(item.file, k));
+      }
+    }
+    Tell(worker, TaskDone{last_.id, {}});
+    return static_cast<int64_t>(last_.items[0].file);
+  }
+  void Tell(uint64_t worker, const ResultRecord& record) {
+    bool honest = false;
+    EXPECT_TRUE(dispatcher_->OnRecord(worker, 0, record, honest));
+    EXPECT_TRUE(honest);
+  }
+
+  std::vector<WorldFile> files_ = PlainFiles(2, 100);
+  std::unique_ptr<FileList> list_;
+  LineSink sink_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  Task last_;
+};
+
+TEST_F(DispatchOnePass, StayWithTheEngineThatBeganThem) {
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Work(1), 0);
+    EXPECT_EQ(Work(2), 1);
+  }
+  EXPECT_EQ(last_.time_slice_ns, TaskSize::kOnePassSliceNs);
+}
+
+TEST_F(DispatchOnePass, ComeBackToItWithWhatAnEarlyEndLeft) {
+  EXPECT_EQ(Work(1, 1), 0);
+  EXPECT_EQ(Work(2, 1), 1);
+  EXPECT_EQ(Work(2), 1);
+  EXPECT_EQ(last_.items[0].first_segment, 1U);
+  EXPECT_EQ(Work(1), 0);
+  EXPECT_EQ(last_.items[0].first_segment, 1U);
+}
+
+TEST_F(DispatchOnePass, AreSharedWhenThereIsNothingElse) {
+  EXPECT_EQ(Work(1), 0);
+  while (sink_.files() == 0) EXPECT_EQ(Work(2), 1);
+  EXPECT_EQ(Work(2), 0);
+  EXPECT_EQ(Work(1), 0);
+}
+
+TEST_F(DispatchOnePass, AreFreeWhenTheirEngineIsGone) {
+  EXPECT_EQ(Work(1), 0);
+  EXPECT_EQ(Work(2), 1);
+  ASSERT_TRUE(dispatcher_->RemoveWorker(1, false, {"was ended"}, {}));
+  EXPECT_EQ(Work(2), 0);
+}
+
 // One file in several engines' hands.
 class DispatchFaults : public ::testing::Test {
  protected:

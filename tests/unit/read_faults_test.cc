@@ -121,9 +121,10 @@ TEST_F(ReadFaults, WantOfDescriptorsIsNoFaultOfTheFile) {
 }
 
 TEST_F(ReadFaults, FailedReadIsAnIoFault) {
-  AudioFile file;
   const auto path = Write("a.wav", kWav16, Sound(9000, 1, 16000), 1, 16000);
-  const MaybeFault fault = file.Open(UniqueFd(open(path.c_str(), O_WRONLY)));  // read(2): EBADF
+  const UniqueFd fd(open(path.c_str(), O_WRONLY));  // read(2): EBADF
+  SndfileDecoder sndfile;
+  const MaybeFault fault = sndfile.Open(fd.get()).fault;
   ASSERT_TRUE(fault);
   EXPECT_EQ(fault->code, ErrorCode::kIo);
   EXPECT_EQ(fault->message, "could not read: bad file descriptor");
@@ -145,8 +146,9 @@ TEST_F(ReadFaults, WhatIsNotAudioSaysWhatItLooksLike) {
                                               "ftypM4A \0\0\0\0",
                                               16) +
                                       std::string(900, 'x')),
-              ErrorCode::kNotAudio,
-              unknown + " (looks like an MP4 or M4A file, which is not supported)");
+              ErrorCode::kDecode,
+              "the header of an MP4 or M4A file (its index, \"moov\", may never have been written) "
+              "is damaged, cut short, or of an unknown encoding");
   ExpectFault(WriteBytes("a.flac", std::string("PK\x03\x04") + std::string(900, '\1')),
               ErrorCode::kNotAudio, unknown + " (looks like a ZIP archive)");
   ExpectFault(WriteBytes("a.raw", std::string(5000, '\0')), ErrorCode::kNotAudio,

@@ -13,7 +13,8 @@
 #include <random>
 #include <vector>
 
-#include "worker/read/audio_file.h"
+#include "shared/base/unique_fd.h"
+#include "worker/read/sndfile_decoder.h"
 
 namespace consort {
 namespace {
@@ -72,8 +73,9 @@ TEST_P(PcmFile, GivesTheBitsOfLibsndfile) {
   if (HasFatalFailure()) return;
   const auto expected = ByLibsndfile();
   ASSERT_GE(expected.size(), size_t{49'900});  // PAF drops a last, incomplete block
-  AudioFile file;
-  ASSERT_FALSE(file.Open(UniqueFd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC))));
+  const UniqueFd fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  SndfileDecoder file;
+  ASSERT_FALSE(file.Open(fd.get()).fault);
   std::vector<float> heard(expected.size());
   ASSERT_EQ(file.Read(heard), static_cast<int64_t>(heard.size()));
   EXPECT_EQ(std::memcmp(heard.data(), expected.data(), heard.size() * sizeof(float)), 0);

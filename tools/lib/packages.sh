@@ -18,6 +18,9 @@ libboost-filesystem-dev | build | header:boost/filesystem.hpp                   
 libcli11-dev           | build | header:CLI/CLI.hpp                              | command line
 libhwloc-dev           | build | module:hwloc                                    | processors and memory nodes
 libsndfile1-dev        | build | module:sndfile                                  | audio files
+libavformat-dev        | build | module:libavformat                              | containers that libsndfile does not read
+libavcodec-dev         | build | module:libavcodec                               | their codecs
+libavutil-dev          | build | module:libavutil                                | needed by both
 libsoxr-dev            | build | module:soxr                                     | resampling
 nlohmann-json3-dev     | build | header:nlohmann/json.hpp                        | manifests
 libssl-dev             | build | module:libcrypto                                | SHA-256
@@ -28,6 +31,7 @@ relacy-dev             | test  | header:relacy/relacy.hpp                       
 spin                   | test  | program:spin                                    | checks the model of the protocol
 gcc                    | test  | program:gcc                                     | compiles SPIN's checker
 strace                 | test  | program:strace                                  | system calls that fail, or are the last
+ffmpeg                 | test  | program:ffmpeg                                  | makes M4A, WebM and others, and decodes them for comparison
 alsa-utils             | test demo | file:/usr/share/sounds/alsa/Front_Center.wav | spoken sounds
 sonic-pi-samples       | test demo | file:/usr/share/sonic-pi/samples/drum_cowbell.flac | instrument sounds
 TABLE

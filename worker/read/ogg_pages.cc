@@ -17,6 +17,7 @@ namespace {
 //   "OggS" | version | flags | granule position | serial | sequence | checksum | count | lengths …
 constexpr int64_t kHeadBytes = 27;
 constexpr int64_t kMaxPageBytes = kHeadBytes + 255 + 255 * 255;
+constexpr uint8_t kFirstPage = 2;
 constexpr uint8_t kLastPage = 4;
 
 using Table = std::array<std::array<uint32_t, 256>, 4>;
@@ -156,9 +157,13 @@ OggWalk WalkOggPages(int fd, int64_t file_bytes, StageClock* clock) {
       }
       ++next_sequence;
       if (page->position >= 0) walk.position = page->position;
-      if ((page->flags & kLastPage) != 0) return walk;
     }
     at += page->bytes;
+    if (page->serial == *serial && (page->flags & kLastPage) != 0) {
+      const auto next = ParsePage(window.At(at));
+      walk.chained = next && (next->flags & kFirstPage) != 0;
+      return walk;
+    }
   }
   walk.outcome = OggWalk::Outcome::kCut;
   return walk;

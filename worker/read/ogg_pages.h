@@ -17,6 +17,7 @@ struct OggWalk {
     kDamaged,  // good pages, then something else, then a good page again
   } outcome = Outcome::kWhole;
   int64_t position = 0;  // granule position after the last page of the good beginning
+  bool chained = false;  // another stream begins right behind the end of this one
 };
 
 // The first stream of the file; pages of others between its own are passed over. Reads the whole

@@ -6,7 +6,9 @@
 // after a seek may differ in the last bits, or more, from what it gives when it came that way.
 // There a caller names an anchor with each range: a fresh decoder is started, seeks to one second
 // before the anchor, decodes up to it unheard, and goes on from there. Samples then depend on the
-// file, the anchor and their place alone.
+// file, the anchor and their place alone. Where no run-up is long enough the anchor is the file's
+// beginning, and the decoder keeps standing where it is when the file is closed: an engine that
+// goes on with the same file later does not decode again what lies behind.
 //
 // Note [Where the content ends]
 // samples() is what the header promises. When a read comes short or meets damage, the content's end
@@ -21,9 +23,12 @@
 #include <string>
 #include <vector>
 
-#include "worker/read/audio_file.h"
+#include "shared/base/unique_fd.h"
+#include "worker/read/decoder.h"
+#include "worker/read/ffmpeg_decoder.h"
 #include "worker/read/read_fault.h"
 #include "worker/read/regular_file.h"
+#include "worker/read/sndfile_decoder.h"
 #include "worker/stage/stage_clock.h"
 
 namespace consort {
@@ -32,14 +37,15 @@ class SampleSource {
  public:
   // `clock`, if any, is told of each step on a long way, in the file's bytes or in its samples, and
   // must outlive this.
-  explicit SampleSource(StageClock* clock = nullptr) : clock_(clock), file_(clock) {}
+  explicit SampleSource(StageClock* clock = nullptr) : sndfile_(clock), ffmpeg_(clock) {}
 
   MaybeFault Open(const std::string& path);
+  // Of a file that is read in one pass, the decoder stays for the next Open.
   void Close();
 
   int64_t samples() const { return samples_; }
-  int32_t rate() const { return file_.rate(); }
-  bool needs_anchors() const { return !file_.exact_seek(); }
+  int32_t rate() const { return decoder_->rate(); }
+  Seeking seeking() const { return decoder_->seeking(); }
   const FileIdentity& identity() const { return identity_; }
 
   // Samples [begin, end), 0 <= begin < end <= samples(), anchor <= begin. `out` points into this
@@ -49,32 +55,25 @@ class SampleSource {
   void Forget(int64_t before);
 
  private:
-  // Where the content ends before it should, and why.
-  struct End {
-    int64_t sample;
-    ErrorCode code;
-    std::string message;
-  };
+  MaybeFault OpenOrStay(const std::string& path);
+  void Release();
+  // Finds the length, too.
+  MaybeFault ChooseDecoder();
   MaybeFault CheckHeader();
-  void FindLength(bool guessed);
-  void FindOggLength();
-  bool CanRead(int64_t sample);
-  int64_t FirstUnreadable(int64_t low, int64_t high);
-  const End& FindEnd();
+  bool needs_anchors() const { return seeking() != Seeking::kExact; }
+  const ContentEnd& FindEnd();
   bool StartAt(int64_t anchor, int64_t begin);
   bool SkipTo(int64_t begin);
   bool Extend(int64_t end);
 
-  int64_t Read(std::span<float> out) {
-    if (clock_ != nullptr) clock_->Step();
-    return file_.Read(out);
-  }
-
-  StageClock* clock_;
-  AudioFile file_;
-  FileIdentity identity_;  // of the file that is open, or was open last
-  int64_t samples_ = 0;    // kept for a file that is opened again unchanged
-  std::optional<End> end_;
+  UniqueFd fd_;
+  SndfileDecoder sndfile_;
+  FfmpegDecoder ffmpeg_;
+  Decoder* decoder_ = nullptr;   // one of these, on fd_
+  FileIdentity identity_;        // of the file that is open, or was open last
+  int64_t samples_ = 0;          // kept for a file that is opened again unchanged
+  Decoder* reads_it_ = nullptr;  // likewise
+  std::optional<ContentEnd> end_;
 
   int64_t WindowEnd() const { return window_begin_ + window_size_; }
   // Room for `more` samples at the window's end. Their content is old.

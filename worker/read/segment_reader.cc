@@ -55,8 +55,16 @@ MaybeFault SegmentReader::Open(const std::string& path) {
   info_.sample_rate = source_.rate();
   info_.size_bytes = source_.identity().size_bytes;
   info_.mtime_ns = source_.identity().mtime_ns;
-  if (source_.needs_anchors()) {
-    info_.segment_alignment = static_cast<uint32_t>(std::max<int64_t>(1, kBlockNs / spec_.hop_ns));
+  switch (source_.seeking()) {
+    case Seeking::kExact:
+      break;
+    case Seeking::kAnchored:
+      info_.segment_alignment =
+          static_cast<uint32_t>(std::max<int64_t>(1, kBlockNs / spec_.hop_ns));
+      break;
+    case Seeking::kOnePass:
+      info_.segment_alignment = kOnePassAlignment;
+      break;
   }
   return std::nullopt;
 }
@@ -90,10 +98,8 @@ MaybeFault SegmentReader::ReadSegment(int64_t k, std::span<float> out) {
     std::fill(out.begin(), out.end(), 0.0f);
     return std::nullopt;
   }
-  int64_t anchor = range.begin;
-  if (source_.needs_anchors()) {
-    anchor = NeededRange(k - k % static_cast<int64_t>(info_.segment_alignment)).begin;
-  }
+  const int64_t first = k - k % static_cast<int64_t>(info_.segment_alignment);
+  const int64_t anchor = first == k ? range.begin : NeededRange(first).begin;
   source_.Forget(range.begin);
   std::span<const float> heard;
   if (auto fault = source_.Load(anchor, range.begin, range.end, heard)) return fault;

@@ -46,7 +46,7 @@ class SegmentReader {
   void Close();
 
   // FileInfo::file is 0. segment_alignment: how many segments of a codec with memory are decoded
-  // from one place (about 30 s of sound); 1 elsewhere.
+  // from one place (about 30 s of sound), or kOnePassAlignment; 1 elsewhere.
   const FileInfo& info() const { return info_; }
   int64_t segment_count() const { return grid_.Count(info_.samples); }
   const SegmentGrid& grid() const { return grid_; }

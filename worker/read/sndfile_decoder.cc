@@ -1,4 +1,4 @@
-#include "worker/read/audio_file.h"
+#include "worker/read/sndfile_decoder.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,9 +32,9 @@ constexpr int64_t kPretendedBytes = int64_t{1} << 44;
 
 }  // namespace
 
-sf_count_t AudioFile::IoLength(void* user) { return static_cast<Io*>(user)->size; }
+sf_count_t SndfileDecoder::IoLength(void* user) { return static_cast<Io*>(user)->size; }
 
-sf_count_t AudioFile::IoSeek(sf_count_t offset, int whence, void* user) {
+sf_count_t SndfileDecoder::IoSeek(sf_count_t offset, int whence, void* user) {
   auto& io = *static_cast<Io*>(user);
   if (whence == SEEK_END && offset == 0 && io.pretended_end != 0) {
     io.at = io.size;
@@ -47,7 +47,7 @@ sf_count_t AudioFile::IoSeek(sf_count_t offset, int whence, void* user) {
 }
 
 // Some of the bytes at io.at, at most `count`: none at the end, or at an error.
-int64_t AudioFile::FetchBytes(Io& io, char* out, int64_t count) {
+int64_t SndfileDecoder::FetchBytes(Io& io, char* out, int64_t count) {
   const auto read = [&io](char* to, int64_t wanted) {
     if (io.clock != nullptr) io.clock->Step();
     ssize_t got = 0;
@@ -70,7 +70,7 @@ int64_t AudioFile::FetchBytes(Io& io, char* out, int64_t count) {
   return got;
 }
 
-sf_count_t AudioFile::IoRead(void* out, sf_count_t count, void* user) {
+sf_count_t SndfileDecoder::IoRead(void* out, sf_count_t count, void* user) {
   auto& io = *static_cast<Io*>(user);
   sf_count_t total = 0;
   while (total < count) {
@@ -87,16 +87,16 @@ sf_count_t AudioFile::IoRead(void* out, sf_count_t count, void* user) {
   return total;
 }
 
-sf_count_t AudioFile::IoWrite(const void*, sf_count_t, void*) { return 0; }
+sf_count_t SndfileDecoder::IoWrite(const void*, sf_count_t, void*) { return 0; }
 
-sf_count_t AudioFile::IoTell(void* user) { return static_cast<Io*>(user)->at; }
+sf_count_t SndfileDecoder::IoTell(void* user) { return static_cast<Io*>(user)->at; }
 
-bool AudioFile::Restart() {
+bool SndfileDecoder::Restart() {
   const std::shared_lock lock(g_opens);
   return OpenDecoder();
 }
 
-bool AudioFile::OpenDecoder() {
+bool SndfileDecoder::OpenDecoder() {
   decoder_.reset();
   at_start_ = false;
   io_.at = 0;
@@ -113,7 +113,7 @@ bool AudioFile::OpenDecoder() {
 
 // Samples that lie in the file one after the other, as this machine has them, need no decoder; the
 // place of a frame libsndfile knows. Not so in every container: PAF packs 24 bits in blocks.
-PcmKind AudioFile::FindPcmKind() {
+PcmKind SndfileDecoder::FindPcmKind() {
   switch (container()) {
     case SF_FORMAT_WAV:
     case SF_FORMAT_WAVEX:
@@ -143,47 +143,53 @@ PcmKind AudioFile::FindPcmKind() {
   }
 }
 
-MaybeFault AudioFile::Open(UniqueFd fd) {
+Opening SndfileDecoder::Open(int fd) {
   LinkQuietDecoders();
   Close();
   struct stat status {};
-  if (::fstat(fd.get(), &status) != 0) {
-    return Fault(ErrorCode::kUnreadable, "could not stat: " + ErrnoWords(errno));
+  if (::fstat(fd, &status) != 0) {
+    return {Fault(ErrorCode::kUnreadable, "could not stat: " + ErrnoWords(errno))};
   }
-  fd_ = std::move(fd);
-  io_.fd = fd_.get();
+  io_.fd = fd;
   io_.size = status.st_size;
+  Opening opening = OpenKnown();
+  if (!opening.fault) guessed_ = LiftGuessedLength();
+  return opening;
+}
+
+Opening SndfileDecoder::OpenKnown() {
   if (Restart()) {
-    if (info_.frames > 0) return std::nullopt;
+    if (info_.frames > 0) return {};
     // libsndfile takes a size of 0 for the truth; "unknown" it understands.
-    if (const auto field = UnfinishedWavSizeField(fd_.get(), io_.size)) {
+    if (const auto field = UnfinishedWavSizeField(io_.fd, io_.size)) {
       io_.pretended_size_at = *field;
       Restart();
     }
-    if (decoder_ != nullptr) return std::nullopt;
+    if (decoder_ != nullptr) return {};
   }
   int error = 0;
   std::string words;
   {
     const std::unique_lock alone(g_opens);
-    if (OpenDecoder()) return std::nullopt;
+    if (OpenDecoder()) return {};
     error = sf_error(nullptr);
     words = sf_strerror(nullptr);
   }
-  if (io_.error != 0) return Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(io_.error));
+  if (io_.error != 0) return {Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(io_.error))};
   if (error == SF_ERR_UNSUPPORTED_ENCODING) {
-    return Fault(ErrorCode::kUnsupported, "the file's encoding is not supported");
+    return {Fault(ErrorCode::kUnsupported, "the file's encoding is not supported"), true};
   }
   if (words.find("channel") != std::string::npos) {
-    return Fault(ErrorCode::kUnsupported, "a channel count outside 1 to 1024 is not supported");
+    return {Fault(ErrorCode::kUnsupported, "a channel count outside 1 to 1024 is not supported")};
   }
-  return WhyNotAudio(fd_.get());
+  FirstLook look = LookAt(io_.fd);
+  return {std::move(look.fault), look.others_may_know};
 }
 
-void AudioFile::Close() {
+void SndfileDecoder::Close() {
   decoder_.reset();
   at_start_ = false;
-  fd_.Reset();
+  guessed_ = false;
   auto ahead = std::move(io_.ahead);  // the memory is kept
   auto* const clock = io_.clock;
   io_ = {};
@@ -193,20 +199,20 @@ void AudioFile::Close() {
   damaged_ = false;
 }
 
-bool AudioFile::exact_seek() const {
-  if (container() == SF_FORMAT_FLAC || plain_pcm()) return true;
+Seeking SndfileDecoder::seeking() const {
+  if (container() == SF_FORMAT_FLAC || plain_pcm()) return Seeking::kExact;
   switch (codec()) {
     case SF_FORMAT_ALAC_16:
     case SF_FORMAT_ALAC_20:
     case SF_FORMAT_ALAC_24:
     case SF_FORMAT_ALAC_32:
-      return true;
+      return Seeking::kExact;
     default:
-      return false;
+      return Seeking::kAnchored;
   }
 }
 
-int32_t AudioFile::preroll_seconds() const {
+int32_t SndfileDecoder::preroll_seconds() const {
   // Measured: one second gives the whole file's samples exactly for Vorbis, ADPCM, GSM, Opus' CELT
   // and MP3 (at 8 kbit/s to 2e-7: its frames reach back 511 bytes, half a second). Opus' SILK, used
   // at low bit rates, forgets its past slowly and never bounds it: three seconds are mostly exact,
@@ -214,7 +220,7 @@ int32_t AudioFile::preroll_seconds() const {
   return codec() == SF_FORMAT_OPUS ? 3 : 1;
 }
 
-bool AudioFile::plain_pcm() const {
+bool SndfileDecoder::plain_pcm() const {
   if (container() == SF_FORMAT_FLAC) return false;
   switch (codec()) {
     case SF_FORMAT_PCM_S8:
@@ -232,7 +238,7 @@ bool AudioFile::plain_pcm() const {
   }
 }
 
-bool AudioFile::LiftGuessedLength() {
+bool SndfileDecoder::LiftGuessedLength() {
   if (container() != SF_FORMAT_MPEG) return false;
   // libmpg123 takes the length from the header if it has one, else from the file's size. If another
   // size gives another length, it was a guess.
@@ -244,20 +250,21 @@ bool AudioFile::LiftGuessedLength() {
   return false;
 }
 
-bool AudioFile::Seek(int64_t frame) {
+bool SndfileDecoder::Seek(int64_t frame) {
   if (at_start_ && frame == 0) return true;
   at_start_ = false;
   return decoder_ != nullptr && sf_seek(decoder_.get(), frame, SEEK_SET) == frame;
 }
 
-int64_t AudioFile::Read(std::span<float> out) {
+int64_t SndfileDecoder::Read(std::span<float> out) {
   damaged_ = false;
   if (decoder_ == nullptr) return 0;
+  if (io_.clock != nullptr) io_.clock->Step();
   at_start_ = false;
   return pcm_ != PcmKind::kOther ? ReadPcm(out) : ReadFloats(out);
 }
 
-int64_t AudioFile::ReadPcm(std::span<float> out) {
+int64_t SndfileDecoder::ReadPcm(std::span<float> out) {
   const int64_t frame_bytes = static_cast<int64_t>(PcmSampleBytes(pcm_)) * info_.channels;
   const int64_t step = std::max<int64_t>(1, kRawBytes / frame_bytes);
   raw_.resize(static_cast<size_t>(step * frame_bytes) + kPcmSlack);
@@ -277,7 +284,7 @@ int64_t AudioFile::ReadPcm(std::span<float> out) {
   return done;
 }
 
-int64_t AudioFile::ReadFloats(std::span<float> out) {
+int64_t SndfileDecoder::ReadFloats(std::span<float> out) {
   const int64_t wanted = static_cast<int64_t>(out.size());
   const int64_t channels = info_.channels;
   // A call to libsndfile decodes at most this much, so that damage is placed no more coarsely.

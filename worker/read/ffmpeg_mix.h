@@ -1,0 +1,17 @@
+// A frame of FFmpeg's to one channel: each sample to float as libswresample does it, their mean
+// summed in double.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "worker/read/ffmpeg_library.h"
+
+namespace consort {
+
+// Whether MixFrame knows its sample format.
+bool CanMix(const AVFrame& frame);
+// Samples [from, from + out.size()) of the frame.
+void MixFrame(const AVFrame& frame, int64_t from, std::span<float> out);
+
+}  // namespace consort
