@@ -74,7 +74,8 @@ def check_known(figures):
     assert figures["figures"] == 1 and re.fullmatch(r"\d+\.\d+\.\d+", figures["consort"])
     assert figures["usable_cpus"] >= 1
     window, segments = figures["window"], figures["segments"]
-    assert 0 < figures["ready_s"] <= window["from_s"] < window["to_s"] <= figures["elapsed_s"]
+    assert 0 < figures["ready_s"] <= figures["elapsed_s"]  # the first worker's result may come before the last is ready
+    assert 0 < window["from_s"] < window["to_s"] <= figures["elapsed_s"]
     assert window["seconds"] == pytest.approx(window["to_s"] - window["from_s"], abs=1e-5)
     assert segments["counted"] > 0 and segments["per_second"] > 0
     latency = figures["latency_ms"]
