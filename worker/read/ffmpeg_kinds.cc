@@ -10,7 +10,8 @@ constexpr bool kCounted = true;
 constexpr bool kDecoded = false;  // counted by decoding
 
 // Why so many in one pass: AAC, AC-3 and WMA fill gaps with noise, and MP2 rounds with some, from a
-// generator that runs through the whole stream; speech codecs (AMR, Speex, GSM) have filters that never quite forget.
+// generator that runs through the whole stream; speech codecs (AMR, Speex, GSM) have filters that
+// never quite forget.
 constexpr FfmpegCodec kCodecs[] = {
     {AV_CODEC_ID_AAC, kCounted, Seeking::kOnePass},
     {AV_CODEC_ID_AAC_LATM, kDecoded, Seeking::kOnePass},
