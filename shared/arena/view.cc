@@ -23,6 +23,7 @@ Error Wrong(const std::string& what) {
 }  // namespace
 
 Result<ArenaView> ArenaView::Map(int memfd, int64_t bytes) {
+  if (bytes == 0 && memfd < 0) return ArenaView();  // a model without weights has no arena
   constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
   const int seals = ::fcntl(memfd, F_GET_SEALS);
   if (seals < 0) return SystemError("read the seals of the weights", "", errno);

@@ -55,6 +55,8 @@ int64_t SmapsKb(const std::string& name, const std::string& field) {
   return sum;
 }
 
+TEST_F(ArenaTest, AModelWithoutWeightsNeedsNone) { EXPECT_TRUE(ArenaView::Map(-1, 0).has_value()); }
+
 TEST_F(ArenaTest, HoldsTheBytesOfTheFile) {
   const std::string weights = SomeWeights();
   Load(weights);
