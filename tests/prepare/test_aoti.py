@@ -133,14 +133,14 @@ def test_a_second_call_does_nothing_and_takes_no_compiler(compiled):
     assert os.stat(os.path.join(workshop.bundle, "model.json")).st_mtime_ns == stamp
 
 
-@pytest.mark.parametrize("options", [["--fast"], ["--batch", "2"], ["--batch", "auto"], ["--portable"], ["--precision", "bf16"], ["--backend", "torchscript"]])
+@pytest.mark.parametrize("options", [["--fast"], ["--variant", "unpacked"], ["--batch", "2"], ["--batch", "auto"], ["--portable"], ["--precision", "bf16"], ["--backend", "torchscript"]])
 def test_with_other_options_it_is_another_bundle(compiled, options):
     from consort_prepare import bundle, cli, manifest as manifests
     workshop, _ = compiled
     asked = {}
     for given in ([], options):
         args = cli.parser().parse_args([workshop.model, "-o", workshop.bundle, *given])
-        asked[len(given)] = cli.Asked(args.backend, args.precision, args.batch, args.fast, args.portable, []).to_json()
+        asked[len(given)] = cli.Asked(args.backend, args.precision, args.batch, args.fast, args.portable, [], variant=args.variant).to_json()
     path = os.path.splitext(workshop.model)[0] + ".json"
     manifest = manifests.read_manifest(path)
     given = workshop.bundle, manifest, manifests.read_labels(manifest, path), bundle.source_of(workshop.model)
@@ -302,6 +302,8 @@ def test_options_before_the_model_leave_the_model_alone(compiled):
 @pytest.mark.parametrize("options,words", [
     (["--precision", "int8"], ["int8 takes its ranges from sounds", "--calibrate AUDIO"]),
     (["--backend", "torchscript", "--portable"], ["--portable is for the backend aoti"]),
+    (["--portable", "--variant", "packed"], ["--variant packed packs its weights for one CPU"]),
+    (["--fast", "--variant", "packed"], ["--fast is a variant, too"]),
     (["--calibrate", "x.wav"], ["--calibrate is for int8"]),
     (["--portable", "--precision", "int8", "--calibrate", "x.wav"], ["int8 packs its weights for one CPU"])])
 def test_options_that_do_not_go_together_are_one_sentence(tmp_path, options, words):

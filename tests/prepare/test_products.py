@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import small_models
 from conftest import MANIFEST
 from consort_prepare import aoti, precision, products, program as programs
 
@@ -93,6 +94,19 @@ def test_fewer_bits_work_on_products_too(bits, monkeypatch, tmp_path):
     expected, got = (torch.cat([programs.run_exported(each, x) for x in inputs]) for each in (program.exported, lowered))
     assert not torch.equal(got, expected)
     assert (got - expected).abs().max() < 0.2 * expected.std()
+
+
+def test_a_variant_that_is_asked_for_must_be_possible(workshop):
+    workshop.backend = "auto"
+    outcome = workshop.write(small_models.Plain()).prepare("--variant", "products")
+    assert outcome.status == 1
+    assert "the model has no convolutions with many channels over small images" in outcome.err
+
+
+def test_the_variant_that_is_asked_for_is_made_alone(workshop):
+    workshop.backend = "auto"
+    assert workshop.write(small_models.Plain()).prepare("--variant", "unfrozen").status == 0
+    assert [each["name"] for each in workshop.prepared()["variants"]] == ["unfrozen"]
 
 
 def test_prepare_tries_them_where_there_are_some(workshop):

@@ -82,12 +82,21 @@ def variant(name, change, called, magnified=False):
         made.with_suffix(".json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
         folder = KEPT / "bundles" / made.stem
         folder.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run([sys.executable, "-m", "consort_prepare", made, "-o", folder],
+        # The same kernels as the bundle that it is held against: the fastest may be another one each time.
+        done = subprocess.run([sys.executable, "-m", "consort_prepare", made, "-o", folder, *_like(name)],
                               env=os.environ | {"PYTHONPATH": str(ROOT / "tools/prepare")},
                               capture_output=True, text=True)
         if done.returncode != 0:
             raise CannotCheck(f"could not make {folder}: {done.stderr.strip()}")
     return folder
+
+
+def _like(name):
+    """The options that give a bundle of another model the variant that build/bundles/NAME has."""
+    model = ROOT / "build/bundles" / name / "model.json"
+    prepared = json.loads(model.read_text(encoding="utf-8"))["prepared"] if model.exists() else {}
+    chosen = [each["name"] for each in prepared.get("variants", []) if each["chosen"] and each["batch"] == 1]
+    return ["--variant", chosen[0]] if chosen else []
 
 
 def _magnify(torch, source, target):

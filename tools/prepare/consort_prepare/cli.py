@@ -33,6 +33,7 @@ class Asked:
     portable: bool
     calibrate: List[str]
     calibrate_sha256: Optional[str] = None
+    variant: Optional[str] = None  # None: whichever is fastest
 
     def to_json(self):
         fields = {key: value for key, value in dataclasses.asdict(self).items() if key != "calibrate"}
@@ -83,7 +84,9 @@ def parser():
         help="run the bundle against the model on this sound, or folder of them, and print the drift; may be repeated")
     add("--batch", type=batch, default=1, metavar="N|auto",
         help="segments that the compiled code takes at once; auto: more than one where that is over 10 %% faster (default: 1)")
-    add("--fast", action="store_true", help="compile one variant only")
+    add("--fast", action="store_true", help="compile the first variant only")
+    add("--variant", choices=("packed", "products", "unpacked", "unfrozen"),
+        help="compile this one only, whatever is fastest here (default: the fastest)")
     add("--portable", action="store_true", help="for any x86-64-v3 CPU (AVX2); nothing is packed")
     return result
 
@@ -111,7 +114,7 @@ def prepare(args):
     from . import bundle
     folder = os.path.normpath(args.output)
     bundle.check_place(folder)
-    asked = Asked(args.backend, args.precision, args.batch, args.fast, args.portable, args.calibrate)
+    asked = Asked(args.backend, args.precision, args.batch, args.fast, args.portable, args.calibrate, variant=args.variant)
     _check_together(asked)
     sounds = args.verify or (args.calibrate if asked.precision != "fp32" else [])
     sounds_sha256 = None
@@ -144,9 +147,14 @@ def _check_together(asked):
         raise PrepareError(f"--calibrate is for int8, and the precision is {asked.precision}", "say --precision int8, or --verify for the sounds")
     if asked.portable and asked.precision == "int8":
         raise PrepareError("int8 packs its weights for one CPU, so it cannot be portable", "leave out --portable or --precision int8")
+    if asked.portable and asked.variant in ("packed", "products"):
+        raise PrepareError(f"--variant {asked.variant} packs its weights for one CPU, so it cannot be portable",
+                           "leave out one of the two")
+    if asked.fast and asked.variant:
+        raise PrepareError("--fast is a variant, too: the first", "leave out one of the two")
     if asked.backend == "torchscript":
         for given, option in ((asked.precision != "fp32", f"--precision {asked.precision}"), (asked.batch != 1, f"--batch {asked.batch}"),
-                              (asked.portable, "--portable"), (asked.fast, "--fast")):
+                              (asked.portable, "--portable"), (asked.fast, "--fast"), (asked.variant, f"--variant {asked.variant}")):
             if given:
                 raise PrepareError(f"{option} is for the backend aoti", "leave out one of the two")
 

@@ -17,9 +17,9 @@ def fill(folder, scratch, model_path, manifest, labels, asked, source, progress)
     if prepared is None:
         if not _is_torchscript(model_path):
             raise PrepareError(f"the model cannot be compiled: {reason}", "only a TorchScript file can be run without")
-        if asked.precision != "fp32" or asked.batch not in (1, "auto") or asked.portable or asked.backend == "aoti":
+        if asked.precision != "fp32" or asked.batch not in (1, "auto") or asked.portable or asked.variant or asked.backend == "aoti":
             option = ("--backend aoti" if asked.backend == "aoti" else f"--precision {asked.precision}" if asked.precision != "fp32"
-                      else "--portable" if asked.portable else f"--batch {asked.batch}")
+                      else "--portable" if asked.portable else f"--variant {asked.variant}" if asked.variant else f"--batch {asked.batch}")
             raise PrepareError(f"the model cannot be compiled: {reason}", f"leave out {option}: it can be prepared for the backend torchscript, in fp32")
         if asked.backend != "torchscript":
             progress.say(f"the backend is torchscript, because the model does not compile: {reason}")

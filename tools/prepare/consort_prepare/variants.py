@@ -82,8 +82,10 @@ class _Search:
         packable = self._lower(batch)
         names = ["unpacked", "unfrozen"] if options.portable else list(aoti.VARIANTS)
         made, problems = [], []
-        for variant in names[:1] if options.fast else names:
+        for variant in [options.variant] if options.variant else names[:1] if options.fast else names:
             if variant == aoti.PRODUCTS and not self._has_products(batch):
+                if options.variant:
+                    raise PrepareError("the model has no convolutions with many channels over small images", "leave out --variant products")
                 continue
             try:
                 new = self._make(variant, batch)
