@@ -54,7 +54,7 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   CONSORT_TRY(WatchSignals());
   fleet_ = std::make_unique<Fleet>(std::move(fleet.plan), *loop_, *this);
   memory_ = std::make_unique<MemoryKeeper>(
-      options_, std::move(fleet.memory), *fleet_, dispatcher_,
+      options_, std::move(fleet.memory), *fleet_, dispatcher_, retiring_,
       MemoryKeeper::Say{[this](const std::string& line) { progress_.Message(line); },
                         [this](const std::string& line) { Verbose(line); },
                         [this](const Error& error) { FleetFailed(error); },
@@ -326,6 +326,7 @@ void JobLoop::WorkerKilled(Worker& worker) {
 
 void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const Death death = memory_->Gone(worker, reaped, MonotonicNs());
+  retiring_.Gone(worker.id());
   hot_.erase(worker.id());
   net_.Forget(worker.id());
   CountLostWakeUps(worker);

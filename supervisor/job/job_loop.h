@@ -22,6 +22,7 @@
 #include "supervisor/job/memory_keeper.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
+#include "supervisor/job/retiring_workers.h"
 #include "supervisor/job/slot_trace.h"
 #include "supervisor/job/wake_net.h"
 #include "supervisor/job/worker_words.h"
@@ -103,6 +104,7 @@ class JobLoop : public FleetEvents {
   std::unique_ptr<Checkpoint> checkpoint_;  // none: nobody keeps a journal
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Fleet> fleet_;
+  RetiringWorkers retiring_{dispatcher_};
   std::unique_ptr<MemoryKeeper> memory_;
   UniqueFd signals_;
   HangWatch hangs_;
