@@ -202,6 +202,8 @@ std::string MemoryKeeper::AboveLimitWords(int64_t tree_bytes) const {
 
 void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
   DropEnded(sample);
+  const bool above = tree_.watches() && sample.tree_bytes > limit_.bytes;
+  if (above && say_.limit_reached(AboveLimitWords(sample.tree_bytes))) return;
   if (EndRunaways(sample, now_ns)) return;
   using Future = MemorySample::OfWorker::Future;
   for (auto& it : sample.workers) {

@@ -31,6 +31,9 @@ class MemoryKeeper {
     std::function<void(const std::string&)> verbose;  // for those who asked
     std::function<void(const Error&)> failed;         // it cannot go on
     std::function<void(int64_t)> sampled;             // Pss of all, as it was just now
+    // The tree is above its limit, as `found` has it in words. True: more workers than at the start
+    // were at work, and are ended; that comes before all else.
+    std::function<bool(const std::string& found)> limit_reached;
   };
 
   // All of them outlive this.

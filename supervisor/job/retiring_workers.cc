@@ -1,5 +1,7 @@
 #include "supervisor/job/retiring_workers.h"
 
+#include <algorithm>
+
 namespace consort {
 
 bool RetiringWorkers::Add(const Worker& worker, Reason reason) {
@@ -17,6 +19,12 @@ void RetiringWorkers::EndIdle(Fleet& fleet) {
   }
 }
 
+void RetiringWorkers::EndNow(Fleet& fleet, Worker& worker) {
+  Add(worker, Reason::kTooMany);
+  workers_[worker.id()].told_to_end = true;
+  fleet.Retire(worker);
+}
+
 bool RetiringWorkers::Ends(uint64_t worker) const {
   const auto found = workers_.find(worker);
   return found != workers_.end() && found->second.told_to_end;
@@ -32,6 +40,11 @@ std::optional<RetiringWorkers::Reason> RetiringWorkers::Find(uint64_t worker) co
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return std::nullopt;
   return found->second.reason;
+}
+
+bool RetiringWorkers::AnyForMemory() const {
+  return std::ranges::any_of(
+      workers_, [](const auto& entry) { return entry.second.reason != Reason::kTooMany; });
 }
 
 }  // namespace consort

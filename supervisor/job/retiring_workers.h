@@ -16,6 +16,7 @@ class RetiringWorkers {
   enum class Reason {
     kReplaced,  // for its memory: another one takes its place
     kGivenUp,   // for its memory, and nobody does
+    kTooMany,   // fewer workers are wanted just now
   };
 
   explicit RetiringWorkers(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
@@ -26,6 +27,8 @@ class RetiringWorkers {
   void GiveUp(uint64_t worker) { workers_[worker].reason = Reason::kGivenUp; }
   // Now and then: ends those who have nothing in hand any more.
   void EndIdle(Fleet& fleet);
+  // One that is too many, whatever it has in hand: that is done by another one.
+  void EndNow(Fleet& fleet, Worker& worker);
   // It is gone, however it ended. The reason, if it was one of them.
   std::optional<Reason> Gone(uint64_t worker);
 
@@ -34,6 +37,8 @@ class RetiringWorkers {
   std::optional<Reason> Find(uint64_t worker) const;
   // It was told to end: what it has is as good as free.
   bool Ends(uint64_t worker) const;
+  // Any for its memory.
+  bool AnyForMemory() const;
 
  private:
   struct Retiring {
