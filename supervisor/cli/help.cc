@@ -75,7 +75,8 @@ counts once. A control group's memory limit acts as a --memory-limit.
 "auto" is what "consort tune" found for this model on this machine: with neither -p
 nor -t its profile is used, as one line says. Without one, it is one process for each
 physical core that this process may use, with one thread each; fewer where a memory
-limit has no room for them. "consort doctor" tells what it is here, and why.
+limit has no room for them. A job of minutes tries other numbers of processes, and
+stays with the best. "consort doctor" tells what it is here, and why.
 
 examples:
   consort run -m cnn14 recordings/           every file of a folder

@@ -136,6 +136,10 @@ class Dispatcher {
 
   uint64_t files_done() const { return files_done_; }
   uint64_t segments_done() const { return segments_done_; }
+  // That nobody has been given; of files that were not opened, a guess.
+  double SegmentsLeft() const;
+  // Suspects are on trial, or wait for that.
+  bool Suspecting() const { return !suspects_.empty() || kept_free_ > 0; }
   // Segments, and files that cannot be opened, that are guilty.
   uint64_t given_up() const { return given_up_; }
   double audio_seconds() const { return audio_seconds_; }
@@ -202,7 +206,6 @@ class Dispatcher {
   Status NameResumed();
   void ResumeOpen(const ResumeFile& from);
   void ResumeSuspects(const std::vector<ResumeSuspect>& suspects);
-  double SegmentsLeft() const;
 
   Status Judge(HeldWorker& worker, uint32_t engine, const ResultRecord& record, bool& honest);
   Status OnInfo(HeldTask& held, const FileInfo& info, bool& honest);

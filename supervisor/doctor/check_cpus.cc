@@ -144,9 +144,10 @@ std::optional<Finding> CheckSiblings(const Survey& survey) {
   const int cores = UsableCores(survey.machine);
   const auto cpus = static_cast<int>(survey.machine.cpus.size());
   if (cpus == cores) return std::nullopt;
-  return Finding{Level::kFine,
-                 Counted(cpus, "CPU") + " on " + Counted(cores, "core") + ": SMT siblings",
-                 "an engine a core; siblings are used only if -p and -t ask for more"};
+  return Finding{
+      Level::kFine, Counted(cpus, "CPU") + " on " + Counted(cores, "core") + ": SMT siblings",
+      "an engine a core; siblings are used if -p and -t ask for more, or if a longer job "
+      "finds that faster"};
 }
 
 std::optional<Finding> CheckKinds(const Survey& survey) {

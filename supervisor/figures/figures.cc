@@ -32,6 +32,7 @@ class Writer {
     json["split"] = {{"processes", split ? Json(split->workers) : Json()},
                      {"threads", split ? Json(split->engines) : Json()},
                      {"intra", split ? Json(split->intra) : Json()}};
+    json["split_trials"] = Trials();
     json["usable_cpus"] = split ? Json(split->usable_cpus) : Json();
     json["complete"] = figures_.complete;
     json["exit_status"] = figures_.exit_status;
@@ -73,6 +74,21 @@ class Writer {
   }
   Json SecondsOrNull(const std::optional<int64_t>& ns) const {
     return ns ? Json(Seconds(*ns)) : Json();
+  }
+
+  Json Trials() const {
+    const auto& trials = figures_.trials;
+    Json json = {{"start", trials.start ? Json(*trials.start) : Json()},
+                 {"chosen", trials.chosen ? Json(*trials.chosen) : Json()},
+                 {"chosen_s", SecondsOrNull(trials.chosen_ns)},
+                 {"tried", Json::array()}};
+    for (const auto& it : trials.tried) {
+      json["tried"].push_back({{"workers", it.workers},
+                               {"windows", it.windows},
+                               {"gain", OrNull(it.gain)},
+                               {"error", it.gain ? OrNull(it.error) : Json()}});
+    }
+    return json;
   }
 
   Json Latency() const {

@@ -204,6 +204,11 @@ void RunFigures::Restarts(const JobSummary::Restarts& workers,
   add(figures_.templates_restarted, templates);
 }
 
+void RunFigures::Trials(WorkerTrialFigures trials) {
+  if (figures_.split && trials.chosen) figures_.split->workers = *trials.chosen;
+  figures_.trials = std::move(trials);
+}
+
 // ---- the window ----
 
 void RunFigures::OpenWindow(int64_t now_ns) {

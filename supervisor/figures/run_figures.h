@@ -84,6 +84,8 @@ class RunFigures {
   bool nothing_to_do() const { return nothing_to_do_; }
 
   void Restarts(const JobSummary::Restarts& workers, const JobSummary::Restarts& templates);
+  // The split is then that which was chosen, if one was.
+  void Trials(WorkerTrialFigures trials);
 
   // After the last loop.
   const Figures& Close(int exit_status, bool whole, int64_t now_ns);

@@ -73,7 +73,10 @@ Fleet::Fleet(FleetPlan plan, EventLoop& loop, FleetEvents& events)
       slot_closed_(plan_.slots.size()),
       node_slots_(plan_.nodes.size()),
       node_template_(plan_.nodes.size()) {
-  for (const auto& slot : plan_.slots) ++node_slots_[static_cast<size_t>(slot.node)];
+  for (size_t slot = 0; slot < plan_.slots.size(); ++slot) {
+    slot_closed_[slot] = plan_.slots[slot].closed;
+    if (!slot_closed_[slot]) ++node_slots_[static_cast<size_t>(plan_.slots[slot].node)];
+  }
 }
 
 Fleet::~Fleet() { End(); }
@@ -86,7 +89,9 @@ Status Fleet::Start() {
   for (auto& node : plan_.nodes) {
     node.command.descriptors = WorkerDescriptors(descriptors, node.command.engines);
   }
-  for (size_t node = 0; node < plan_.nodes.size(); ++node) StartTemplate(node);
+  for (size_t node = 0; node < plan_.nodes.size(); ++node) {
+    if (node_slots_[node] > 0) StartTemplate(node);
+  }
   return Ok();
 }
 
@@ -128,7 +133,8 @@ void Fleet::FillSlots() {
   for (size_t slot = 0; slot < plan_.slots.size(); ++slot) {
     if (slot_worker_[slot] != 0 || slot_closed_[slot]) continue;
     auto* from = FindTemplate(node_template_[static_cast<size_t>(plan_.slots[slot].node)]);
-    if (from != nullptr && from->ready && from->asked < kMostAsked && !RequestWorker(slot, *from)) {
+    if (from == nullptr || from->retired) continue;  // once it is gone, another one is started
+    if (from->ready && from->asked < kMostAsked && !RequestWorker(slot, *from)) {
       return;  // the next tick tries again
     }
   }
@@ -465,9 +471,10 @@ void Fleet::ForgetAges(int64_t now_ns) {
 }
 
 std::optional<int64_t> Fleet::NextTickNs() const {
-  const bool waiting =
-      std::any_of(slot_worker_.begin(), slot_worker_.end(), [](uint64_t id) { return id == 0; }) &&
-      not_before_ns_ > 0;
+  bool waiting = false;
+  for (size_t slot = 0; slot < slot_worker_.size() && not_before_ns_ > 0; ++slot) {
+    waiting = waiting || (slot_worker_[slot] == 0 && !slot_closed_[slot]);
+  }
   if (waiting && !ending_ && !draining_ && MonotonicNs() < not_before_ns_) return not_before_ns_;
   return std::nullopt;
 }
@@ -491,6 +498,13 @@ void Fleet::CloseSlot(size_t slot) {
   const auto node = static_cast<size_t>(plan_.slots[slot].node);
   --node_slots_[node];
   RetireIdleTemplate(node);
+}
+
+void Fleet::OpenSlot(size_t slot) {
+  if (!slot_closed_[slot]) return;
+  slot_closed_[slot] = false;
+  ++node_slots_[static_cast<size_t>(plan_.slots[slot].node)];
+  FillSlots();
 }
 
 int Fleet::workers_wanted() const {

@@ -31,6 +31,7 @@ namespace consort {
 struct FleetSlot {
   int node = 0;           // index in FleetPlan::nodes
   std::vector<int> cpus;  // one an engine; -1: any
+  bool closed = false;    // nobody is in it until it is opened
 };
 
 struct FleetNode {
@@ -39,7 +40,7 @@ struct FleetNode {
 
 struct FleetPlan {
   std::vector<FleetNode> nodes;
-  std::vector<FleetSlot> slots;  // one a worker
+  std::vector<FleetSlot> slots;  // one a worker, those that are closed at first among them
 };
 
 class Worker;
@@ -124,6 +125,9 @@ class Fleet {
   void Retire(Worker& worker);
   // Whoever is in that slot is the last one. With the last of a node's workers its template ends.
   void CloseSlot(size_t slot);
+  // There is to be a worker again, once whoever is still in it is gone; its node's template is
+  // started if need be.
+  void OpenSlot(size_t slot);
   // Kills all and waits until no process is left (at most about a second). Nothing is announced.
   void End();
 

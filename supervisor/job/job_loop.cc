@@ -53,14 +53,8 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   loop_ = std::make_unique<EventLoop>(std::move(loop));
   CONSORT_TRY(WatchSignals());
   fleet_ = std::make_unique<Fleet>(std::move(fleet.plan), *loop_, *this);
-  memory_ = std::make_unique<MemoryKeeper>(
-      options_, std::move(fleet.memory), *fleet_, dispatcher_,
-      MemoryKeeper::Say{[this](const std::string& line) { progress_.Message(line); },
-                        [this](const std::string& line) { Verbose(line); },
-                        [this](const Error& error) { FleetFailed(error); },
-                        [this](int64_t pss_bytes) {
-                          if (figures_ != nullptr) figures_->Memory(pss_bytes, MonotonicNs());
-                        }});
+  MakeMemoryKeeper(std::move(fleet.memory));
+  if (!fleet.counts.challengers.empty()) MakeCountKeeper(fleet.counts);
   const int urgent = memory_->urgent_fd();
   if (urgent >= 0) CONSORT_TRY(loop_->Add(urgent, [this] { memory_->Tick(MonotonicNs()); }));
   CONSORT_TRY(fleet_->Start());
@@ -74,6 +68,31 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   peak_pss_bytes_ = memory_->peak_pss_bytes();
   memory_->Stop();
   return ended;
+}
+
+void JobLoop::MakeMemoryKeeper(TreeLimit limit) {
+  memory_ = std::make_unique<MemoryKeeper>(
+      options_, std::move(limit), *fleet_, dispatcher_, retiring_,
+      MemoryKeeper::Say{[this](const std::string& line) { progress_.Message(line); },
+                        [this](const std::string& line) { Verbose(line); },
+                        [this](const Error& error) { FleetFailed(error); },
+                        [this](int64_t pss_bytes) {
+                          if (figures_ != nullptr) figures_->Memory(pss_bytes, MonotonicNs());
+                        },
+                        [this](const std::string& found) {
+                          return counts_ != nullptr && counts_->GiveBack(found);
+                        }});
+}
+
+void JobLoop::MakeCountKeeper(const WorkerCounts& counts) {
+  counts_ = std::make_unique<WorkerCountKeeper>(
+      counts, static_cast<uint64_t>(bundle_.manifest.prepared.batch), *fleet_, dispatcher_,
+      retiring_,
+      WorkerCountKeeper::Say{[this](const std::string& line) { Verbose(line); },
+                             [this](int workers, const std::string& line, bool warns) {
+                               split_.workers = workers;
+                               if (warns || !options_.quiet) progress_.Message(line);
+                             }});
 }
 
 Status JobLoop::WatchSignals() {
@@ -97,6 +116,7 @@ void JobLoop::OnSignals() {
       if (figures_ != nullptr) figures_->Stopping(MonotonicNs());
       dispatcher_.Drain();
       fleet_->Drain();
+      if (counts_) counts_->Stop();
       if (!options_.quiet) {
         progress_.Message("stopping: what is in flight ends first; once more to stop at once");
       }
@@ -173,6 +193,9 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
     Check(done);
     if (type == kSegmentTagsRecord) {
       trace_.Result(worker);
+      if (counts_ && counts_->trying()) {
+        counts_->Result(worker, std::get<SegmentTags>(reader_.record()), MonotonicNs());
+      }
     } else {
       hand_out_ = true;
     }
@@ -219,6 +242,7 @@ void JobLoop::MaybeEndMeasuring() {
 
 void JobLoop::EndFigures() {
   figures_->Restarts(workers_restarted_, templates_restarted_);
+  if (counts_) figures_->Trials(counts_->Figures());
   figures_->End(MonotonicNs());
 }
 
@@ -306,6 +330,7 @@ void JobLoop::WorkerReady(Worker& worker) {
   }
   hot_.insert(worker.id());
   memory_->Ready(worker, MonotonicNs());
+  if (counts_) counts_->Ready(worker);
   hand_out_ = true;
 }
 
@@ -326,6 +351,11 @@ void JobLoop::WorkerKilled(Worker& worker) {
 
 void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const Death death = memory_->Gone(worker, reaped, MonotonicNs());
+  const bool too_many = retiring_.Gone(worker.id()) == RetiringWorkers::Reason::kTooMany;
+  if (counts_ && death.cause == Death::Cause::kOutOfMemory) {
+    counts_->GiveBack("worker " + std::to_string(worker.pid()) + " " + death.Words() + ": ");
+  }
+  if (counts_ && !too_many) counts_->Lost();
   hot_.erase(worker.id());
   net_.Forget(worker.id());
   CountLostWakeUps(worker);
@@ -347,14 +377,16 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const bool crashed = death.cause == Death::Cause::kCrashed ||
                        death.cause == Death::Cause::kByUs ||
                        death.cause == Death::Cause::kOutOfMemory;
-  if (death.cause == Death::Cause::kRetired) {
+  const bool let_go = death.cause == Death::Cause::kRetired && too_many;
+  if (!let_go && death.cause == Death::Cause::kRetired) {
     ++workers_restarted_.replaced;
     if (checkpoint_) checkpoint_->AddReplaced();
-  } else {
+  } else if (!let_go) {
     ++(crashed ? workers_restarted_.crashed : workers_restarted_.killed);
     if (checkpoint_) checkpoint_->AddRestart(false, crashed);
   }
-  Verbose("worker " + std::to_string(worker.pid()) + " " + death.Words());
+  Verbose("worker " + std::to_string(worker.pid()) + " " +
+          (let_go ? "was one too many, and is gone" : death.Words()));
   const bool exited = death.signal == 0 && death.cause != Death::Cause::kUnknown;
   recorder_.SeeDeath({death.signal != 0 ? SignalName(death.signal) : "",
                       exited ? std::optional(death.exit_code) : std::nullopt,
@@ -422,6 +454,7 @@ void JobLoop::Tick() {
   Check(recorder_.Flush());
   if (checkpoint_) recorder_.StartSync();
   memory_->Tick(now);
+  if (counts_) counts_->Tick(now);
   if (figures_ != nullptr) figures_->Tick(now);
   progress_.Update(View(), now);
 }

@@ -22,8 +22,10 @@
 #include "supervisor/job/memory_keeper.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
+#include "supervisor/job/retiring_workers.h"
 #include "supervisor/job/slot_trace.h"
 #include "supervisor/job/wake_net.h"
+#include "supervisor/job/worker_count_keeper.h"
 #include "supervisor/job/worker_words.h"
 #include "supervisor/loop/event_loop.h"
 #include "supervisor/view/status_line.h"
@@ -76,6 +78,8 @@ class JobLoop : public FleetEvents {
   bool DrainRings(Worker& worker, size_t most, size_t& taken);
   bool DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& taken);
   void ServeHot();
+  void MakeMemoryKeeper(TreeLimit limit);
+  void MakeCountKeeper(const WorkerCounts& counts);
   void BeginFigures(const JobFleet& fleet);
   void MaybeEndMeasuring();
   void EndFigures();
@@ -103,7 +107,9 @@ class JobLoop : public FleetEvents {
   std::unique_ptr<Checkpoint> checkpoint_;  // none: nobody keeps a journal
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Fleet> fleet_;
+  RetiringWorkers retiring_{dispatcher_};
   std::unique_ptr<MemoryKeeper> memory_;
+  std::unique_ptr<WorkerCountKeeper> counts_;  // none: nothing else than the start is to be tried
   UniqueFd signals_;
   HangWatch hangs_;
   SlotTrace trace_;

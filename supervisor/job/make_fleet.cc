@@ -7,6 +7,7 @@
 #include "shared/base/clock.h"
 #include "supervisor/job/memory_bounds.h"
 #include "supervisor/job/memory_need.h"
+#include "supervisor/job/worker_count_keeper.h"
 #include "supervisor/place/fit_quota.h"
 
 namespace consort {
@@ -23,7 +24,10 @@ Result<JobFleet> FleetMaker::Make(const RunOptions& options, const Bundle& bundl
                                   const Warn& warn) {
   if (!placement_) {
     const Machine used = BoundMemory(FitToQuota(machine_, BusyNow()), options);
-    placement_ = Place(used, {options.workers, options.engines, EstimateMemory(bundle)});
+    placement_ = Place(used, {.workers = options.workers,
+                              .engines = options.engines,
+                              .need = EstimateMemory(bundle),
+                              .spare = MayTryWorkerCounts(options)});
     for (const auto& warning : placement_->warnings) warn(warning);
     // What was measured to be the best split needs no warning.
     const auto crowded = Oversubscribed(placement_->split, options.intra, machine_);

@@ -58,10 +58,11 @@ uint64_t SegmentsDone(const Worker& worker) {
 }  // namespace
 
 MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fleet,
-                           Dispatcher& dispatcher, Say say)
+                           Dispatcher& dispatcher, RetiringWorkers& retiring, Say say)
     : limit_(limit),
       fleet_(fleet),
       dispatcher_(dispatcher),
+      retiring_(retiring),
       say_(std::move(say)),
       forks_(!options.no_template),
       most_ended_(kMostEnded + kMostEndedAnAttempt * options.attempts),
@@ -89,7 +90,6 @@ void MemoryKeeper::Ready(const Worker& worker, int64_t now_ns) {
 
 Death MemoryKeeper::Gone(const Worker& worker, const Death& death, int64_t now_ns) {
   workers_.Gone(worker.id());
-  retiring_.erase(worker.id());
   ended_.erase(worker.id());
   Changed();
   return worker.pid() > 0 ? Explained(death, now_ns) : death;
@@ -107,7 +107,7 @@ void MemoryKeeper::Tick(int64_t now_ns) {
     next_look_ns_ = now_ns + kLookForOomKillsNs;
     oom_kills_.Look(now_ns);
   }
-  EndRetired();
+  retiring_.EndIdle(fleet_);
   sampler_.Heard();
   MemorySample sample;
   if (sampler_.Take(sample)) {
@@ -154,10 +154,10 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
   }
 }
 
-// Those that were ended for it and are not gone yet: what they have is as good as free.
+// Those that were ended and are not gone yet: what they have is as good as free.
 void MemoryKeeper::DropEnded(MemorySample& sample) const {
   std::erase_if(sample.workers, [&](const MemorySample::OfWorker& it) {
-    if (!ended_.contains(it.worker)) return false;
+    if (!ended_.contains(it.worker) && !retiring_.Ends(it.worker)) return false;
     sample.tree_bytes = std::max<int64_t>(1, sample.tree_bytes - it.own_bytes);
     return true;
   });
@@ -178,9 +178,8 @@ bool MemoryKeeper::EndRunaways(const MemorySample& sample, int64_t now_ns) {
                                      TreeMemory::PatienceNs(dispatcher_.UsualForwardNs()), now_ns);
   for (const uint64_t id : found.retire) {
     auto* worker = fleet_.FindRunning(id);
-    if (worker == nullptr || retiring_.contains(id)) continue;
-    say_.verbose("all processes together use " + Bytes(sample.tree_bytes) + ", more than " +
-                 limit_.name + ": worker " + std::to_string(worker->pid()) +
+    if (worker == nullptr || retiring_.Find(id)) continue;
+    say_.verbose(AboveLimitWords(sample.tree_bytes) + "worker " + std::to_string(worker->pid()) +
                  " is replaced once it has finished its tasks");
     Retire(*worker);
   }
@@ -197,14 +196,21 @@ std::string MemoryKeeper::TooMuchWords(int64_t bytes) const {
          limit_.name;
 }
 
+std::string MemoryKeeper::AboveLimitWords(int64_t tree_bytes) const {
+  return "all processes together use " + Bytes(tree_bytes) + ", more than " + limit_.name + ": ";
+}
+
 void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
   DropEnded(sample);
+  const bool above = tree_.watches() && sample.tree_bytes > limit_.bytes;
+  if (above && say_.limit_reached(AboveLimitWords(sample.tree_bytes))) return;
   if (EndRunaways(sample, now_ns)) return;
   using Future = MemorySample::OfWorker::Future;
   for (auto& it : sample.workers) {
-    const auto found = retiring_.find(it.worker);
-    if (found == retiring_.end()) continue;
-    it.future = found->second.given_up ? Future::kGivenUp : Future::kReplaced;
+    const auto reason = retiring_.Find(it.worker);
+    if (!reason) continue;
+    it.future =
+        *reason == RetiringWorkers::Reason::kReplaced ? Future::kReplaced : Future::kGivenUp;
   }
   const bool settled = retiring_.empty() && fleet_.workers_alive() == fleet_.workers_wanted();
   const auto step = tree_.Judge(sample, fleet_.workers_wanted(), settled,
@@ -213,8 +219,7 @@ void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
   auto* worker =
       fleet_.FindRunning(step == TreeMemory::Step::kTell ? largest->worker : tree_.subject());
   if (step == TreeMemory::Step::kNone || worker == nullptr) return;
-  const std::string found = "all processes together use " + Bytes(sample.tree_bytes) +
-                            ", more than " + limit_.name + ": ";
+  const std::string found = AboveLimitWords(sample.tree_bytes);
   switch (step) {
     case TreeMemory::Step::kNone:
       return;
@@ -227,7 +232,7 @@ void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
       say_.always("warning: " + found + "from now on " + std::to_string(fleet_.workers_wanted()) +
                   (fleet_.workers_wanted() == 1 ? " worker" : " workers"));
       Retire(*worker);
-      retiring_[worker->id()].given_up = true;
+      retiring_.GiveUp(worker->id());
       return;
     case TreeMemory::Step::kEndLargest:
       return End(*worker, TooMuchWords(largest->anonymous_bytes));
@@ -237,8 +242,7 @@ void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
 }
 
 void MemoryKeeper::Retire(const Worker& worker) {
-  if (!retiring_.try_emplace(worker.id()).second) return;
-  dispatcher_.Retire(worker.id());
+  retiring_.Add(worker, RetiringWorkers::Reason::kReplaced);
 }
 
 void MemoryKeeper::End(Worker& worker, const std::string& words) {
@@ -254,15 +258,6 @@ void MemoryKeeper::End(Worker& worker, const std::string& words) {
   say_.failed(Error{"worker after worker " + words + ", and none of them finished a segment",
                     "give a larger limit; the same command goes on where it was, and "
                     "--retry-failed does again what was given up"});
-}
-
-void MemoryKeeper::EndRetired() {
-  for (auto& [id, retiring] : retiring_) {
-    auto* worker = fleet_.FindRunning(id);
-    if (worker == nullptr || retiring.told_to_end || dispatcher_.Holds(id)) continue;
-    retiring.told_to_end = true;
-    fleet_.Retire(*worker);
-  }
 }
 
 }  // namespace consort

@@ -8,13 +8,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <set>
 #include <string>
 
 #include "supervisor/cli/options.h"
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/fleet/fleet.h"
+#include "supervisor/job/retiring_workers.h"
 #include "supervisor/memory/memory_sampler.h"
 #include "supervisor/memory/oom_kills.h"
 #include "supervisor/memory/runaway_workers.h"
@@ -31,11 +31,14 @@ class MemoryKeeper {
     std::function<void(const std::string&)> verbose;  // for those who asked
     std::function<void(const Error&)> failed;         // it cannot go on
     std::function<void(int64_t)> sampled;             // Pss of all, as it was just now
+    // The tree is above its limit, as `found` has it in words. True: more workers than at the start
+    // were at work, and are ended; that comes before all else.
+    std::function<bool(const std::string& found)> limit_reached;
   };
 
-  // Fleet and dispatcher outlive this.
+  // All of them outlive this.
   MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fleet, Dispatcher& dispatcher,
-               Say say);
+               RetiringWorkers& retiring, Say say);
 
   void Ready(const Worker& worker, int64_t now_ns);
   // Before its tasks are handed out again. What its death really was.
@@ -53,11 +56,6 @@ class MemoryKeeper {
   int64_t peak_pss_bytes() const { return sampler_.peak_bytes(); }
 
  private:
-  struct Retiring {
-    bool told_to_end = false;  // it had nothing in hand any more
-    bool given_up = false;     // nobody takes its place
-  };
-
   void Watch();
   void JudgeWorker(const MemorySample::OfWorker& sample, int64_t now_ns);
   void JudgeTree(MemorySample& sample, int64_t now_ns);
@@ -65,13 +63,14 @@ class MemoryKeeper {
   bool EndRunaways(const MemorySample& sample, int64_t now_ns);
   void DropEnded(MemorySample& sample) const;
   std::string TooMuchWords(int64_t bytes) const;
+  std::string AboveLimitWords(int64_t tree_bytes) const;
   void Retire(const Worker& worker);
   void End(Worker& worker, const std::string& words);
-  void EndRetired();
 
   const TreeLimit limit_;
   Fleet& fleet_;
   Dispatcher& dispatcher_;
+  RetiringWorkers& retiring_;
   const Say say_;
   const bool forks_;  // workers share what their template holds; else each is a process by itself
   const int most_ended_;
@@ -83,8 +82,7 @@ class MemoryKeeper {
   OomKills oom_kills_;
   int64_t next_look_ns_ = 0;
   bool watch_again_ = true;
-  uint64_t full_rounds_ = 0;  // that were told
-  std::map<uint64_t, Retiring> retiring_;
+  uint64_t full_rounds_ = 0;          // that were told
   std::set<uint64_t> ended_;          // for their memory; not gone yet
   int ended_in_a_row_ = 0;            // without progress in between
   uint64_t progress_at_end_ = 0;      // when the last one was ended

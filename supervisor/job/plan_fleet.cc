@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "supervisor/job/worker_count_keeper.h"
 #include "supervisor/place/words.h"
 
 namespace consort {
@@ -68,14 +69,20 @@ Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
   if (!options.no_template) {
     for (const auto& node : placement.nodes) start(node);
   }
-  for (const auto& worker : placement.workers) {
-    FleetSlot slot{worker.node, worker.cpus};
+  const auto add = [&](const WorkerPlace& worker, bool closed) {
+    FleetSlot slot{worker.node, worker.cpus, closed};
     if (options.intra != 1 || !Pins()) slot.cpus.assign(worker.cpus.size(), -1);
     if (options.no_template) {  // each worker is a process of its own making
       slot.node = static_cast<int>(fleet.plan.nodes.size());
       start(placement.nodes[static_cast<size_t>(worker.node)]);
     }
     fleet.plan.slots.push_back(std::move(slot));
+  };
+  for (const auto& worker : placement.workers) add(worker, false);
+  for (const auto& worker : placement.spare) add(worker, true);
+  if (MayTryWorkerCounts(options)) {
+    const int workers = placement.split.workers;
+    fleet.counts = ListWorkerCounts(workers, workers + static_cast<int>(placement.spare.size()));
   }
   return fleet;
 }

@@ -6,6 +6,7 @@
 
 #include "shared/base/result.h"
 #include "shared/bundle/bundle.h"
+#include "supervisor/adapt/worker_counts.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/memory/tree_memory.h"
@@ -15,8 +16,9 @@
 namespace consort {
 
 struct JobFleet {
-  Split split;
-  FleetPlan plan;
+  Split split;          // at the start
+  WorkerCounts counts;  // what may be tried in its place; one engine each
+  FleetPlan plan;       // the slots of the split, then those of more workers, closed
   TreeLimit memory;     // of all processes together
   int usable_cpus = 1;  // of the machine, by affinity and quota
 };

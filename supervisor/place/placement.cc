@@ -33,11 +33,15 @@ std::string LimitWords(const Machine& machine) {
 struct Fitted {
   bool one_arena = false;
   int workers = 1;
+  int spare = 0;  // more workers that there is room for
 };
 
 Fitted FitToMemory(const Machine& machine, const PlacementRequest& request, const Split& split,
                    std::vector<std::string>& warnings) {
-  Fitted fitted{false, split.workers};
+  Fitted fitted{false, split.workers, 0};
+  if (request.spare) {
+    fitted.spare = std::max(0, machine.usable_cpus / split.engines - split.workers);
+  }
   const int64_t limit = machine.UsableMemory();
   const MemoryNeed& need = request.need;
   if (limit == 0) return fitted;
@@ -58,6 +62,7 @@ Fitted FitToMemory(const Machine& machine, const PlacementRequest& request, cons
                        ") on each NUMA node: they are held once, and some workers read them from "
                        "another node");
   }
+  if (need_of(split.workers + fitted.spare, split.engines) > limit) fitted.spare = 0;
   if (request.workers) return fitted;
   int room = split.workers;
   while (room > 0 && need_of(room, split.engines) > limit) --room;
@@ -90,7 +95,7 @@ Placement Place(const Machine& machine, const PlacementRequest& request) {
   placement.split = ChooseSplit(machine, request.workers, request.engines);
   const Fitted fitted = FitToMemory(machine, request, placement.split, placement.warnings);
   placement.split.workers = fitted.workers;
-  placement.workers = PlaceWorkers(machine, fitted.workers, placement.split.engines);
+  placement.workers = PlaceWorkers(machine, fitted.workers + fitted.spare, placement.split.engines);
 
   // Nodes that got no worker have neither a template nor an arena.
   std::map<int, int> placed;       // index in machine.nodes → in placement.nodes
@@ -115,6 +120,9 @@ Placement Place(const Machine& machine, const PlacementRequest& request) {
   placement.need_bytes = Need(request.need, static_cast<int64_t>(placement.arenas.size()),
                               static_cast<int64_t>(placement.nodes.size()),
                               int64_t{placement.split.workers} * placement.split.engines);
+  const auto split_end = placement.workers.begin() + fitted.workers;
+  placement.spare.assign(split_end, placement.workers.end());
+  placement.workers.erase(split_end, placement.workers.end());
   return placement;
 }
 

@@ -28,6 +28,7 @@ struct PlacementRequest {
   std::optional<int> workers;  // nullopt: auto
   std::optional<int> engines;
   MemoryNeed need;
+  bool spare = false;  // find places for more workers, up to one for each usable CPU
 };
 
 struct WorkerPlace {
@@ -53,14 +54,18 @@ struct Placement {
   std::vector<PlacedNode> nodes;
   std::vector<PlacedArena> arenas;  // at least one
   std::vector<WorkerPlace> workers;
+  // For more workers, if they were asked for: as many as there are CPUs left, or none, where memory
+  // has no room for them.
+  std::vector<WorkerPlace> spare;
   std::vector<std::string> warnings;  // for the person
-  int64_t need_bytes = 0;             // estimate of the whole
+  int64_t need_bytes = 0;             // estimate of the whole, without the spare ones
 };
 
 Placement Place(const Machine& machine, const PlacementRequest& request);
 
 // Workers go to the node that is least full, engines to its physical cores first, then to their
-// siblings. More engines than CPUs start over from the first.
+// siblings. More engines than CPUs start over from the first. The first n of more workers have the
+// places of n workers.
 std::vector<WorkerPlace> PlaceWorkers(const Machine& machine, int workers, int engines);
 
 // What was not chosen: together one engine a usable physical core; an engine a worker, unless

@@ -16,9 +16,10 @@ from program import DONE, FAILED, SOME_FAILED, USAGE
 SLOW = {"CONSORT_NULL_SEGMENT_US": "10000"}
 
 KEYS = {
-    "": "consort figures split usable_cpus complete exit_status elapsed_s ready_s window segments audio_seconds latency_ms "
-        "stages_ms cpu context_switches page_faults memory rate deaths restarts",
+    "": "consort figures split split_trials usable_cpus complete exit_status elapsed_s ready_s window segments audio_seconds "
+        "latency_ms stages_ms cpu context_switches page_faults memory rate deaths restarts",
     "split": "processes threads intra",
+    "split_trials": "start chosen chosen_s tried",
     "window": "from_s to_s seconds",
     "segments": "counted per_second spread",
     "latency_ms": "mean p50 p95 p99 most",

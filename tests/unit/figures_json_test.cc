@@ -18,6 +18,11 @@ Figures Some() {
   Figures figures;
   figures.start_ns = 100 * kSecond;
   figures.split = {2, 3, 1, 4};
+  figures.trials.start = 4;
+  figures.trials.chosen = 2;
+  figures.trials.chosen_ns = 109 * kSecond;
+  figures.trials.tried = {{.workers = 8, .windows = 1, .gain = -0.125, .error = 0.01},
+                          {.workers = 2, .windows = 0, .gain = std::nullopt, .error = 0}};
   figures.complete = true;
   figures.end_ns = 112 * kSecond;
   figures.ready_ns = 101'500 * kMs;
@@ -51,7 +56,11 @@ TEST(FiguresJson, IsOneLineOfWhatIsKnown) {
   EXPECT_TRUE(text.starts_with("{\"consort\":")) << "by which a file of figures is known";
   const Json is = Json::parse(text);
   Json must = Json::parse(R"({
-    "figures": 1, "split": {"processes": 2, "threads": 3, "intra": 1}, "usable_cpus": 4,
+    "figures": 1, "split": {"processes": 2, "threads": 3, "intra": 1},
+    "split_trials": {"start": 4, "chosen": 2, "chosen_s": 9.0,
+                     "tried": [{"workers": 8, "windows": 1, "gain": -0.125, "error": 0.01},
+                               {"workers": 2, "windows": 0, "gain": null, "error": null}]},
+    "usable_cpus": 4,
     "complete": true, "exit_status": 0, "elapsed_s": 12.0, "ready_s": 1.5,
     "window": {"from_s": 2.0, "to_s": 10.0, "seconds": 8.0},
     "segments": {"counted": 80, "per_second": 3.333333, "spread": 0.0125},
@@ -94,6 +103,9 @@ TEST(FiguresJson, OfARunThatNeverBeganHasAllKeysToo) {
   EXPECT_EQ(json["segments"]["counted"], 0);
   for (const char* known : {"/elapsed_s", "/audio_seconds"}) {
     EXPECT_EQ(json[Json::json_pointer(known)], 0.0) << known;
+  }
+  for (const char* key : {"start", "chosen", "chosen_s"}) {
+    EXPECT_TRUE(json["split_trials"][key].is_null()) << key;
   }
   for (const char* unknown :
        {"/split/processes", "/usable_cpus", "/ready_s", "/window/seconds", "/segments/per_second",

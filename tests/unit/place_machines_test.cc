@@ -193,6 +193,72 @@ TEST(Placements, HybridCpusWithTheSlowOnesFirstInNumberUseFastOnesFirst) {
   EXPECT_EQ(topology.Read().nodes[0].cpus, (Cpus{2, 3, 0, 1}));
 }
 
+// ---- places for more workers than there are at first ----
+
+TEST(SparePlaces, AreTheSiblingsAndChangeNothingElse) {
+  const Machine machine = Topology("package:2 [numa] core:4 pu:2").Read();
+  const Placement plain = Place(machine, {});
+  const Placement placement =
+      Place(machine, {.workers = {}, .engines = {}, .need = {}, .spare = true});
+  EXPECT_TRUE(plain.spare.empty());
+  EXPECT_EQ(placement.split.workers, 8);
+  ASSERT_EQ(placement.workers.size(), plain.workers.size());
+  for (size_t i = 0; i < plain.workers.size(); ++i) {
+    EXPECT_EQ(placement.workers[i].cpus, plain.workers[i].cpus);
+    EXPECT_EQ(placement.workers[i].node, plain.workers[i].node);
+  }
+  EXPECT_EQ(placement.nodes.size(), plain.nodes.size());
+  EXPECT_EQ(placement.arenas.size(), plain.arenas.size());
+  EXPECT_EQ(placement.need_bytes, plain.need_bytes);
+  ASSERT_EQ(placement.spare.size(), 8U);
+  auto cpus = EngineCpus(placement);
+  for (const auto& place : placement.spare) {
+    EXPECT_TRUE(cpus.insert(place.cpus.at(0)).second) << "each has a CPU of its own";
+  }
+  EXPECT_EQ(cpus.size(), 16U);
+}
+
+TEST(SparePlaces, AndFewerWorkersAreSpreadEvenlyOverNodes) {
+  Topology topology("numa:3 core:43 pu:2");
+  const Machine machine = topology.Read();
+  const Placement placement =
+      Place(machine, {.workers = {}, .engines = {}, .need = {}, .spare = true});
+  ASSERT_EQ(placement.workers.size(), 129U);
+  ASSERT_EQ(placement.spare.size(), 129U);
+  std::map<int, int> count;
+  for (const auto& place : placement.spare) ++count[place.node];
+  EXPECT_EQ(count, (std::map<int, int>{{0, 43}, {1, 43}, {2, 43}}));
+  // Whatever number of them works, it is the first so many.
+  for (const size_t workers : {64, 96}) {
+    std::map<int, size_t> first;
+    for (size_t i = 0; i < workers; ++i) ++first[placement.workers[i].node];
+    for (const auto& [node, of_node] : first) {
+      EXPECT_LE(of_node, workers / 3 + 1) << node;
+      EXPECT_GE(of_node, workers / 3) << node;
+    }
+  }
+}
+
+TEST(SparePlaces, AreNotThereWithoutCpusOrMemoryForAllOfThem) {
+  const auto spare = [](const Machine& machine, int64_t engine_bytes,
+                        std::optional<int> workers = {}) {
+    return Place(machine, {.workers = workers,
+                           .engines = {},
+                           .need = {.engine_bytes = engine_bytes},
+                           .spare = true})
+        .spare.size();
+  };
+  EXPECT_EQ(spare(Topology("core:8 pu:1").Read(), 0), 0U);
+  EXPECT_EQ(spare(FitToQuota(Topology("core:4 pu:2").Read("", QuotaOf(2)), {}), 0), 0U);
+  EXPECT_EQ(spare(Topology("core:4 pu:2").Read(), 0, 16), 0U) << "more than there are CPUs";
+  MachineLimits limits;
+  limits.memory_bytes = 800 * kMiB;
+  const Machine machine = Topology("core:4 pu:2").Read("", limits);
+  EXPECT_EQ(spare(machine, 100 * kMiB), 4U);
+  EXPECT_EQ(spare(machine, 101 * kMiB), 0U) << "room for seven";
+  EXPECT_EQ(spare(machine, 250 * kMiB), 0U) << "and not even for four";
+}
+
 TEST(QuotaChoice, OfTwoAndAHalfCpusIsThreeCoresOfOneNode) {
   const Machine machine =
       FitToQuota(Topology("package:2 [numa] core:4 pu:2").Read("", QuotaOf(2.5)), {});

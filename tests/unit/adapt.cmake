@@ -1,0 +1,4 @@
+foreach(subject counts window trials)
+  consort_test(adapt_${subject}_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/adapt_${subject}_test.cc
+               DEPENDS consort_adapt consort_tune)
+endforeach()
