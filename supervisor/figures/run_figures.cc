@@ -205,6 +205,7 @@ void RunFigures::Restarts(const JobSummary::Restarts& workers,
 }
 
 void RunFigures::Trials(WorkerTrialFigures trials) {
+  if (!trials.start) return;  // a loop that tried nothing has nothing to say of others
   if (figures_.split && trials.chosen) figures_.split->workers = *trials.chosen;
   figures_.trials = std::move(trials);
 }

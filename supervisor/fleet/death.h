@@ -15,7 +15,7 @@ struct Death {
     kByUs,         // we killed it, for what it did
     kUnknown,      // its template died before it could tell
     kOutOfMemory,  // the kernel killed it for memory
-    kRetired,      // we ended it when it had finished its tasks, to put another in its place
+    kRetired,      // we ended it, for nothing that it did: another takes its place, or nobody
   } cause = Cause::kUnknown;
   int signal = 0;     // if it ended by one
   int exit_code = 0;  // if it exited

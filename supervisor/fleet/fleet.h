@@ -121,7 +121,8 @@ class Fleet {
   void Drain() { draining_ = true; }
   // `why` tells it with what was measured ("used 3.00 GiB of memory").
   void Kill(Worker& worker, Offence offence = Offence::kBrokeProtocol, std::string why = {});
-  // Ends a worker that has nothing in hand; another takes its place, unless its slot is closed.
+  // Ends a worker for nothing that it did, as a rule once it has nothing in hand; another takes its
+  // place, unless its slot is closed.
   void Retire(Worker& worker);
   // Whoever is in that slot is the last one. With the last of a node's workers its template ends.
   void CloseSlot(size_t slot);
