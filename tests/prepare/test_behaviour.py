@@ -73,7 +73,7 @@ def test_verify_prints_the_difference_over_every_segment(workshop):
     weights, before = os.path.join(workshop.bundle, "weights.bin"), workshop.prepared()
     file = os.stat(weights).st_ino
     other = workshop.prepare("--verify", workshop.folder / "b.flac")  # the bundle stays, and is verified again
-    assert other.status == 0 and "up to date" in other.out and "1 segments" in other.out, other.err
+    assert other.status == 0 and "up to date" in other.out and "1 segment of 1 file" in other.out, other.err
     assert os.stat(weights).st_ino == file and workshop.prepared() == {**before, "drift": workshop.prepared()["drift"]}
     assert workshop.prepared()["drift"]["segments"] == 1 and "up to date" in workshop.prepare().out and not workshop.left_beside()
 
