@@ -154,10 +154,13 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
   }
 }
 
-// Those that were ended and are not gone yet: what they have is as good as free.
+// Those that were ended, be they still there or gone since the sample was taken: what they have is
+// as good as free.
 void MemoryKeeper::DropEnded(MemorySample& sample) const {
   std::erase_if(sample.workers, [&](const MemorySample::OfWorker& it) {
-    if (!ended_.contains(it.worker) && !retiring_.Ends(it.worker)) return false;
+    const bool ended = ended_.contains(it.worker) || retiring_.Ends(it.worker) ||
+                       fleet_.FindRunning(it.worker) == nullptr;
+    if (!ended) return false;
     sample.tree_bytes = std::max<int64_t>(1, sample.tree_bytes - it.own_bytes);
     return true;
   });
