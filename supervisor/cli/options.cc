@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 #include "supervisor/cli/exit_status.h"
@@ -236,7 +237,12 @@ void CheckOperands(const std::vector<std::string>& operands) {
   if (std::ranges::count(operands, "") > 0) throw UsageError{"an operand is empty"};
 }
 
-// What is to lie beside the results must not be what a run writes anyway. Throws UsageError.
+std::string Plain(const std::string& path) {
+  return std::filesystem::path(path).lexically_normal().string();
+}
+
+// What is to lie beside the results must not be what a run writes anyway: as far as the names tell,
+// for no file is looked at here. Throws UsageError.
 void CheckFormats(const RunOptions& run) {
   if (run.formats.empty()) return;
   if (run.output == "-") {
@@ -247,7 +253,7 @@ void CheckFormats(const RunOptions& run) {
     const std::string path = PathFor(*format, run.output);
     for (const auto& [option, taken] :
          {std::pair("-o", &run.output), {"--figures", &run.figures}}) {
-      if (path != *taken) continue;
+      if (Plain(path) != Plain(*taken)) continue;
       throw UsageError{"--format " + std::string(format->name) + " and " + option +
                        " both write \"" + path + "\": name another file with " + option};
     }

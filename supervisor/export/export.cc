@@ -96,7 +96,7 @@ constexpr size_t kManyBytes = 256 * 1024;
 }  // namespace
 
 Result<ExportTally> ExportTogether(ResultsReader& results, const std::vector<ExportTarget>& targets,
-                                   const StopAsked& stop) {
+                                   const StopAsked& stop, const InPlace& in_place) {
   std::vector<Joined> outputs;
   for (const auto& target : targets) {
     CONSORT_TRY(auto file, OutputFile::Create(target.path));
@@ -114,7 +114,11 @@ Result<ExportTally> ExportTogether(ResultsReader& results, const std::vector<Exp
   CONSORT_TRY(const bool whole, pass.Run(each));
   if (!whole) return pass.tally();
   for (auto& it : outputs) CONSORT_TRY(it.file.Finish());
-  for (auto& it : outputs) CONSORT_TRY(it.file.PutInPlace());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const Status put = outputs[i].file.PutInPlace();
+    if (in_place && outputs[i].file.is_in_place()) in_place(targets[i]);
+    CONSORT_TRY(put);
+  }
   return pass.tally();
 }
 

@@ -28,9 +28,12 @@ struct ExportTarget {
 // The number of a signal that asks for the end, or 0; asked now and then.
 using StopAsked = std::function<int()>;
 
+// Told of each file as soon as it is in its place, before anything else can fail.
+using InPlace = std::function<void(const ExportTarget&)>;
+
 // A file of all recordings for each target. None of them is touched unless all could be written.
 Result<ExportTally> ExportTogether(ResultsReader& results, const std::vector<ExportTarget>& targets,
-                                   const StopAsked& stop);
+                                   const StopAsked& stop, const InPlace& in_place = {});
 
 // A file for each recording, in the folder at `target.path`. One that failed before its first
 // interval has one only in a format that tells errors.

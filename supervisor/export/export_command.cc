@@ -56,7 +56,9 @@ Result<int> Export(const ExportOptions& options) {
   const std::string path =
       options.output.empty() ? PathFor(*options.format, job.results) : options.output;
   CONSORT_TRY(CheckTarget(options, job, path));
-  const auto results_stamp = FileStamp::Of(job.results);
+  auto exported = FileStamp::Of(job.results);
+  // A job at work may have written more that does not count yet, and is not exported.
+  if (exported) exported->bytes = job.bytes;
   CONSORT_TRY(auto results, ResultsReader::Open(job.results, job.bytes));
   if (!job.finished) {
     std::fprintf(stderr, "warning: the job is %s: what counts so far is exported, %s of %s files\n",
@@ -68,14 +70,14 @@ Result<int> Export(const ExportOptions& options) {
   if (path != "-") stops.emplace();
   const StopAsked stop = [&stops] { return stops ? stops->Take() : 0; };
   const ExportTarget target{options.format, path};
-  CONSORT_TRY(const auto tally, options.per_recording ? ExportApart(results, target, stop)
-                                                      : ExportTogether(results, {target}, stop));
+  const InPlace note = [&](const ExportTarget& made) {
+    if (!options.output.empty() || !exported) return;
+    MadeFiles::Note(job.folder, *made.format, made.path, *exported);
+  };
+  CONSORT_TRY(const auto tally, options.per_recording
+                                    ? ExportApart(results, target, stop)
+                                    : ExportTogether(results, {target}, stop, note));
   if (tally.stopped_by != 0) return SignalExitStatus(tally.stopped_by);
-  if (options.output.empty() && results_stamp) {
-    MadeFiles made = MadeFiles::Read(job.folder);
-    made.Note(*options.format, path, *results_stamp);
-    made.Write();
-  }
   Tell(options, path, tally);
   return static_cast<int>(kDone);
 }

@@ -1,12 +1,32 @@
 #include "supervisor/export/made_files.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdio>
+#include <cerrno>
 #include <fstream>
+#include <sstream>
+
+#include "shared/base/replace_file.h"
+#include "shared/base/unique_fd.h"
 
 namespace consort {
+namespace {
+
+// Between reading the notes and replacing them nobody else may. Not the job's own lock: that one is
+// a supervisor's, who may be at work. A file of its own, since the notes are replaced. Where there
+// are no locks it goes without.
+UniqueFd LockNotes(const std::string& job_folder) {
+  const std::string path = job_folder + "/.consort-exports-lock";
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+  while (fd && ::flock(fd.get(), LOCK_EX) != 0) {
+    if (errno != EINTR) break;
+  }
+  return fd;
+}
+
+}  // namespace
 
 std::optional<FileStamp> FileStamp::Of(const std::string& path) {
   struct stat status {};
@@ -17,8 +37,7 @@ std::optional<FileStamp> FileStamp::Of(const std::string& path) {
 
 MadeFiles MadeFiles::Read(const std::string& job_folder) {
   MadeFiles made;
-  made.path_ = job_folder + "/exports";
-  std::ifstream file(made.path_);
+  std::ifstream file(PathIn(job_folder));
   std::string name;
   Entry entry;
   while (file >> name >> entry.file.bytes >> entry.file.mtime_ns >> entry.results.bytes >>
@@ -38,21 +57,24 @@ MadeFiles::State MadeFiles::StateOf(const Format& format, const std::string& pat
   return FileStamp::Of(results) == found->second.results ? State::kCurrent : State::kOutdated;
 }
 
-void MadeFiles::Note(const Format& format, const std::string& path, const FileStamp& results) {
-  if (const auto file = FileStamp::Of(path)) {
-    entries_[std::string(format.name)] = {*file, results};
-  }
+void MadeFiles::Note(const std::string& job_folder, const Format& format, const std::string& path,
+                     const FileStamp& results) {
+  const auto file = FileStamp::Of(path);
+  if (!file) return;
+  const UniqueFd lock = LockNotes(job_folder);
+  MadeFiles made = Read(job_folder);
+  made.entries_[std::string(format.name)] = {*file, results};
+  (void)ReplaceFile(PathIn(job_folder), job_folder + "/.consort-exports", Durable::kNo,
+                    made.Text());
 }
 
-void MadeFiles::Write() const {
-  const std::string made = path_.substr(0, path_.rfind('/')) + "/.consort-exports";
-  std::ofstream file(made, std::ios::trunc);
+std::string MadeFiles::Text() const {
+  std::ostringstream text;
   for (const auto& [name, entry] : entries_) {
-    file << name << ' ' << entry.file.bytes << ' ' << entry.file.mtime_ns << ' '
+    text << name << ' ' << entry.file.bytes << ' ' << entry.file.mtime_ns << ' '
          << entry.results.bytes << ' ' << entry.results.mtime_ns << '\n';
   }
-  file.close();
-  if (!file || ::rename(made.c_str(), path_.c_str()) != 0) ::unlink(made.c_str());
+  return text.str();
 }
 
 }  // namespace consort

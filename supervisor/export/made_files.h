@@ -36,10 +36,11 @@ class MadeFiles {
 
   // `path` is where `format` goes beside `results`.
   State StateOf(const Format& format, const std::string& path, const std::string& results) const;
-  // It was made of results that looked like this.
-  void Note(const Format& format, const std::string& path, const FileStamp& results);
-  // A note that cannot be written costs no export: the file will only not be known again.
-  void Write() const;
+  // It was made of results that looked like this. Other exports of the job may note theirs at the
+  // same time. A note that cannot be written costs no export: the file will only not be known
+  // again.
+  static void Note(const std::string& job_folder, const Format& format, const std::string& path,
+                   const FileStamp& results);
 
  private:
   struct Entry {
@@ -47,7 +48,9 @@ class MadeFiles {
     FileStamp results;
   };
 
-  std::string path_;
+  static std::string PathIn(const std::string& job_folder) { return job_folder + "/exports"; }
+  std::string Text() const;
+
   std::map<std::string, Entry, std::less<>> entries_;  // by the format's name
 };
 

@@ -26,6 +26,9 @@ class OutputFile {
   // All of it, synced.
   Status Finish();
   Status PutInPlace();
+  // It may be although PutInPlace failed: when the folder could not be synced. Standard output
+  // always is.
+  bool is_in_place() const { return made_.empty(); }
 
  private:
   OutputFile() = default;

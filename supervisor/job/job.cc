@@ -319,6 +319,11 @@ int RunWithFigures(const RunOptions& options, int64_t start_ns) {
   if (options.output != "-" && SameFile(options.figures, options.output)) {
     return Told(Error{"--figures and -o name the same file", "name another one"});
   }
+  for (const Format* format : options.formats) {
+    if (!SameFile(options.figures, PathFor(*format, options.output))) continue;
+    return Told(Error{"--figures and --format " + std::string(format->name) + " name the same file",
+                      "name another one with --figures"});
+  }
   const Status writable = CheckFiguresFile(options.figures);
   if (!writable) return Told(writable.error());
   RunFigures figures(options.measure_ns, start_ns);

@@ -26,10 +26,14 @@ Error AfterTheJob(const Error& error) {
 }
 
 Result<ExportTally> Make(const RunOptions& options, const std::vector<ExportTarget>& targets,
-                         const FileStamp& stamp) {
+                         const FileStamp& stamp, const std::string& job_folder) {
   CONSORT_TRY(auto results, ResultsReader::Open(options.output, stamp.bytes));
   StopRequests stops;
-  return ExportTogether(results, targets, [&stops] { return stops.Take(); });
+  return ExportTogether(
+      results, targets, [&stops] { return stops.Take(); },
+      [&](const ExportTarget& made) {
+        MadeFiles::Note(job_folder, *made.format, made.path, stamp);
+      });
 }
 
 void Tell(const RunOptions& options, const std::vector<ExportTarget>& targets,
@@ -61,7 +65,7 @@ Status CheckFormats(const RunOptions& options, const std::string& job_folder) {
 
 Result<int> ExportFormats(const RunOptions& options, const std::string& job_folder, bool worked,
                           int status, Progress& progress) {
-  MadeFiles made = MadeFiles::Read(job_folder);
+  const MadeFiles made = MadeFiles::Read(job_folder);
   std::vector<ExportTarget> targets;
   for (const Format* format : options.formats) {
     const std::string path = PathFor(*format, options.output);
@@ -81,11 +85,9 @@ Result<int> ExportFormats(const RunOptions& options, const std::string& job_fold
   }
   const auto stamp = FileStamp::Of(options.output);
   if (targets.empty() || !stamp) return status;
-  const auto tally = Make(options, targets, *stamp);
+  const auto tally = Make(options, targets, *stamp, job_folder);
   if (!tally) return AfterTheJob(tally.error());
   if (tally.value().stopped_by != 0) return SignalExitStatus(tally.value().stopped_by);
-  for (const auto& target : targets) made.Note(*target.format, target.path, *stamp);
-  made.Write();
   Tell(options, targets, tally.value(), progress);
   return status;
 }

@@ -5,8 +5,9 @@
 //   lock                      held (flock) by the supervisor at work; its pid, for people
 //   log, log.1                what workers wrote, see job/job_log.h
 //   quarantine.jsonl          what ended workers, see quarantine_file.h
-//   exports                   which files of other formats are the job's own, see
-//   export/made_files.h status.json               on network file systems only, see job_status.h
+//   exports                   which files beside are the job's own, see export/made_files.h
+//   .consort-exports-lock     held (flock) while that is replaced
+//   status.json               on network file systems only, see job_status.h
 //
 // The lock dies with the supervisor: its descriptor is closed at every exec, and no child is made
 // without one. Whoever waits for it finds the same file by name when it gets it, or tries again.

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <random>
 #include <tuple>
 #include <vector>
 
@@ -35,6 +36,13 @@ std::string WarningOf(const Error& error) {
 std::string PassedOver(const Error& error) {
   return "tuned profile is passed over: " + error.what +
          "; move it away, or make it anew with \"consort tune\"";
+}
+
+// Another tune may write here at the same time, of another container or host that has the same
+// home: its process may have our number.
+std::string NameBeside(const std::string& folder) {
+  std::random_device random;
+  return folder + "/.new-" + std::to_string(random()) + '-' + std::to_string(random());
 }
 
 const char* ConfigHome() {
@@ -136,8 +144,7 @@ Status MakeProfileFolder(const std::string& folder) {
 
 Result<std::string> WriteProfile(const std::string& folder, const TunedProfile& profile) {
   const std::string path = folder + '/' + ProfileFileName(profile.bundle.model, profile.key);
-  // Another tune may write here at the same time.
-  const std::string beside = folder + "/.new-" + std::to_string(getpid());
+  const std::string beside = NameBeside(folder);
   CONSORT_TRY(ReplaceFile(path, beside, Durable::kYes, ProfileJson(profile)));
   return path;
 }

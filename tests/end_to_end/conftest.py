@@ -6,6 +6,7 @@ and processes.py (who is still alive, what was left behind).
 
 import os
 import pathlib
+import signal
 import sys
 import uuid
 
@@ -26,6 +27,16 @@ GROUPS = pathlib.Path("/sys/fs/cgroup")
 def no_profiles(tmp_path_factory):
     """No test reads or writes the profiles of whoever runs the tests."""
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_are_heard():
+    """What nohup, or a script's `&`, has us ignore, the programs under test would ignore, too. A signal that has a
+    handler here is theirs by default."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # nohup is for us
 
 
 @pytest.fixture(scope="session")

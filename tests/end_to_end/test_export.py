@@ -141,6 +141,20 @@ def test_of_a_job_at_work_what_counts_is_exported(start_consort, run_consort, tm
     assert run.stdout.startswith("file,start,end") and run.stdout.endswith("\n")
 
 
+def test_what_lacks_the_end_of_the_results_is_made_anew(run_consort, tmp_path, words):
+    """The results were all written when the export began, and not all counted."""
+    out, csv = tmp_path / "out.jsonl", tmp_path / "out.csv"
+    assert run_consort(*words, "--format", "csv").exit == DONE
+    whole = csv.read_bytes()
+    jobs.put_counted(out, len(out.read_bytes().splitlines(keepends=True)[0]))
+    assert run_consort("export", "--job", out, "--format", "csv").exit == DONE
+    assert whole.startswith(csv.read_bytes()) and csv.read_bytes() != whole
+    jobs.put_counted(out, out.stat().st_size)
+    run = run_consort(*words, "--format", "csv")
+    assert run.exit == DONE and "exported" in run.stderr
+    assert csv.read_bytes() == whole
+
+
 def test_a_file_for_each_recording_in_the_layout_of_the_input(run_consort, tmp_path, null_bundle, sounds):
     (tmp_path / "in/d1/d2").mkdir(parents=True)
     (tmp_path / "other").mkdir()
@@ -225,6 +239,10 @@ def test_what_cannot_be_is_told(run_consort, tmp_path, words):
     assert run.exit == FAILED and "make the folder first" in run.stderr
     run = run_consort(*words[:3], "-o", "/dev/null", "--format", "csv", *words[5:])
     assert run.exit == FAILED and "--format writes beside results that are a file" in run.stderr
+    (tmp_path / "link").symlink_to(tmp_path)
+    run = run_consort(*words, "--format", "csv", "--figures", tmp_path / "link/out.csv")
+    assert run.exit == FAILED and "--figures and --format csv name the same file" in run.stderr
+    assert not (tmp_path / "out.csv").exists()
     run = run_consort(*words, "--format", "csvs")
     assert run.exit == USAGE and "did you mean csv?" in run.stderr
     assert read_results(out)

@@ -297,6 +297,9 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{Run({"--format", "csv", "--figures", "results.csv"}),
                 "--format csv and --figures both write \"results.csv\": name another file with "
                 "--figures"},
+        Mistake{Run({"--format", "csv", "-o", "day.jsonl", "--figures", ".//x/../day.csv"}),
+                "--format csv and --figures both write \"day.csv\": name another file with "
+                "--figures"},
         Mistake{Run({"--format", "csv", "--figures", "f", "--measure", "1"}),
                 "--measure and --format exclude each other"},
         Mistake{{"export", "--format", "csv"},

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <vector>
 
 #include "supervisor/export/export.h"
 #include "supervisor/export/output_file.h"
@@ -213,6 +214,19 @@ TEST_F(ExportFiles, TogetherIsAllOrNothing) {
     EXPECT_EQ(Get("out.csv") == "old", !works);
     EXPECT_EQ(Tree().size(), works ? 3U : 2U);
   }
+}
+
+// A folder stands where the second is to go.
+TEST_F(ExportFiles, EachThatIsInItsPlaceIsToldAlthoughALaterOneIsNot) {
+  Put("in.jsonl", Line("a.wav"));
+  fs::create_directory(Path("out.srt"));
+  auto reader = ResultsReader::Open(Path("in.jsonl"), Line("a.wav").size());
+  std::vector<std::string> told;
+  const auto tally = ExportTogether(
+      reader.value(), {{FindFormat("csv"), Path("out.csv")}, {FindFormat("srt"), Path("out.srt")}},
+      {}, [&told](const ExportTarget& made) { told.push_back(made.path); });
+  EXPECT_FALSE(tally);
+  EXPECT_EQ(told, std::vector{Path("out.csv")});
 }
 
 }  // namespace

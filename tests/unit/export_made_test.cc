@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "supervisor/export/made_files.h"
 
@@ -26,12 +28,9 @@ class Made : public testing::Test {
   static void Put(const std::string& path, const std::string& content) {
     std::ofstream(path, std::ios::binary) << content;
   }
+  std::string Path(const std::string& name) const { return folder_ + "/results." + name; }
   State Now() const { return MadeFiles::Read(folder_).StateOf(*format_, csv_, results_); }
-  void Note() const {
-    MadeFiles made = MadeFiles::Read(folder_);
-    made.Note(*format_, csv_, *FileStamp::Of(results_));
-    made.Write();
-  }
+  void Note() const { MadeFiles::Note(folder_, *format_, csv_, *FileStamp::Of(results_)); }
 
   const Format* format_ = FindFormat("csv");
   std::string folder_;
@@ -64,6 +63,31 @@ TEST_F(Made, WhatIsNoFileIsNobodysAndABrokenNoteIsNone) {
   Note();
   Put(folder_ + "/exports", "csv x y z\n");
   EXPECT_EQ(Now(), State::kForeign);
+}
+
+TEST_F(Made, OfFewerBytesThanThereAreIsNotCurrent) {
+  Put(csv_, "mine");
+  auto exported = *FileStamp::Of(results_);
+  exported.bytes -= 1;
+  MadeFiles::Note(folder_, *format_, csv_, exported);
+  EXPECT_EQ(Now(), State::kOutdated);
+}
+
+TEST_F(Made, NotesOfSeveralAtOnceAreAllThere) {
+  const std::vector<std::string> names = {"csv", "raven", "audacity", "rttm", "ctm", "srt", "vtt"};
+  const auto results = *FileStamp::Of(results_);
+  std::vector<std::jthread> threads;
+  for (const auto& name : names) {
+    Put(Path(name), name);
+    threads.emplace_back([this, name, results] {
+      MadeFiles::Note(folder_, *FindFormat(name), Path(name), results);
+    });
+  }
+  threads.clear();
+  const MadeFiles made = MadeFiles::Read(folder_);
+  for (const auto& name : names) {
+    EXPECT_EQ(made.StateOf(*FindFormat(name), Path(name), results_), State::kCurrent) << name;
+  }
 }
 
 }  // namespace

@@ -5,7 +5,15 @@
 namespace consort {
 namespace {
 
-TEST(StopRequests, WaitUntilTheyAreTaken) {
+// Whoever starts the tests may ignore some: nohup, or a script's `&`.
+class StopSignalsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const int number : {SIGHUP, SIGINT, SIGTERM}) signal(number, SIG_DFL);
+  }
+};
+
+TEST_F(StopSignalsTest, RequestsWaitUntilTheyAreTaken) {
   StopRequests requests;
   EXPECT_EQ(requests.Take(), 0);
   raise(SIGTERM);
@@ -15,12 +23,12 @@ TEST(StopRequests, WaitUntilTheyAreTaken) {
   EXPECT_EQ(requests.Take(), 0);
 }
 
-TEST(StopRequests, EndAgainWhomeverTheyEndedBefore) {
+TEST_F(StopSignalsTest, RequestsEndAgainWhomeverTheyEndedBefore) {
   { const StopRequests requests; }
   EXPECT_EXIT(raise(SIGTERM), testing::KilledBySignal(SIGTERM), "");
 }
 
-TEST(StopSignals, LeaveOutWhatIsIgnored) {
+TEST_F(StopSignalsTest, LeaveOutWhatIsIgnored) {
   signal(SIGHUP, SIG_IGN);
   const sigset_t set = StopSignals();
   EXPECT_EQ(sigismember(&set, SIGHUP), 0);
