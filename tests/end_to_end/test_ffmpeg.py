@@ -163,6 +163,23 @@ def test_a_chain_of_ogg_streams_is_heard_to_its_end(tmp_path, source, codec):
     assert len(decoded(path)[0]) > 1.9 * len(decoded(links[0])[0])
 
 
+def test_a_chain_without_ffmpeg_ends_with_a_fault_behind_its_first_stream(tmp_path, source):
+    links = [make(tmp_path, source, f"{start}.ogg", f"-ss {start} -t 3.3 -c:a libvorbis") for start in (0, 4)]
+    path = tmp_path / "chain.ogg"
+    path.write_bytes(links[0].read_bytes() + links[1].read_bytes())
+    first = len(decoded(links[0])[0])
+    hidden = tmp_path / "libraries"
+    hidden.mkdir()
+    for version in range(58, 63):
+        (hidden / f"libavformat.so.{version}").write_text("no library")
+    done = subprocess.run([DUMP, path, "44100", "1", "1"], capture_output=True,
+                          env={**os.environ, "LD_LIBRARY_PATH": str(hidden)})
+    fault = re.search(r"fault (\w+) segment (\d+) at (\d+): (.*)", done.stderr.decode())
+    assert fault, done.stderr
+    assert fault.group(1, 2, 3) == ("unsupported", str(first // 44100), str(first))
+    assert fault.group(4).startswith("another stream follows in it") and "libavformat" in fault.group(4)
+
+
 def test_sixty_four_channels(tmp_path):
     path = audio.make(tmp_path / "a.wav", 2.0, 16000, 64)
     expected = soundfile.read(path, dtype="float32")[0].mean(axis=1, dtype=numpy.float64).astype(numpy.float32)

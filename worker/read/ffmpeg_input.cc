@@ -59,13 +59,17 @@ Opening FfmpegInput::Open(const FfmpegLibrary& library, int fd) {
     return {Fault(ErrorCode::kUnreadable, "could not stat: " + ErrnoWords(errno))};
   }
   size_ = status.st_size;
+  const auto no_memory = [] {
+    return Opening{
+        ReadFault{ErrorCode::kUnreadable, -1, "no memory for a container's reader", true}};
+  };
   auto* const buffer = static_cast<uint8_t*>(library.av_malloc(kBufferBytes));
   io_ = buffer == nullptr ? nullptr
                           : library.avio_alloc_context(buffer, kBufferBytes, 0, this, ReadBytes,
                                                        nullptr, SeekBytes);
   format_ = library.avformat_alloc_context();
   if (io_ == nullptr || format_ == nullptr) {
-    return {ReadFault{ErrorCode::kUnreadable, -1, "no memory for a container's reader", true}};
+    return no_memory();
   }
   format_->pb = io_;
   format_->io_open = OpenNoOther;
@@ -80,6 +84,7 @@ Opening FfmpegInput::Open(const FfmpegLibrary& library, int fd) {
     return Opening{Fault(ErrorCode::kNotAudio, "no decoder knows the content"), true};
   };
   if (error_ != 0) return {Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(error_))};
+  if (opened == AVERROR(ENOMEM)) return no_memory();
   if (opened < 0 || format_->probe_score <= kGlimpse) return unknown();
   library.avformat_find_stream_info(format_, nullptr);
   if (error_ != 0) return {Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(error_))};

@@ -60,10 +60,21 @@ MaybeFault SampleSource::ChooseDecoder() {
   }
   if (auto fault = CheckHeader()) return fault;
   ContentLength length = decoder_->FindLength();
-  if (length.goes_on && !ffmpeg_.Open(fd_.get()).fault) {
-    decoder_ = &ffmpeg_;
-    if (auto fault = CheckHeader()) return fault;
-    length = decoder_->FindLength();
+  if (length.goes_on) {
+    const Opening whole = ffmpeg_.Open(fd_.get());
+    if (!whole.fault) {
+      decoder_ = &ffmpeg_;
+      if (auto fault = CheckHeader()) return fault;
+      length = decoder_->FindLength();
+    } else if (whole.fault->ours || whole.fault->code == ErrorCode::kIo) {
+      return whole.fault;
+    } else if (!length.end) {
+      // Its end must not be lost without a word.
+      length.end = ContentEnd{
+          length.samples, ErrorCode::kUnsupported,
+          "another stream follows in it, which FFmpeg would have to read: " + whole.fault->message};
+      ++length.samples;
+    }
   }
   samples_ = length.samples;
   end_ = std::move(length.end);
