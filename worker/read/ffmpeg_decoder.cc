@@ -67,7 +67,11 @@ Opening FfmpegDecoder::Start() {
   return {};
 }
 
-bool FfmpegDecoder::Restart() { return library_ != nullptr && fd_ >= 0 && !Start().fault; }
+bool FfmpegDecoder::Restart() {
+  const bool good = library_ != nullptr && fd_ >= 0 && !Start().fault;
+  if (!good) StopCodec();  // nothing can be read of it
+  return good;
+}
 
 void FfmpegDecoder::Close() {
   StopCodec();
@@ -91,6 +95,7 @@ bool FfmpegDecoder::StartCodec() {
   const bool good = library_->avcodec_parameters_to_context(codec_, stream.codecpar) >= 0 &&
                     library_->avcodec_open2(codec_, kind, &options) >= 0;
   library_->av_dict_free(&options);
+  if (!good) StopCodec();  // one that did not open refuses everything, its end as well
   return good;
 }
 
@@ -137,10 +142,15 @@ bool FfmpegDecoder::NextFrame() {
       return false;
     }
     if (got == AVERROR_EOF) return false;
+    // Each turn takes a packet, whatever the codec says, so that there is an end.
     bool good = got == AVERROR(EAGAIN);
-    if (good && (packet_waits_ || input_.Next(*packet_))) {
+    if (!good && (heard_ || place_ > 0)) {
+      MeetDamage();
+      return false;
+    }
+    if (packet_waits_ || input_.Next(*packet_)) {
       good = Decode();
-    } else if (good) {
+    } else {
       if (input_.failed()) {
         MeetDamage();
         return false;
@@ -179,7 +189,8 @@ ContentLength FfmpegDecoder::FindLength() {
   if (input_.codec().counted) return CountPackets();
   ContentEnd end = DecodeToEnd(*this);
   ContentLength length{.samples = end.sample};
-  if (damaged_ || io_errno() != 0 || WasCut(-1, end.sample)) {
+  const bool stopped = codec_ == nullptr;  // it could not start again
+  if (stopped || damaged_ || io_errno() != 0 || WasCut(-1, end.sample)) {
     ++length.samples;  // more was to come
     length.end = std::move(end);
   }
@@ -187,7 +198,10 @@ ContentLength FfmpegDecoder::FindLength() {
 }
 
 ContentLength FfmpegDecoder::CountPackets() {
-  if (!Restart()) return {};
+  const auto unread = [](const ReadFault& fault) {
+    return ContentLength{.samples = 1, .end = ContentEnd{0, fault.code, fault.message}};
+  };
+  if (const Opening again = Start(); again.fault) return unread(*again.fault);
   ContentLength length;
   // The packets once more from the first, with a codec that has decoded one.
   AVCodecContext* const codec = std::exchange(codec_, nullptr);
@@ -211,6 +225,7 @@ ContentLength FfmpegDecoder::CountPackets() {
   }
   AVCodecContext* done = codec;
   library_->avcodec_free_context(&done);
+  if (opening.fault) return unread(*opening.fault);
   if (io_errno() != 0) {
     length.end =
         ContentEnd{length.samples, ErrorCode::kIo, "could not read: " + ErrnoWords(io_errno())};

@@ -14,6 +14,11 @@ constexpr int64_t kMp3Slack = 2 * 1152;
 // No codec here makes more samples of a byte; bounds the search for an end.
 constexpr int64_t kMaxSamplesPerByte = 64;
 
+// Decoding stopped for no reason that lies in the file: nobody knows what was to come.
+bool StoppedEarly(const ContentEnd& end) {
+  return end.code == ErrorCode::kIo || end.code == ErrorCode::kUnreadable;
+}
+
 }  // namespace
 
 ContentLength SndfileDecoder::FindLength() {
@@ -30,7 +35,8 @@ ContentLength SndfileDecoder::FindLength() {
   if (container() == SF_FORMAT_OGG) return FindOggLength();
   if (frames == SF_COUNT_MAX) {  // a FLAC that was written to a pipe
     ContentEnd end = DecodeToEnd(*this);
-    const int64_t samples = end.sample + (damaged() ? 1 : 0);  // damaged: more was to come
+    const bool more = damaged() || StoppedEarly(end);
+    const int64_t samples = end.sample + (more ? 1 : 0);
     return {.samples = samples, .end = std::move(end)};
   }
   return {.samples = std::max(frames, PromisedFrames(io_.fd, io_.size).value_or(0))};
@@ -59,6 +65,10 @@ ContentLength SndfileDecoder::FindOggLength() {
   if (!CanRead(length.samples - 1)) {
     length.end = DecodeToEnd(*this);
     length.samples = length.end->sample;
+    if (StoppedEarly(*length.end)) {
+      ++length.samples;
+      return length;
+    }
   }
   if (walk.outcome == OggWalk::Outcome::kCut) {
     length.end =
