@@ -270,17 +270,54 @@ def test_a_damaged_file_gives_what_is_before_the_damage(tmp_path, source, name):
     content[middle : middle + 3000] = random.Random(1).randbytes(3000)
     path.write_bytes(content)
     heard, said = dump(path, rate)
-    # Some codecs take any bytes for sound: then all that can be asked for is that nobody minds.
+    before = int(0.4 * len(whole) / rate)
+    assert len(heard) >= before >= 3
+    assert numpy.array_equal(heard[:before].reshape(-1), whole[: before * rate])
     fault = re.search(r"fault (\w+) segment (\d+) at (\d+)", said)
     if fault is None:
+        assert name not in ("alac.m4a", "wavpack.wv"), "others may take any bytes for sound"
         return
     assert fault.group(1) in ("decode", "truncated"), said
     good = int(fault.group(2))
-    assert good == len(heard) >= 2
-    before = min(good, int(0.4 * len(whole) / rate))
-    assert numpy.array_equal(heard[:before].reshape(-1), whole[: before * rate])
+    assert good == len(heard)
     _, other = dump(path, rate, good, good)
     assert other.splitlines()[-1] == said.splitlines()[-1]
+
+
+def test_damage_between_segments_is_met_in_order_and_alone_or_by_neither(tmp_path, source):
+    path = make(tmp_path, source, "a.m4a", "-c:a alac")
+    whole, rate = decoded(path)
+    told = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "packet=pts_time,pos,size", "-of", "csv=p=0", path],
+                          check=True, capture_output=True, text=True).stdout
+    packets = [(float(time), int(pos), int(size)) for time, size, pos in
+               (line.strip(",").split(",") for line in told.split())]
+    content = path.read_bytes()
+
+    def read(*segments):
+        done = subprocess.run([DUMP, path, str(rate), "1", "3", *map(str, segments)], capture_output=True)
+        return done.returncode, done.stdout, re.findall(r"fault.*", done.stderr.decode())
+
+    outcomes = set()
+    # Segments are heard at 0, 3, 6 and 9 seconds.
+    for damaged_at in (1.2, 2.2, 2.7, 4.2, 4.7, 5.2, 5.7):
+        _, pos, size = next(packet for packet in packets if packet[0] >= damaged_at)
+        broken = bytearray(content)
+        # Not its first bytes: they tell how many samples it has.
+        broken[pos + 16 : pos + size] = random.Random(pos).randbytes(size - 16)
+        path.write_bytes(broken)
+        for segment in (1, 2):
+            in_order = read(*range(segment + 1))
+            alone = read(segment, segment)
+            if in_order[0] == 0:
+                expected = whole[segment * 3 * rate :][:rate].tobytes()
+                assert alone == (0, 2 * expected, []), (damaged_at, segment)
+                assert in_order[1].endswith(expected), (damaged_at, segment)
+            else:
+                first = int(re.search(r"segment (\d+)", in_order[2][0]).group(1))
+                assert read(first, first)[2] == in_order[2], (damaged_at, segment)
+                assert all(read(good, good)[0] == 0 for good in range(first)), (damaged_at, segment)
+            outcomes.add(in_order[0])
+    assert outcomes == {0, 3}, "damage far from a segment is jumped over, damage near it is met"
 
 
 def test_what_has_no_sound_says_so(tmp_path):

@@ -1,6 +1,7 @@
 #include "worker/read/ffmpeg_decoder.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -247,9 +248,12 @@ bool FfmpegDecoder::WasCut(int64_t packets, int64_t samples) const {
 }
 
 bool FfmpegDecoder::Seek(int64_t frame) {
-  if (codec_ != nullptr && frame >= place_ && frame - place_ <= 2 * int64_t{rate_}) {
-    return SkipTo(frame);
-  }
+  // Damage on the way must be met, or not, wherever the way began: with a note in between, what
+  // lies before that note's predecessor is jumped over. Without one, going on is what a jump would
+  // do.
+  const auto after = std::ranges::upper_bound(notes_, frame, {}, &Note::sample);
+  const bool note_between = after != notes_.begin() && std::prev(after)->sample > place_;
+  if (codec_ != nullptr && !damaged_ && frame >= place_ && !note_between) return SkipTo(frame);
   if (SeekByNotes(frame)) return SkipTo(frame);
   return Restart() && SkipTo(frame);
 }
@@ -270,10 +274,14 @@ bool FfmpegDecoder::SeekByNotes(int64_t frame) {
       place_ = target.sample;
       return true;
     }
-    Decode();  // what it refuses here lies before what will be heard
-    while (library_->avcodec_receive_frame(codec_, frame_) == 0) {
-    }
+    // Refused after the first frame, it is damage, and what follows may bear its marks. Before, it
+    // may want what came earlier.
+    bool good = Decode();
+    int got = 0;
+    while ((got = library_->avcodec_receive_frame(codec_, frame_)) == 0) heard_ = true;
     library_->av_frame_unref(frame_);
+    good = good && got == AVERROR(EAGAIN);
+    if (!good && heard_) return false;
   }
   return false;
 }
