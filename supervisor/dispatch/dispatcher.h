@@ -83,6 +83,12 @@ struct EndWords {
   bool in_stage = true;       // the stage it was in is the same each time, too
 };
 
+enum class Ending {
+  kCrashed,  // it is to blame for its end
+  kKilled,   // by nobody knows whom
+  kRetired,  // by us, for nothing that it did
+};
+
 // How one engine was when its worker ended.
 struct LastSeen {
   std::string stage;
@@ -110,8 +116,7 @@ class Dispatcher {
   void OnDamage(uint64_t worker, uint32_t engine);
 
   // The worker is reaped and its rings are drained: what it held is to be done again.
-  // `crashed`: it is to blame for its end.
-  Status RemoveWorker(uint64_t worker, bool crashed, const EndWords& words,
+  Status RemoveWorker(uint64_t worker, Ending ending, const EndWords& words,
                       const std::vector<LastSeen>& engines);
 
   // Hand out nothing new.

@@ -157,7 +157,7 @@ TEST_F(DispatchOnePass, AreSharedWhenThereIsNothingElse) {
 TEST_F(DispatchOnePass, AreFreeWhenTheirEngineIsGone) {
   EXPECT_EQ(Work(1), 0);
   EXPECT_EQ(Work(2), 1);
-  ASSERT_TRUE(dispatcher_->RemoveWorker(1, false, {"was ended"}, {}));
+  ASSERT_TRUE(dispatcher_->RemoveWorker(1, Ending::kKilled, {"was ended"}, {}));
   EXPECT_EQ(Work(2), 0);
 }
 
