@@ -62,8 +62,15 @@ void WorkerTrials::Disturbed() {
 }
 
 bool WorkerTrials::GiveBack() {
+  if (wanted_ <= counts_.start) {
+    if (over_) return false;
+    // Fewer are no remedy that was chosen: whoever keeps the memory decides on that, and says so.
+    wanted_ = std::min(best_, counts_.start);
+    if (wanted_ < counts_.start) chosen_ = wanted_;
+    over_ = true;
+    return false;
+  }
   over_ = true;
-  if (wanted_ <= counts_.start) return false;
   wanted_ = counts_.start;
   if (chosen_) chosen_ = counts_.start;
   best_gain_ = 0;

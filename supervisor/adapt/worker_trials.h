@@ -65,8 +65,9 @@ class WorkerTrials {
   void Look(const Sight& sight, int64_t now_ns);
   // Nothing more is tried: it stays as it is.
   void Stop() { over_ = true; }
-  // The same, but if more workers than at the start are wanted, tried or chosen, no longer. True if
-  // so.
+  // The same for want of memory, but if more workers than at the start are wanted, tried or chosen,
+  // no longer: true. If fewer are tried, neither: what was best so far of the start and fewer
+  // stays.
   bool GiveBack();
 
  private:

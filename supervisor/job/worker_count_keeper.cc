@@ -73,18 +73,22 @@ void WorkerCountKeeper::Tick(int64_t now_ns) {
 }
 
 bool WorkerCountKeeper::GiveBack(const std::string& found) {
-  if (!trials_.GiveBack()) return false;
+  const int before = applied_;
+  const bool fewer = trials_.GiveBack();
   Apply();
-  fleet_.ForEachRunning([this](Worker& worker) {
-    if (worker.slot() >= static_cast<size_t>(applied_)) retiring_.EndNow(fleet_, worker);
-  });
+  if (fewer) {
+    fleet_.ForEachRunning([this](Worker& worker) {
+      if (worker.slot() >= static_cast<size_t>(applied_)) retiring_.EndNow(fleet_, worker);
+    });
+  }
+  if (applied_ == before) return fewer;
   const std::string line = found + "back to " + Counted(applied_, "worker");
   if (told_) {
     say_.settled(applied_, "warning: " + line, true);
   } else {
     say_.verbose(line);
   }
-  return true;
+  return fewer;
 }
 
 void WorkerCountKeeper::Apply() {
