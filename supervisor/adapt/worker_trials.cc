@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "supervisor/plan/task_size.h"
+
 namespace consort {
 namespace {
 
@@ -26,8 +28,10 @@ constexpr double kGuessWeight = 2;
 constexpr uint64_t kFewestBursts = 3;
 // These are in windows. How long one may be, for the sake of a slow model.
 constexpr int64_t kLongestWindow = 3;
-// How long it is waited for a challenger's window to begin: workers that go finish their tasks.
+// How long it is waited for a challenger's window to begin: workers that go finish their tasks, of
+// which they hold two. With short windows these take longer.
 constexpr int64_t kLongestSettling = 3;
+constexpr int64_t kTwoTasksNs = 2 * TaskSize::kSliceNs + 1'000'000'000;
 // A challenger's window, the start's behind it, and what is waited for in between.
 constexpr int64_t kBracket = 3;
 // The work that is left is worth so many brackets, or no trial begins: it could not pay.
@@ -105,7 +109,8 @@ void WorkerTrials::BackToStart() {
 
 void WorkerTrials::LookSettling(const Sight& sight, int64_t now_ns) {
   if (!settling_ns_) settling_ns_ = now_ns;
-  if (!AtStart() && now_ns - *settling_ns_ >= kLongestSettling * window_ns_) {
+  const int64_t longest_ns = std::max(kLongestSettling * window_ns_, kTwoTasksNs);
+  if (!AtStart() && now_ns - *settling_ns_ >= longest_ns) {
     Drop();
     return AnyLeft() ? BackToStart() : Conclude();
   }

@@ -265,6 +265,15 @@ TEST_F(ByHand, WaitsUntilAllThatAreWantedRun) {
   EXPECT_EQ(trials_->wanted(), 4) << "though not for ever";
 }
 
+// A worker that is too many may hold two tasks of two seconds, whatever a window is.
+TEST_F(ByHand, WaitsForTwoTasksHoweverShortAWindowIs) {
+  trials_.emplace(ListWorkerCounts(4, 4), 1'000'000'000);
+  for (int i = 0; i < 60 && trials_->wanted() != 3; ++i) Work(0.1);
+  ASSERT_EQ(trials_->wanted(), 3);
+  Work(4.5, {.settled = false, .calm = true, .segments_left = 1e9});
+  EXPECT_EQ(trials_->wanted(), 3);
+}
+
 TEST_F(ByHand, GoesBackToTheStartWhileSuspectsAreOnTrial) {
   WorkUntilEight();
   Work(2);
