@@ -143,6 +143,8 @@ class Dispatcher {
   uint64_t segments_done() const { return segments_done_; }
   // That nobody has been given; of files that were not opened, a guess.
   double SegmentsLeft() const;
+  // Any open file is decoded in one pass.
+  bool AnyOnePass() const;
   // Suspects are on trial, or wait for that.
   bool Suspecting() const { return !suspects_.empty() || kept_free_ > 0; }
   // Segments, and files that cannot be opened, that are guilty.
