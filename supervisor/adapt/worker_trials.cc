@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "supervisor/plan/task_size.h"
+
 namespace consort {
 namespace {
 
@@ -26,8 +28,10 @@ constexpr double kGuessWeight = 2;
 constexpr uint64_t kFewestBursts = 3;
 // These are in windows. How long one may be, for the sake of a slow model.
 constexpr int64_t kLongestWindow = 3;
-// How long it is waited for a challenger's window to begin: workers that go finish their tasks.
+// How long it is waited for a challenger's window to begin: workers that go finish their tasks, of
+// which they hold two. With short windows these take longer.
 constexpr int64_t kLongestSettling = 3;
+constexpr int64_t kTwoTasksNs = 2 * TaskSize::kSliceNs + 1'000'000'000;
 // A challenger's window, the start's behind it, and what is waited for in between.
 constexpr int64_t kBracket = 3;
 // The work that is left is worth so many brackets, or no trial begins: it could not pay.
@@ -62,8 +66,15 @@ void WorkerTrials::Disturbed() {
 }
 
 bool WorkerTrials::GiveBack() {
+  if (wanted_ <= counts_.start) {
+    if (over_) return false;
+    // Fewer are no remedy that was chosen: whoever keeps the memory decides on that, and says so.
+    wanted_ = std::min(best_, counts_.start);
+    if (wanted_ < counts_.start) chosen_ = wanted_;
+    over_ = true;
+    return false;
+  }
   over_ = true;
-  if (wanted_ <= counts_.start) return false;
   wanted_ = counts_.start;
   if (chosen_) chosen_ = counts_.start;
   best_gain_ = 0;
@@ -73,7 +84,7 @@ bool WorkerTrials::GiveBack() {
 void WorkerTrials::Look(const Sight& sight, int64_t now_ns) {
   if (over_) return;
   if (began_ns_ && now_ns - *began_ns_ >= kMostWindows * window_ns_) return Conclude();
-  if (!sight.calm) return Disturbed();
+  if (!sight.calm || (sight.one_pass && Fewer(wanted_))) return Disturbed();
   if (phase_ == Phase::kSettling) return LookSettling(sight, now_ns);
   if (!sight.settled) return Disturbed();
   const int64_t age_ns = now_ns - window_->from_ns();
@@ -98,7 +109,8 @@ void WorkerTrials::BackToStart() {
 
 void WorkerTrials::LookSettling(const Sight& sight, int64_t now_ns) {
   if (!settling_ns_) settling_ns_ = now_ns;
-  if (!AtStart() && now_ns - *settling_ns_ >= kLongestSettling * window_ns_) {
+  const int64_t longest_ns = std::max(kLongestSettling * window_ns_, kTwoTasksNs);
+  if (!AtStart() && now_ns - *settling_ns_ >= longest_ns) {
     Drop();
     return AnyLeft() ? BackToStart() : Conclude();
   }
@@ -151,6 +163,10 @@ void WorkerTrials::CloseChallenger(const WindowRate& rate) {
 void WorkerTrials::Next(const Sight& sight, int64_t now_ns) {
   if (!AnyLeft() || !Fits(sight, now_ns)) return Conclude();
   const int workers = counts_.challengers[challenger_];
+  if (sight.one_pass && Fewer(workers)) {  // later perhaps; until then the start is looked at
+    chained_ = false;
+    return Settle(counts_.start);
+  }
   if (tried_.empty() || tried_.back().workers != workers) {
     tried_.push_back({.workers = workers, .windows = 0, .gain = std::nullopt, .error = 0});
   }

@@ -40,6 +40,8 @@ class WorkerTrials {
     bool settled = false;  // as many workers run as are wanted, and nobody else
     // Nothing but ordinary work goes on: no suspect is on trial, no worker is to be replaced.
     bool calm = true;
+    // A file is open that only the engine that began it reads cheaply: no worker is to go.
+    bool one_pass = false;
     double segments_left = 0;  // that nobody has been given; a guess
   };
 
@@ -65,8 +67,9 @@ class WorkerTrials {
   void Look(const Sight& sight, int64_t now_ns);
   // Nothing more is tried: it stays as it is.
   void Stop() { over_ = true; }
-  // The same, but if more workers than at the start are wanted, tried or chosen, no longer. True if
-  // so.
+  // The same for want of memory, but if more workers than at the start are wanted, tried or chosen,
+  // no longer: true. If fewer are tried, neither: what was best so far of the start and fewer
+  // stays.
   bool GiveBack();
 
  private:
@@ -92,6 +95,7 @@ class WorkerTrials {
   void Drop();
   void GoTo(size_t challenger);
   bool Fits(const Sight& sight, int64_t now_ns) const;
+  bool Fewer(int workers) const { return workers < counts_.start; }
   void Next(const Sight& sight, int64_t now_ns);
   void BackToStart();
   void Conclude();

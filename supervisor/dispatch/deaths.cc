@@ -106,17 +106,18 @@ std::vector<SegmentId> Dispatcher::NotBegun(const HeldTask& held) {
   return left;
 }
 
-Status Dispatcher::RemoveWorker(uint64_t worker, bool crashed, const EndWords& words,
+Status Dispatcher::RemoveWorker(uint64_t worker, Ending ending, const EndWords& words,
                                 const std::vector<LastSeen>& engines) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return Ok();
   HeldWorker held = std::move(found->second);
   workers_.erase(found);
   engines_ -= held.engines.size();
+  bool crashed = ending == Ending::kCrashed;
   bool by_kills = false;
   if (crashed) {
     kills_.Crashed();
-  } else if (!held.empty()) {
+  } else if (ending == Ending::kKilled && !held.empty()) {
     by_kills = crashed = kills_.Count(InHand(held), held.trial && held.trial->group().alone());
   }
   std::vector<SegmentId> in_flight;

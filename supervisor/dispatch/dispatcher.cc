@@ -249,6 +249,10 @@ double Dispatcher::SegmentsLeft() const {
   return left;
 }
 
+bool Dispatcher::AnyOnePass() const {
+  return std::ranges::any_of(files_, [](const auto& entry) { return entry.second.one_pass(); });
+}
+
 // ---- following ----
 
 Status Dispatcher::OnRecord(uint64_t worker, uint32_t engine, const ResultRecord& record,

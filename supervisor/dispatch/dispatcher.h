@@ -83,6 +83,12 @@ struct EndWords {
   bool in_stage = true;       // the stage it was in is the same each time, too
 };
 
+enum class Ending {
+  kCrashed,  // it is to blame for its end
+  kKilled,   // by nobody knows whom
+  kRetired,  // by us, for nothing that it did
+};
+
 // How one engine was when its worker ended.
 struct LastSeen {
   std::string stage;
@@ -110,8 +116,7 @@ class Dispatcher {
   void OnDamage(uint64_t worker, uint32_t engine);
 
   // The worker is reaped and its rings are drained: what it held is to be done again.
-  // `crashed`: it is to blame for its end.
-  Status RemoveWorker(uint64_t worker, bool crashed, const EndWords& words,
+  Status RemoveWorker(uint64_t worker, Ending ending, const EndWords& words,
                       const std::vector<LastSeen>& engines);
 
   // Hand out nothing new.
@@ -138,6 +143,8 @@ class Dispatcher {
   uint64_t segments_done() const { return segments_done_; }
   // That nobody has been given; of files that were not opened, a guess.
   double SegmentsLeft() const;
+  // Any open file is decoded in one pass.
+  bool AnyOnePass() const;
   // Suspects are on trial, or wait for that.
   bool Suspecting() const { return !suspects_.empty() || kept_free_ > 0; }
   // Segments, and files that cannot be opened, that are guilty.

@@ -392,7 +392,10 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
                       exited ? std::optional(death.exit_code) : std::nullopt,
                       worker.output().Tail()});
   Check(dispatcher_.RemoveWorker(
-      worker.id(), crashed,
+      worker.id(),
+      crashed                                 ? Ending::kCrashed
+      : death.cause == Death::Cause::kRetired ? Ending::kRetired
+                                              : Ending::kKilled,
       {.plain = death.PlainWords(), .measured = death.Words(), .in_stage = !death.ForMemory()},
       engines));
   SeeTotals();

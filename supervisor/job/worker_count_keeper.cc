@@ -63,6 +63,7 @@ void WorkerCountKeeper::Tick(int64_t now_ns) {
   if (told_) return;
   trials_.Look({.settled = retiring_.empty() && fleet_.workers_alive() == fleet_.workers_wanted(),
                 .calm = !dispatcher_.Suspecting() && !retiring_.AnyForMemory(),
+                .one_pass = dispatcher_.AnyOnePass(),
                 .segments_left = dispatcher_.SegmentsLeft()},
                now_ns);
   Apply();
@@ -73,18 +74,22 @@ void WorkerCountKeeper::Tick(int64_t now_ns) {
 }
 
 bool WorkerCountKeeper::GiveBack(const std::string& found) {
-  if (!trials_.GiveBack()) return false;
+  const int before = applied_;
+  const bool fewer = trials_.GiveBack();
   Apply();
-  fleet_.ForEachRunning([this](Worker& worker) {
-    if (worker.slot() >= static_cast<size_t>(applied_)) retiring_.EndNow(fleet_, worker);
-  });
+  if (fewer) {
+    fleet_.ForEachRunning([this](Worker& worker) {
+      if (worker.slot() >= static_cast<size_t>(applied_)) retiring_.EndNow(fleet_, worker);
+    });
+  }
+  if (applied_ == before) return fewer;
   const std::string line = found + "back to " + Counted(applied_, "worker");
   if (told_) {
     say_.settled(applied_, "warning: " + line, true);
   } else {
     say_.verbose(line);
   }
-  return true;
+  return fewer;
 }
 
 void WorkerCountKeeper::Apply() {

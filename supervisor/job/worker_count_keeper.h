@@ -49,9 +49,10 @@ class WorkerCountKeeper {
   void Tick(int64_t now_ns);
   // The job is being stopped: it stays as it is.
   void Stop() { trials_.Stop(); }
-  // There is not enough memory, as `found` has it. True: more workers than at the start were at work,
-  // and those are ended at once, before anybody is taken for the cause; else it stays as it is.
-  // Either way nothing more is tried.
+  // There is not enough memory, as `found` has it. True: more workers than at the start were at
+  // work, and those are ended at once, before anybody is taken for the cause. A trial of fewer is
+  // broken off, so that none of the start's workers is missing for it. Either way nothing more is
+  // tried.
   bool GiveBack(const std::string& found);
 
   // What the figures have of it.

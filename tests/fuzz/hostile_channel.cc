@@ -322,7 +322,8 @@ class Scene {
       Require(shared_->before[i] == 0 && shared_->after[i] == 0, "it wrote beside the ring");
     const std::vector<LastSeen> seen = {{"forward", true}, {"forward", false}};
     Require(dispatcher_
-                .RemoveWorker(hostile_id_, crashed || !taken.honest,
+                .RemoveWorker(hostile_id_,
+                              crashed || !taken.honest ? Ending::kCrashed : Ending::kKilled,
                               {.plain = "broke the protocol", .measured = ""}, seen)
                 .has_value(),
             "it failed");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 
 #include "adapt_world.h"
 #include "tune_surfaces.h"
@@ -229,77 +230,111 @@ TEST(WorkerTrials, OfAModelThatIsTooSlowAreNone) {
 
 class ByHand : public testing::Test {
  protected:
-  // Results of all workers that are wanted, 20 a second each (those of 8: 15), for so long.
+  // Results of all workers that are wanted, for so long.
   void Work(double seconds,
             WorkerTrials::Sight sight = {.settled = true, .calm = true, .segments_left = 1e9}) {
     for (const int64_t end = now_ + static_cast<int64_t>(seconds * 1e9); now_ < end;) {
       now_ += 10'000'000;
-      const int64_t every = trials_.wanted() == 8 ? 60'000'000 : 50'000'000;
-      for (int slot = 0; slot < trials_.wanted(); ++slot) {
-        if (now_ % every == 0) trials_.Result(static_cast<size_t>(slot), now_, true);
+      const int64_t every = per_slot_ms_.at(trials_->wanted()) * 1'000'000;
+      for (int slot = 0; slot < trials_->wanted(); ++slot) {
+        if (now_ % every == 0) trials_->Result(static_cast<size_t>(slot), now_, true);
       }
-      if (now_ % 100'000'000 == 0) trials_.Look(sight, now_);
+      if (now_ % 100'000'000 == 0) trials_->Look(sight, now_);
     }
   }
 
   // The start's first window and a moment more, until it is the challenger's turn.
   void WorkUntilEight() {
-    for (int i = 0; i < 60 && trials_.wanted() != 8; ++i) Work(0.1);
-    ASSERT_EQ(trials_.wanted(), 8);
+    for (int i = 0; i < 60 && trials_->wanted() != 8; ++i) Work(0.1);
+    ASSERT_EQ(trials_->wanted(), 8);
   }
 
   int64_t now_ = 1'000'000'000;
-  WorkerTrials trials_{ListWorkerCounts(4, 8)};
+  // Of each worker, from result to result, by how many are wanted.
+  std::map<int, int64_t> per_slot_ms_ = {{8, 60}, {4, 50}, {3, 50}, {2, 50}};
+  std::optional<WorkerTrials> trials_{ListWorkerCounts(4, 8)};
 };
 
 TEST_F(ByHand, WaitsUntilAllThatAreWantedRun) {
   Work(30, {.settled = false, .calm = true, .segments_left = 1e9});
-  EXPECT_EQ(trials_.wanted(), 4);
+  EXPECT_EQ(trials_->wanted(), 4);
   WorkUntilEight();
   Work(2 * kWindowS, {.settled = false, .calm = true, .segments_left = 1e9});
-  EXPECT_EQ(trials_.wanted(), 8) << "the others may take their time";
+  EXPECT_EQ(trials_->wanted(), 8) << "the others may take their time";
   Work(2 * kWindowS, {.settled = false, .calm = true, .segments_left = 1e9});
-  EXPECT_EQ(trials_.wanted(), 4) << "though not for ever";
+  EXPECT_EQ(trials_->wanted(), 4) << "though not for ever";
+}
+
+// A worker that is too many may hold two tasks of two seconds, whatever a window is.
+TEST_F(ByHand, WaitsForTwoTasksHoweverShortAWindowIs) {
+  trials_.emplace(ListWorkerCounts(4, 4), 1'000'000'000);
+  for (int i = 0; i < 60 && trials_->wanted() != 3; ++i) Work(0.1);
+  ASSERT_EQ(trials_->wanted(), 3);
+  Work(4.5, {.settled = false, .calm = true, .segments_left = 1e9});
+  EXPECT_EQ(trials_->wanted(), 3);
+}
+
+// Others would have to decode what its engine has behind it.
+TEST_F(ByHand, TakesNoWorkerFromAFileThatIsDecodedInOnePass) {
+  const WorkerTrials::Sight one_pass = {
+      .settled = true, .calm = true, .one_pass = true, .segments_left = 1e9};
+  trials_.emplace(ListWorkerCounts(4, 4));
+  for (int i = 0; i < 120; ++i) {
+    Work(0.1, one_pass);
+    ASSERT_EQ(trials_->wanted(), 4);
+  }
+  for (int i = 0; i < 60 && trials_->wanted() != 3; ++i) Work(0.1);
+  ASSERT_EQ(trials_->wanted(), 3);
+  Work(0.1, one_pass);
+  EXPECT_EQ(trials_->wanted(), 4);
+  EXPECT_FALSE(trials_->over());
+}
+
+TEST_F(ByHand, TriesMoreWhileAFileIsDecodedInOnePass) {
+  const WorkerTrials::Sight one_pass = {
+      .settled = true, .calm = true, .one_pass = true, .segments_left = 1e9};
+  for (int i = 0; i < 60 && trials_->wanted() != 8; ++i) Work(0.1, one_pass);
+  EXPECT_EQ(trials_->wanted(), 8);
 }
 
 TEST_F(ByHand, GoesBackToTheStartWhileSuspectsAreOnTrial) {
   WorkUntilEight();
   Work(2);
-  ASSERT_EQ(trials_.wanted(), 8);
+  ASSERT_EQ(trials_->wanted(), 8);
   Work(0.1, {.settled = true, .calm = false, .segments_left = 1e9});
-  EXPECT_EQ(trials_.wanted(), 4);
+  EXPECT_EQ(trials_->wanted(), 4);
   Work(20, {.settled = true, .calm = false, .segments_left = 1e9});
-  EXPECT_EQ(trials_.wanted(), 4);
-  EXPECT_FALSE(trials_.over());
+  EXPECT_EQ(trials_->wanted(), 4);
+  EXPECT_FALSE(trials_->over());
   WorkUntilEight();  // once more, as nothing was learnt
 }
 
 TEST_F(ByHand, EndsInTimeWhateverComes) {
   WorkUntilEight();
   for (int i = 0; i < 70; ++i) {
-    trials_.Disturbed();
+    trials_->Disturbed();
     Work(1);
   }
-  EXPECT_TRUE(trials_.over());
-  EXPECT_EQ(trials_.chosen(), 4);
+  EXPECT_TRUE(trials_->over());
+  EXPECT_EQ(trials_->chosen(), 4);
 }
 
 TEST_F(ByHand, StaysAsItIsOnceStopped) {
   WorkUntilEight();
-  trials_.Stop();
-  trials_.Disturbed();
+  trials_->Stop();
+  trials_->Disturbed();
   Work(100);
-  EXPECT_EQ(trials_.wanted(), 8);
-  EXPECT_FALSE(trials_.chosen());
+  EXPECT_EQ(trials_->wanted(), 8);
+  EXPECT_FALSE(trials_->chosen());
 }
 
 TEST_F(ByHand, GivesBackWhatIsMoreThanAtTheStart) {
   WorkUntilEight();
-  EXPECT_TRUE(trials_.GiveBack());
-  EXPECT_EQ(trials_.wanted(), 4);
-  EXPECT_FALSE(trials_.GiveBack());
+  EXPECT_TRUE(trials_->GiveBack());
+  EXPECT_EQ(trials_->wanted(), 4);
+  EXPECT_FALSE(trials_->GiveBack());
   Work(100);
-  EXPECT_EQ(trials_.wanted(), 4);
+  EXPECT_EQ(trials_->wanted(), 4);
 }
 
 TEST_F(ByHand, GivesBackWhatWasChosen) {
@@ -312,11 +347,35 @@ TEST_F(ByHand, GivesBackWhatWasChosen) {
   EXPECT_FALSE(trials.GiveBack());
 }
 
+// Were it to stay, the job would go on with half of its workers for one moment without memory.
+TEST_F(ByHand, HasNoWorkerLessForATrialOfFewer) {
+  trials_.emplace(ListWorkerCounts(4, 4));
+  for (int i = 0; i < 60 && trials_->wanted() != 3; ++i) Work(0.1);
+  ASSERT_EQ(trials_->wanted(), 3);
+  EXPECT_FALSE(trials_->GiveBack()) << "no more than at the start";
+  EXPECT_EQ(trials_->wanted(), 4);
+  EXPECT_TRUE(trials_->over());
+  EXPECT_FALSE(trials_->chosen());
+}
+
+TEST_F(ByHand, KeepsFewerThatWereFoundToBeBetterBeforeMemoryWasShort) {
+  trials_.emplace(ListWorkerCounts(4, 4));
+  per_slot_ms_ = {{4, 80}, {3, 50}, {2, 50}};
+  for (int i = 0; i < 600 && trials_->wanted() != 2; ++i) Work(0.1);
+  ASSERT_EQ(trials_->wanted(), 2);
+  EXPECT_FALSE(trials_->GiveBack());
+  EXPECT_EQ(trials_->wanted(), 3);
+  EXPECT_EQ(trials_->chosen(), 3) << "so that it is told";
+  EXPECT_GT(trials_->gain(), 0.1);
+  EXPECT_FALSE(trials_->GiveBack());
+  EXPECT_EQ(trials_->wanted(), 3);
+}
+
 TEST_F(ByHand, HasNothingToGiveBackAtTheStart) {
   Work(1);
-  EXPECT_FALSE(trials_.GiveBack());
-  EXPECT_EQ(trials_.wanted(), 4);
-  EXPECT_TRUE(trials_.over());
+  EXPECT_FALSE(trials_->GiveBack());
+  EXPECT_EQ(trials_->wanted(), 4);
+  EXPECT_TRUE(trials_->over());
 }
 
 }  // namespace

@@ -81,7 +81,8 @@ TEST_F(DispatchKills, ASegmentThatAlwaysEndsInASigkillIsGivenUp) {
     }
     if (dispatcher_.AllDone()) break;
     ++kills;
-    ASSERT_TRUE(dispatcher_.RemoveWorker(worker, false, {"was ended by SIGKILL"}, {{"forward"}}));
+    ASSERT_TRUE(
+        dispatcher_.RemoveWorker(worker, Ending::kKilled, {"was ended by SIGKILL"}, {{"forward"}}));
   }
   EXPECT_EQ(kills, 3 * 2 + 10 * 2);
   EXPECT_NE(
@@ -89,6 +90,38 @@ TEST_F(DispatchKills, ASegmentThatAlwaysEndsInASigkillIsGivenUp) {
                         "and again while this segment was alone in it\n"),
       std::string::npos)
       << sink_.text();
+}
+
+// What we end for nothing that it did is no mark against what it was at, however often.
+TEST_F(DispatchKills, WorkersThatAreRetiredWithWorkInHandMakeNoSuspect) {
+  uint64_t worker = 1;
+  for (; worker <= 100; ++worker) {
+    dispatcher_.AddWorker(worker, 1);
+    ASSERT_TRUE(Next(worker)) << worker;
+    ASSERT_TRUE(dispatcher_.RemoveWorker(worker, Ending::kRetired, {"ended"}, {{"forward"}}));
+    ASSERT_FALSE(dispatcher_.Suspecting()) << worker;
+  }
+}
+
+// A suspect whose row of kills were broken off each time would be tried for ever.
+TEST_F(DispatchKills, ARetiredWorkerBreaksNoRowOfKills) {
+  int kills = 0;
+  while (dispatcher_.given_up() == 0) {
+    ASSERT_LT(kills, 100);
+    const auto killed = static_cast<uint64_t>(++kills);
+    const uint64_t retired = 1000 + killed;
+    dispatcher_.AddWorker(killed, 1);
+    dispatcher_.AddWorker(retired, 1);
+    const bool trial = dispatcher_.Suspecting();  // the first one to ask gets it
+    for (const uint64_t worker : {trial ? killed : retired, trial ? retired : killed}) {
+      const auto task = Next(worker);
+      ASSERT_TRUE(task);
+      ASSERT_EQ(task->items[0].file, worker == killed ? 1U : 0U);
+    }
+    ASSERT_TRUE(dispatcher_.RemoveWorker(killed, Ending::kKilled, {"was ended by SIGKILL"}, {}));
+    ASSERT_TRUE(dispatcher_.RemoveWorker(retired, Ending::kRetired, {"ended"}, {}));
+  }
+  EXPECT_EQ(kills, 3 * 2 + 10 * 2);
 }
 
 TEST_F(DispatchKills, AWorkerThatRetiresFinishesWhatItHoldsAndTakesNothingNew) {
@@ -117,7 +150,8 @@ TEST_F(DispatchKills, ASuspectDoesNotWaitForAWorkerThatRetires) {
   dispatcher_.AddWorker(2, 1);
   ASSERT_TRUE(Next(1));
   const auto busy = Next(2);
-  ASSERT_TRUE(dispatcher_.RemoveWorker(1, true, {"was ended by SIGBUS"}, {{"forward"}}));
+  ASSERT_TRUE(
+      dispatcher_.RemoveWorker(1, Ending::kCrashed, {"was ended by SIGBUS"}, {{"forward"}}));
   if (busy) EXPECT_FALSE(Next(2)) << "kept free for the suspect";
   dispatcher_.Retire(2);
   dispatcher_.AddWorker(3, 1);

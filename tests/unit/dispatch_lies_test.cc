@@ -37,7 +37,7 @@ class Scene {
     EXPECT_EQ(dispatcher_.segments_done(), done);
     EXPECT_EQ(sink_.segments(), done);
     EXPECT_EQ(sink_.files(), 0U);
-    EXPECT_TRUE(dispatcher_.RemoveWorker(kWorker, true, {"broke the protocol"}, {}));
+    EXPECT_TRUE(dispatcher_.RemoveWorker(kWorker, Ending::kCrashed, {"broke the protocol"}, {}));
     EXPECT_TRUE(dispatcher_.Idle());
     dispatcher_.AddWorker(kWorker + 1, 1);
     const auto trial = dispatcher_.NextTask(kWorker + 1, 0).value();

@@ -78,7 +78,8 @@ class DispatchTrial : public ::testing::Test {
     EXPECT_TRUE(honest);
   }
   void Die(uint64_t worker, bool crashed) {
-    EXPECT_TRUE(dispatcher_.RemoveWorker(worker, crashed, {"was ended by SIGBUS"}, {{"forward"}}));
+    EXPECT_TRUE(dispatcher_.RemoveWorker(worker, crashed ? Ending::kCrashed : Ending::kKilled,
+                                         {"was ended by SIGBUS"}, {{"forward"}}));
   }
 
   std::vector<WorldFile> files_ = PlainFiles(100, 3);
@@ -286,7 +287,7 @@ TEST_F(DispatchTrial, SegmentsOfOneForwardAreAllInFlight) {
   ASSERT_TRUE(dispatcher.NextTask(1, 0).value());
   bool honest = false;
   ASSERT_TRUE(dispatcher.OnRecord(1, 0, InfoOf(files_[0], 0), honest));
-  ASSERT_TRUE(dispatcher.RemoveWorker(1, true, {"was ended by SIGBUS"}, {}));
+  ASSERT_TRUE(dispatcher.RemoveWorker(1, Ending::kCrashed, {"was ended by SIGBUS"}, {}));
   std::vector<uint64_t> segments;
   for (const auto& it : dispatcher.Suspects()) segments.push_back(it.segment);
   // A task of four segments (nothing is known of what they cost) out of the forward that ends
@@ -343,7 +344,7 @@ TEST_F(DispatchTrial, WhatWasMeasuredIsInTheVerdictAndNotInTheLine) {
     bool honest = false;
     ASSERT_TRUE(dispatcher.OnRecord(worker, 0, InfoOf(files_[0], 0), honest));
     const EndWords words = {"used too much memory", "used 3.00 GiB of memory", false};
-    ASSERT_TRUE(dispatcher.RemoveWorker(worker, true, words, {{"forward"}}));
+    ASSERT_TRUE(dispatcher.RemoveWorker(worker, Ending::kCrashed, words, {{"forward"}}));
   }
   EXPECT_EQ(sink.text(),
             "f0 0 crashed: the worker used too much memory, once while this segment was alone "
@@ -372,7 +373,7 @@ TEST_F(DispatchTrial, ASuspectBeyondAFaultIsForgotten) {
   const auto later = dispatcher.NextTask(2, 0).value();
   ASSERT_TRUE(later);
   ASSERT_GT(later->items[0].first_segment, 0U);
-  EXPECT_TRUE(dispatcher.RemoveWorker(2, true, {"was ended by SIGBUS"}, {{"forward"}}));
+  EXPECT_TRUE(dispatcher.RemoveWorker(2, Ending::kCrashed, {"was ended by SIGBUS"}, {{"forward"}}));
   tell(1, FaultOf(0, 0));
   tell(1, TaskDone{first->id, {}});
   EXPECT_TRUE(dispatcher.AllDone());
@@ -387,14 +388,15 @@ TEST_F(DispatchTrial, AnEngineThatIsNotBlamedMakesNoSuspect) {
   const auto hung = Next(1, 1);
   ASSERT_TRUE(hung);
   const std::vector<LastSeen> seen = {{"forward", false}, {"forward", true}};
-  ASSERT_TRUE(dispatcher_.RemoveWorker(1, true, {"hung for 60 s"}, seen));
+  ASSERT_TRUE(dispatcher_.RemoveWorker(1, Ending::kCrashed, {"hung for 60 s"}, seen));
   auto suspects = dispatcher_.Suspects();
   ASSERT_EQ(suspects.size(), 1U);
   EXPECT_EQ(suspects[0].file, hung->items[0].file);
   dispatcher_.AddWorker(2, 1);
   ASSERT_TRUE(Next(2));
   EXPECT_TRUE(dispatcher_.OnTrial(2));
-  ASSERT_TRUE(dispatcher_.RemoveWorker(2, true, {"hung for 60 s"}, {{"waiting", false}}));
+  ASSERT_TRUE(
+      dispatcher_.RemoveWorker(2, Ending::kCrashed, {"hung for 60 s"}, {{"waiting", false}}));
   suspects = dispatcher_.Suspects();
   ASSERT_EQ(suspects.size(), 1U) << "it had not begun: its trial is still to come";
   EXPECT_EQ(suspects[0].deaths, 0);

@@ -147,6 +147,19 @@ TEST_F(DispatchOnePass, ComeBackToItWithWhatAnEarlyEndLeft) {
   EXPECT_EQ(last_.items[0].first_segment, 1U);
 }
 
+TEST_F(DispatchOnePass, AreToldOfWhileTheyAreOpen) {
+  EXPECT_FALSE(dispatcher_->AnyOnePass());
+  EXPECT_EQ(Work(1), 0);
+  EXPECT_TRUE(dispatcher_->AnyOnePass());
+  EXPECT_EQ(Work(2), 1);
+  for (int i = 0; i < 200 && !dispatcher_->AllDone(); ++i) {
+    EXPECT_TRUE(dispatcher_->AnyOnePass());
+    Work(1);
+    Work(2);
+  }
+  EXPECT_FALSE(dispatcher_->AnyOnePass());
+}
+
 TEST_F(DispatchOnePass, AreSharedWhenThereIsNothingElse) {
   EXPECT_EQ(Work(1), 0);
   while (sink_.files() == 0) EXPECT_EQ(Work(2), 1);
@@ -157,7 +170,7 @@ TEST_F(DispatchOnePass, AreSharedWhenThereIsNothingElse) {
 TEST_F(DispatchOnePass, AreFreeWhenTheirEngineIsGone) {
   EXPECT_EQ(Work(1), 0);
   EXPECT_EQ(Work(2), 1);
-  ASSERT_TRUE(dispatcher_->RemoveWorker(1, false, {"was ended"}, {}));
+  ASSERT_TRUE(dispatcher_->RemoveWorker(1, Ending::kKilled, {"was ended"}, {}));
   EXPECT_EQ(Work(2), 0);
 }
 

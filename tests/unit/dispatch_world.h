@@ -463,8 +463,8 @@ class World {
     for (uint32_t engine = 0; engine < settings_.engines; ++engine) Look(id, engine, UINT64_MAX);
     workers_.erase(id);
     const std::vector<LastSeen> seen(settings_.engines, LastSeen{"forward"});
-    ASSERT_TRUE(
-        dispatcher_->RemoveWorker(id, crashed, {crashed ? kWords : "was ended by SIGKILL"}, seen));
+    ASSERT_TRUE(dispatcher_->RemoveWorker(id, crashed ? Ending::kCrashed : Ending::kKilled,
+                                          {crashed ? kWords : "was ended by SIGKILL"}, seen));
   }
 
   WorldSettings settings_;
