@@ -53,11 +53,13 @@ def by_worker(folder, inputs, labels):
 def by_package(program, prepared, variant, inputs, calibration):
     """The plain package's scores; a batch is filled up with zeros, as the worker does."""
     import torch
-    from consort_prepare import aoti, precision, program as programs
+    from consort_prepare import aoti, precision, products, program as programs
     batch = prepared.get("batch", 1)
     with programs.quiet():
-        lowered = precision.lower(program, calibration, prepared["precision"], batch)
-    config = {"cpp.threads": 1, **aoti.VARIANTS[variant.partition("-")[0]]}
+        kind = variant.partition("-")[0]
+        rewrite = {"rewrite": products.rewritten} if kind == aoti.PRODUCTS else {}
+        lowered = precision.lower(program, calibration, prepared["precision"], batch, **rewrite)
+    config = {"cpp.threads": 1, **aoti.VARIANTS[kind]}
     if prepared["cpu"].get("portable"):
         config |= aoti.PORTABLE
     with tempfile.TemporaryDirectory(dir=common.KEPT) as place, torch.no_grad():
