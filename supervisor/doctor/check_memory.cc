@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "supervisor/doctor/checks.h"
-#include "supervisor/place/words.h"
 #include "supervisor/view/number.h"
 
 namespace consort {

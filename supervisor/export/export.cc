@@ -7,6 +7,7 @@
 #include "supervisor/export/output_file.h"
 #include "supervisor/export/recording_folder.h"
 #include "supervisor/export/recordings.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {
@@ -156,8 +157,7 @@ std::string SeveralInOne(const Format& format) {
 
 std::string WordsOnFailures(const ExportTally& tally, bool told_in_file) {
   if (tally.failed == 0) return "";
-  std::string words = "; " + std::to_string(tally.failed) +
-                      (tally.failed == 1 ? " recording" : " recordings") + " failed";
+  std::string words = "; " + Counted(static_cast<int64_t>(tally.failed), "recording") + " failed";
   if (told_in_file) return words + ", the error is told";
   if (tally.without == 0) return words + ", what came before is there";
   if (tally.without == tally.failed) {

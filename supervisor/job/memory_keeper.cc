@@ -232,8 +232,8 @@ void MemoryKeeper::JudgeTree(MemorySample& sample, int64_t now_ns) {
       return Retire(*worker);
     case TreeMemory::Step::kOneFewer:
       fleet_.CloseSlot(worker->slot());
-      say_.always("warning: " + found + "from now on " + std::to_string(fleet_.workers_wanted()) +
-                  (fleet_.workers_wanted() == 1 ? " worker" : " workers"));
+      say_.always("warning: " + found + "from now on " +
+                  Counted(fleet_.workers_wanted(), "worker"));
       Retire(*worker);
       retiring_.GiveUp(worker->id());
       return;

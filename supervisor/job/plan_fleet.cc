@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "supervisor/job/worker_count_keeper.h"
-#include "supervisor/place/words.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "supervisor/place/words.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {

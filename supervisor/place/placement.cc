@@ -4,7 +4,6 @@
 #include <map>
 #include <set>
 
-#include "supervisor/place/words.h"
 #include "supervisor/view/number.h"
 
 namespace consort {

@@ -45,8 +45,4 @@ std::vector<int> ParseCpuList(const std::string& list) {
   return cpus;
 }
 
-std::string Counted(int64_t count, const std::string& singular) {
-  return std::to_string(count) + ' ' + singular + (count == 1 ? "" : "s");
-}
-
 }  // namespace consort

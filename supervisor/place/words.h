@@ -11,8 +11,6 @@ namespace consort {
 std::string CpuListWords(std::vector<int> cpus);
 // The other way; nothing that is not a CPU's number.
 std::vector<int> ParseCpuList(const std::string& list);
-// "1 core", "2 cores".
-std::string Counted(int64_t count, const std::string& singular);
 // 2.5, 2.
 std::string DecimalWords(double number);
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shared/bundle/sha256.h"
-#include "supervisor/place/words.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {

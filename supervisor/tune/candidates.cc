@@ -5,7 +5,7 @@
 #include <set>
 #include <tuple>
 
-#include "supervisor/place/words.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {

@@ -38,4 +38,8 @@ std::string Bytes(int64_t bytes) {
   return mib < 1023.5 ? ShortNumber(mib) + " MiB" : ShortNumber(mib / 1024.0) + " GiB";
 }
 
+std::string Counted(int64_t count, const std::string& singular) {
+  return std::to_string(count) + ' ' + singular + (count == 1 ? "" : "s");
+}
+
 }  // namespace consort

@@ -65,9 +65,9 @@ std::string Describe(const JobView& view, const Rates& rates) {
   } else {
     line += HoursMinutes(view.elapsed_s);
   }
-  line += " | " + std::to_string(view.workers_alive);
-  if (view.workers_alive != view.workers_wanted) line += "/" + std::to_string(view.workers_wanted);
-  return line + (view.workers_wanted == 1 ? " worker" : " workers");
+  line += " | ";
+  if (view.workers_alive != view.workers_wanted) line += std::to_string(view.workers_alive) + '/';
+  return line + Counted(view.workers_wanted, "worker");
 }
 
 class NoProgress : public Progress {
