@@ -1,11 +1,11 @@
 #include "supervisor/export/export_command.h"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <optional>
 
+#include "shared/base/same_file.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/export/export.h"
 #include "supervisor/export/made_files.h"
@@ -17,13 +17,6 @@
 
 namespace consort {
 namespace {
-
-bool SameFile(const std::string& a, const std::string& b) {
-  struct stat one {};
-  struct stat other {};
-  return ::stat(a.c_str(), &one) == 0 && ::stat(b.c_str(), &other) == 0 &&
-         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
-}
 
 // What stands at `path` already is in the way.
 Status CheckTarget(const ExportOptions& options, const JobLook& job, const std::string& path) {

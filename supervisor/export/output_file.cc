@@ -9,27 +9,24 @@
 #include <utility>
 
 #include "shared/base/folder.h"
+#include "shared/base/same_file.h"
 #include "shared/base/write_all.h"
+#include "supervisor/export/rename_made.h"
 
 namespace consort {
 namespace {
 
 constexpr size_t kManyBytes = 256 * 1024;
 
-// Opened for this process alone: two exports to one path must not write into one file. Empty: another
-// one has just put it in its place, try again.
+// Opened for this process alone: two exports to one path must not write into one file. Empty:
+// another one has just put it in its place, try again.
 Result<UniqueFd> OpenAlone(const std::string& made) {
   UniqueFd fd(::open(made.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0666));
   if (!fd) return SystemError("create", made, errno);
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     return Error{"another process is writing \"" + made + '"', "wait for it"};
   }
-  struct stat held {};
-  struct stat named {};
-  if (::fstat(fd.get(), &held) != 0 || ::stat(made.c_str(), &named) != 0 ||
-      held.st_ino != named.st_ino || held.st_dev != named.st_dev) {
-    return UniqueFd();
-  }
+  if (!SameFile(fd.get(), made)) return UniqueFd();
   if (::ftruncate(fd.get(), 0) != 0) return SystemError("empty", made, errno);
   return fd;
 }
@@ -53,7 +50,7 @@ Status OutputFile::Check(const std::string& path) {
   const int trouble = errno;
   Error error = SystemError("create", path, trouble);
   error.hint = trouble == ENOENT ? "make the folder first, or name another with -o"
-                               : "name another file with -o";
+                                 : "name another file with -o";
   return error;
 }
 
@@ -100,12 +97,7 @@ Status OutputFile::Finish() {
 
 Status OutputFile::PutInPlace() {
   if (made_.empty()) return Ok();
-  if (::rename(made_.c_str(), path_.c_str()) != 0) return SystemError("create", path_, errno);
-  made_.clear();
-  if (const int trouble = SyncFolderEntries(FolderOf(path_))) {
-    return SystemError("sync the folder of", path_, trouble);
-  }
-  return Ok();
+  return RenameMade(made_, path_);
 }
 
 }  // namespace consort

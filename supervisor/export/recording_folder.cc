@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "shared/base/folder.h"
+#include "supervisor/export/rename_made.h"
 
 namespace consort {
 namespace {
@@ -126,12 +127,7 @@ Status RecordingFolder::PutInPlace() {
     const UniqueFd fd(::open(made_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd && ::syncfs(fd.get()) != 0) return SystemError("sync", made_, errno);
   }
-  if (::rename(made_.c_str(), path_.c_str()) != 0) return SystemError("create", path_, errno);
-  made_.clear();
-  if (const int trouble = SyncFolderEntries(FolderOf(path_))) {
-    return SystemError("sync the folder of", path_, trouble);
-  }
-  return Ok();
+  return RenameMade(made_, path_);
 }
 
 }  // namespace consort

@@ -13,6 +13,7 @@
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
 #include "shared/base/replace_file.h"
+#include "shared/base/same_file.h"
 #include "shared/base/write_all.h"
 #include "supervisor/journal/file_system.h"
 
@@ -53,13 +54,6 @@ Result<bool> TryLock(int fd, const std::string& path) {
     if (errno != EINTR) return SystemError("lock", path, errno);
   }
   return true;
-}
-
-bool SameFile(int fd, const std::string& path) {
-  struct stat held {};
-  struct stat named {};
-  return ::fstat(fd, &held) == 0 && ::stat(path.c_str(), &named) == 0 &&
-         held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 std::string Holder(int fd) {
