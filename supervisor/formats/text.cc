@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdio>
 
+#include "supervisor/output/jsonl.h"
 #include "supervisor/output/utf8.h"
 
 namespace consort {
@@ -63,12 +64,8 @@ std::string Rewrite(std::string_view bytes, Replace&& replace) {
 }  // namespace
 
 std::string Seconds(int64_t ms) {
-  const auto size = ms < 0 ? 0 - static_cast<uint64_t>(ms) : static_cast<uint64_t>(ms);
-  char text[40];
-  std::snprintf(text, sizeof(text), "%s%llu.%03llu", ms < 0 ? "-" : "",
-                static_cast<unsigned long long>(size / 1000),
-                static_cast<unsigned long long>(size % 1000));
-  return text;
+  char text[kMaxTimeBytes];
+  return {text, WriteTime(text, ms)};
 }
 
 std::string ClockTime(int64_t ms, char decimal_point) {

@@ -10,8 +10,6 @@
 namespace consort {
 namespace {
 
-constexpr size_t kMaxTimeBytes = 32;  // 19 digits, point, sign, and room
-
 char* Put(char* out, std::string_view text) {
   std::memcpy(out, text.data(), text.size());
   return out + text.size();
@@ -38,13 +36,13 @@ char* PutFixed(char* out, bool negative, uint64_t number) {
   return PutDecimals<Digits>(out, number % Scale);
 }
 
-char* PutTime(char* out, int64_t ms) {
+}  // namespace
+
+char* WriteTime(char* out, int64_t ms) {
   const bool negative = ms < 0;
   const auto size = static_cast<uint64_t>(ms);
   return PutFixed<3, 1000>(out, negative, negative ? 0 - size : size);
 }
-
-}  // namespace
 
 char* WriteScore(char* out, float score) {
   // 24 bits of a float times 10000 (10 bits after taking out 2^4) fit the 53 of a double, so the
@@ -140,9 +138,9 @@ void JsonlFormatter::AppendTags(std::string& out, std::string_view escaped_name,
   at = Put(at, kFile);
   at = Put(at, escaped_name);
   at = Put(at, kStart);
-  at = PutTime(at, start_ms);
+  at = WriteTime(at, start_ms);
   at = Put(at, kEnd);
-  at = PutTime(at, end_ms);
+  at = WriteTime(at, end_ms);
   at = Put(at, kTags);
   for (size_t i = 0; i < tags.size(); ++i) {
     if (i > 0) *at++ = ',';
@@ -166,7 +164,7 @@ void JsonlFormatter::AppendError(std::string& out, std::string_view escaped_name
   if (at_ms) {
     char time[kMaxTimeBytes];
     out += ",\"at\":";
-    out.append(time, PutTime(time, *at_ms));
+    out.append(time, WriteTime(time, *at_ms));
   }
   out += "}}\n";
 }

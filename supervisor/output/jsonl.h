@@ -49,4 +49,9 @@ class JsonlFormatter {
 inline constexpr size_t kMaxScoreBytes = 48;
 char* WriteScore(char* out, float score);
 
+// Milliseconds as seconds with three decimals. Writes to `out`, which has room for kMaxTimeBytes,
+// and returns the end.
+inline constexpr size_t kMaxTimeBytes = 32;  // 19 digits, point, sign, and room
+char* WriteTime(char* out, int64_t ms);
+
 }  // namespace consort
