@@ -18,16 +18,9 @@
 
 #include "supervisor/adapt/rate_window.h"
 #include "supervisor/adapt/worker_counts.h"
+#include "supervisor/figures/tried_count.h"
 
 namespace consort {
-
-// What was found of one challenger.
-struct TriedCount {
-  int workers = 0;
-  int windows = 0;             // of its own that count
-  std::optional<double> gain;  // in segments/s over the start: 0.08 is 8 % more
-  double error = 0;            // the gain's standard error
-};
 
 class WorkerTrials {
  public:

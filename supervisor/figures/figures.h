@@ -11,6 +11,7 @@
 #include "shared/channel/stage.h"
 #include "supervisor/figures/log_histogram.h"
 #include "supervisor/figures/thinned_series.h"
+#include "supervisor/figures/tried_count.h"
 #include "supervisor/figures/usage_meter.h"
 #include "supervisor/view/summary.h"
 
@@ -28,16 +29,10 @@ struct FiguresSplit {
 
 // Other numbers of workers that were tried while the job ran.
 struct WorkerTrialFigures {
-  struct Tried {
-    int workers = 0;
-    int windows = 0;
-    std::optional<double> gain;  // in segments/s over the start: 0.08 is 8 % more
-    double error = 0;            // its standard error
-  };
   std::optional<int> start;   // nullopt: nothing was tried
   std::optional<int> chosen;  // nullopt: it did not come so far
   std::optional<int64_t> chosen_ns;
-  std::vector<Tried> tried;
+  std::vector<TriedCount> tried;
 };
 
 // Times are of CLOCK_MONOTONIC.

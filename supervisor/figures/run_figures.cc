@@ -91,7 +91,10 @@ void RunFigures::Ready(uint64_t worker, size_t slot, uint32_t engines, pid_t pid
   known.slot = slot;
   known.pid = pid;
   known.engines.resize(engines);
-  for (auto& engine : known.engines) engine.began_ns = engine.last_ns = now_ns;
+  for (auto& engine : known.engines) {
+    engine.began_ns = now_ns;
+    engine.bursts = ResultBursts(now_ns);
+  }
   unpublished_ += engines;
   auto& place = slots_[slot];
   place.rates.resize(std::max<size_t>(place.rates.size(), engines));
@@ -114,7 +117,8 @@ void RunFigures::Segment(uint64_t worker, uint32_t engine, const SegmentFigures&
                          int64_t now_ns) {
   auto* known = Find(worker, engine);
   if (known == nullptr) return;
-  const int64_t at_ns = std::clamp(seen.published_ns, std::min(known->last_ns, now_ns), now_ns);
+  const auto [at_ns, begins] =
+      known->bursts.Next(seen.file, seen.segment, seen.published_ns, loop_.batch, now_ns);
   ++segments_;
   last_result_ns_ = std::max(last_result_ns_, at_ns);
   if (state_ == State::kBefore && !measure_ns_) OpenWindow(at_ns);
@@ -125,16 +129,12 @@ void RunFigures::Segment(uint64_t worker, uint32_t engine, const SegmentFigures&
   }
   const bool counting =
       state_ == State::kCounting && (!measure_ns_ || at_ns > figures_.window->from_ns);
-  const uint64_t group = seen.segment / loop_.batch;
-  const bool goes_on = loop_.batch > 1 && known->file == seen.file && known->group == group;
-  known->file = seen.file;
-  known->group = group;
-  if (!goes_on) {
+  if (begins) {
     known->burst_from_ns = std::min(known->began_ns, at_ns);
     known->burst_ns = at_ns;
     known->burst_counts = counting;
   }
-  known->began_ns = known->last_ns = at_ns;
+  known->began_ns = at_ns;
   auto& place = slots_[workers_[worker].slot];
   for (const size_t death : place.unanswered) figures_.deaths[death].next_result_ns = at_ns;
   place.unanswered.clear();
@@ -143,7 +143,7 @@ void RunFigures::Segment(uint64_t worker, uint32_t engine, const SegmentFigures&
     figures_.audio_seconds += seen.audio_seconds;
     figures_.latency.Add(std::min(seen.taken_ns, now_ns - figures_.start_ns));
     // The rest of a burst that began before is none to measure between.
-    if (known->burst_counts) place.rates[engine].Add(known->burst_ns, !goes_on);
+    if (known->burst_counts) place.rates[engine].Add(known->burst_ns, begins);
     slices_->Add(known->burst_from_ns, known->burst_ns, 1);
   }
   if (!known->published) --unpublished_;

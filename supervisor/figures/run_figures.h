@@ -21,6 +21,7 @@
 #include "shared/base/result.h"
 #include "supervisor/figures/engine_rate.h"
 #include "supervisor/figures/figures.h"
+#include "supervisor/figures/result_bursts.h"
 #include "supervisor/figures/work_slices.h"
 
 namespace consort {
@@ -93,13 +94,11 @@ class RunFigures {
  private:
   struct Engine {
     bool published = false;
-    int64_t last_ns = 0;         // its last result
-    int64_t began_ns = 0;        // since when it is at what it is at
-    int64_t burst_ns = 0;        // when the burst under way began
-    int64_t burst_from_ns = 0;   // since when its work went on
-    bool burst_counts = false;   // it began in the window
-    uint64_t file = UINT64_MAX;  // of the last result
-    uint64_t group = 0;
+    ResultBursts bursts;
+    int64_t began_ns = 0;       // since when it is at what it is at
+    int64_t burst_ns = 0;       // when the burst under way began
+    int64_t burst_from_ns = 0;  // since when its work went on
+    bool burst_counts = false;  // it began in the window
   };
   struct Worker {
     size_t slot = 0;

@@ -48,15 +48,10 @@ void WorkerCountKeeper::Ready(const Worker& worker) {
 }
 
 void WorkerCountKeeper::Result(const Worker& worker, const SegmentTags& tags, int64_t now_ns) {
-  if (worker.slot() >= engines_.size()) engines_.resize(worker.slot() + 1);
-  Engine& engine = engines_[worker.slot()];
-  // By the engine's clock, which is ours, so that it does not matter when we come to look; believed
-  // as far as it can be true.
-  const int64_t at_ns = std::clamp(tags.published_ns, std::min(engine.last_ns, now_ns), now_ns);
-  const uint64_t group = tags.segment / batch_;
-  const bool goes_on = batch_ > 1 && engine.file == tags.file && engine.group == group;
-  engine = {.last_ns = at_ns, .file = tags.file, .group = group};
-  trials_.Result(worker.slot(), at_ns, !goes_on);
+  if (worker.slot() >= bursts_.size()) bursts_.resize(worker.slot() + 1);
+  const auto [at_ns, begins] =
+      bursts_[worker.slot()].Next(tags.file, tags.segment, tags.published_ns, batch_, now_ns);
+  trials_.Result(worker.slot(), at_ns, begins);
 }
 
 void WorkerCountKeeper::Tick(int64_t now_ns) {
@@ -127,10 +122,7 @@ WorkerTrialFigures WorkerCountKeeper::Figures() const {
   figures.start = trials_.start();
   figures.chosen = trials_.chosen();
   if (figures.chosen) figures.chosen_ns = ended_ns_;
-  for (const auto& it : trials_.tried()) {
-    figures.tried.push_back(
-        {.workers = it.workers, .windows = it.windows, .gain = it.gain, .error = it.error});
-  }
+  figures.tried = trials_.tried();
   return figures;
 }
 

@@ -16,6 +16,7 @@
 #include "supervisor/cli/options.h"
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/figures/figures.h"
+#include "supervisor/figures/result_bursts.h"
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/job/retiring_workers.h"
 
@@ -59,12 +60,6 @@ class WorkerCountKeeper {
   WorkerTrialFigures Figures() const;
 
  private:
-  struct Engine {
-    int64_t last_ns = 0;         // its last result
-    uint64_t file = UINT64_MAX;  // of that
-    uint64_t group = 0;
-  };
-
   void Apply();
   void TellEnd();
 
@@ -77,7 +72,7 @@ class WorkerCountKeeper {
   int applied_;  // slots that are open, the first ones
   bool told_ = false;
   int64_t ended_ns_ = 0;
-  std::vector<Engine> engines_;  // by slot
+  std::vector<ResultBursts> bursts_;  // by slot, of its one engine
 };
 
 }  // namespace consort
