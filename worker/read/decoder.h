@@ -53,8 +53,8 @@ class Decoder {
   virtual void Close() = 0;
   // A fresh decoder on the same descriptor, at frame 0. True when it worked; it did before.
   virtual bool Restart() = 0;
-  // May go through the whole file; leaves the decoder anywhere. Needed before Seek, once for a file
-  // that is opened again unchanged with no other in between.
+  // Right after Open. May go through the whole file; leaves the decoder anywhere. Needed before
+  // Seek, once for a file that is opened again unchanged with no other in between.
   virtual ContentLength FindLength() = 0;
 
   virtual int32_t rate() const = 0;

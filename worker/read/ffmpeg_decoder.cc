@@ -202,9 +202,8 @@ ContentLength FfmpegDecoder::CountPackets() {
   const auto unread = [](const ReadFault& fault) {
     return ContentLength{.samples = 1, .end = ContentEnd{0, fault.code, fault.message}};
   };
-  if (const Opening again = Start(); again.fault) return unread(*again.fault);
   ContentLength length;
-  // The packets once more from the first, with a codec that has decoded one.
+  // The packets once more from the first, with the codec, which has decoded one.
   AVCodecContext* const codec = std::exchange(codec_, nullptr);
   StopCodec();
   const Opening opening = input_.Open(*library_, fd_);

@@ -20,22 +20,43 @@ extern "C" {
 namespace consort {
 
 // NOLINTBEGIN: the names are FFmpeg's.
-#define CONSORT_FFMPEG_FUNCTIONS(X)                                                                \
-  X(av_find_input_format)                                                                          \
-  X(avformat_alloc_context)                                                                        \
-  X(avformat_index_get_entries_count)                                                              \
-  X(avformat_close_input)                                                                          \
-  X(avformat_find_stream_info)                                                                     \
-  X(avformat_free_context)                                                                         \
-  X(avformat_open_input) X(avio_alloc_context) X(avio_context_free) X(av_read_frame)               \
-      X(av_seek_frame) X(av_packet_alloc) X(av_packet_free) X(av_packet_get_side_data)             \
-          X(av_packet_unref) X(av_get_audio_frame_duration2) X(av_parser_close) X(av_parser_init)  \
-              X(av_parser_parse2) X(avcodec_alloc_context3) X(avcodec_find_decoder)                \
-                  X(avcodec_free_context) X(avcodec_get_name) X(avcodec_open2)                     \
-                      X(avcodec_parameters_to_context) X(avcodec_receive_frame)                    \
-                          X(avcodec_send_packet) X(av_dict_free) X(av_dict_set) X(av_frame_alloc)  \
-                              X(av_frame_free) X(av_frame_unref) X(av_free) X(av_log_set_callback) \
-                                  X(av_malloc) X(av_max_alloc) X(av_strerror)
+// clang-format off
+#define CONSORT_FFMPEG_FUNCTIONS(X) \
+  X(av_dict_free) \
+  X(av_dict_set) \
+  X(av_frame_alloc) \
+  X(av_frame_free) \
+  X(av_frame_unref) \
+  X(av_free) \
+  X(av_get_audio_frame_duration2) \
+  X(av_log_set_callback) \
+  X(av_malloc) \
+  X(av_max_alloc) \
+  X(av_packet_alloc) \
+  X(av_packet_free) \
+  X(av_packet_get_side_data) \
+  X(av_packet_unref) \
+  X(av_parser_close) \
+  X(av_parser_init) \
+  X(av_parser_parse2) \
+  X(av_read_frame) \
+  X(av_seek_frame) \
+  X(avcodec_alloc_context3) \
+  X(avcodec_find_decoder) \
+  X(avcodec_free_context) \
+  X(avcodec_get_name) \
+  X(avcodec_open2) \
+  X(avcodec_parameters_to_context) \
+  X(avcodec_receive_frame) \
+  X(avcodec_send_packet) \
+  X(avformat_alloc_context) \
+  X(avformat_close_input) \
+  X(avformat_find_stream_info) \
+  X(avformat_index_get_entries_count) \
+  X(avformat_open_input) \
+  X(avio_alloc_context) \
+  X(avio_context_free)
+// clang-format on
 
 struct FfmpegLibrary {
 #define CONSORT_FFMPEG_MEMBER(name) decltype(&::name) name = nullptr;
