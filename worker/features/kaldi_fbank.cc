@@ -13,7 +13,7 @@
 #include "worker/features/features.h"
 #include "worker/features/layout.h"
 #include "worker/features/mel.h"
-#include "worker/features/power_spectrum.h"
+#include "worker/features/over_mels.h"
 
 namespace consort {
 namespace {
@@ -141,12 +141,8 @@ class KaldiFbankFeatures : public FeatureExtractor {
 }  // namespace
 
 Result<std::unique_ptr<FeatureExtractor>> MakeKaldiFbankFeatures(const Manifest& manifest) {
-  const FeatureSpec& spec = manifest.features;
-  MelFilters filters(KaldiMelFilterBank(spec, manifest.audio.sample_rate), spec.n_mels);
-  CONSORT_TRY(auto spectrum,
-              PowerSpectrum<double>::Make(spec.n_fft, spec.power, filters.padded_bins()));
-  return std::unique_ptr<FeatureExtractor>(
-      std::make_unique<KaldiFbankFeatures>(manifest, std::move(filters), std::move(spectrum)));
+  return MakeOverMels<KaldiFbankFeatures, double>(
+      manifest, KaldiMelFilterBank(manifest.features, manifest.audio.sample_rate));
 }
 
 }  // namespace consort

@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <utility>
 
 #include "worker/features/features.h"
 #include "worker/features/layout.h"
 #include "worker/features/mel.h"
+#include "worker/features/over_mels.h"
 #include "worker/features/stft.h"
 
 namespace consort {
@@ -46,9 +48,8 @@ class LogMelFeatures : public FeatureExtractor {
         filters_.Apply(spectrum, {all + at * mels, mels});
       } else {
         filters_.Apply(spectrum, mels_);
-        for (size_t mel = 0; mel < mels; ++mel) {
-          all[mel * static_cast<size_t>(frames_) + at] = mels_[mel];
-        }
+        PutFrame<float>(spec_.layout, mels_, at, static_cast<size_t>(frames_),
+                        {all, static_cast<size_t>(all_.numel())}, std::identity());
       }
     }
     TakeLog();
@@ -88,12 +89,8 @@ class LogMelFeatures : public FeatureExtractor {
 
 template <typename Real>
 Result<std::unique_ptr<FeatureExtractor>> MakeIn(const Manifest& manifest) {
-  const FeatureSpec& spec = manifest.features;
-  MelFilters filters(MelFilterBank(spec, manifest.audio.sample_rate), spec.n_mels);
-  CONSORT_TRY(auto spectrum,
-              PowerSpectrum<Real>::Make(spec.n_fft, spec.power, filters.padded_bins()));
-  return std::unique_ptr<FeatureExtractor>(
-      std::make_unique<LogMelFeatures<Real>>(manifest, std::move(filters), std::move(spectrum)));
+  return MakeOverMels<LogMelFeatures<Real>, Real>(
+      manifest, MelFilterBank(manifest.features, manifest.audio.sample_rate));
 }
 
 }  // namespace

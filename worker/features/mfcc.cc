@@ -11,6 +11,7 @@
 #include "worker/features/features.h"
 #include "worker/features/layout.h"
 #include "worker/features/mel.h"
+#include "worker/features/over_mels.h"
 #include "worker/features/stft.h"
 
 namespace consort {
@@ -103,13 +104,9 @@ class MfccFeatures : public FeatureExtractor {
 }  // namespace
 
 Result<std::unique_ptr<FeatureExtractor>> MakeMfccFeatures(const Manifest& manifest) {
-  const FeatureSpec& spec = manifest.features;
   try {
-    MelFilters filters(MelFilterBank(spec, manifest.audio.sample_rate), spec.n_mels);
-    CONSORT_TRY(auto spectrum,
-                PowerSpectrum<double>::Make(spec.n_fft, spec.power, filters.padded_bins()));
-    return std::unique_ptr<FeatureExtractor>(
-        std::make_unique<MfccFeatures>(manifest, std::move(filters), std::move(spectrum)));
+    return MakeOverMels<MfccFeatures, double>(
+        manifest, MelFilterBank(manifest.features, manifest.audio.sample_rate));
   } catch (const std::exception& trouble) {
     return Error{"could not make the mfcc features: " + std::string(trouble.what())};
   }
