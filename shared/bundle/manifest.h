@@ -71,6 +71,9 @@ struct OutputSpec {
   std::string labels_path;  // as written: relative to the manifest's folder, or absolute
   int64_t top_k = 5;
   double threshold = 0.0;
+  // Of tags, where a run chooses other than the manifest (shared/bundle/tag_choice.h): a threshold
+  // for each label, infinite for one that is left out. Empty: `threshold` is that of all.
+  std::vector<float> label_thresholds = {};
 };
 
 // What consort-prepare found; absent in a manifest written by hand.

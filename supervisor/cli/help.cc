@@ -43,6 +43,15 @@ what to do:
       --retry-failed     once a job is done: its failed files once more
       --mixed            go on with another CPU, LibTorch or --intra
 
+which tags, in place of what the bundle says; part of the job:
+      --top-k K          at most so many tags a segment
+      --min-score X      with at least this score
+      --thresholds FILE  labels with a least score of their own: label, tab, score
+      --include-labels FILE
+                         no other labels than these, one a line
+      --exclude-labels FILE
+                         all labels but these
+
 how to split the work:
   -p, --processes N      worker processes, or "auto"             [auto]
   -t, --threads N        engine threads in each, or "auto"       [auto]

@@ -19,6 +19,7 @@ struct TemplateCommand {
   std::string bundle;
   std::string bundle_sha256;  // what it must still be when a template starts
   int arena_fd = -1;          // inherited; -1: none
+  int tags_fd = -1;           // inherited: what of the scores becomes tags; -1: as the bundle says
   int intra = 1;
   int engines = 1;         // of each of its workers
   bool become = false;     // the process becomes the one worker (--no-template)

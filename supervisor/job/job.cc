@@ -9,6 +9,7 @@
 #include "shared/base/folder.h"
 #include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
+#include "supervisor/choose/choose_tags.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/figures/figures_file.h"
 #include "supervisor/figures/run_figures.h"
@@ -89,7 +90,8 @@ struct Ground {
   explicit Ground(FleetMaker maker) : fleets(std::move(maker)) {}
 
   FleetMaker fleets;
-  Bundle bundle;
+  Bundle bundle;       // its output as this run chooses
+  Identity tags;       // that choice, as far as it is part of the job
   std::string folder;  // for scratch files
   std::unique_ptr<Progress> progress;
   std::unique_ptr<FileList> list;
@@ -242,7 +244,7 @@ Result<int> WorkKept(const RunOptions& options, Ground& ground, JobFiles& files,
 }
 
 Result<int> RunKept(const RunOptions& given, Ground& ground) {
-  CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle));
+  CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle, ground.tags));
   RunOptions options = given;
   options.intra = files.intra();
   ground.folder = files.folder();
@@ -266,6 +268,9 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   CONSORT_TRY(CheckBundle(ground.bundle));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
   CONSORT_TRY(CheckBuiltFor(ground.bundle, cpu));
+  CONSORT_TRY(auto chosen, ChooseTags(options.tags, ground.bundle));
+  ground.bundle.manifest.output = std::move(chosen.output);
+  ground.tags = std::move(chosen.identity);
   // What is wrong with the results' file is told before anything takes time; it is made, or an old
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));

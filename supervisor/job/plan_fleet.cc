@@ -44,7 +44,8 @@ std::string Oversubscribed(const Split& split, int intra, const Machine& machine
 }
 
 Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
-                           const Placement& placement, const std::vector<int>& arena_fds) {
+                           const Placement& placement, const std::vector<int>& arena_fds,
+                           int tags_fd) {
   JobFleet fleet;
   const bool null = bundle.manifest.prepared.backend == Prepared::Backend::kNull;
   const std::string program = WorkerProgram(null);
@@ -60,6 +61,7 @@ Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
   command.intra = options.intra;
   command.engines = placement.split.engines;
   command.become = options.no_template;
+  command.tags_fd = tags_fd;
   // A template, and so its workers, has its node's memory, weights and CPUs.
   const auto start = [&](const PlacedNode& node) {
     command.arena_fd = arena_fds.empty() ? -1 : arena_fds[node.arena];

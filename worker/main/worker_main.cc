@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "shared/base/unique_fd.h"
+#include "shared/bundle/tag_choice.h"
 #include "shared/channel/dump_request.h"
 #include "worker/template/last_resort.h"
 #include "worker/template/template.h"
@@ -26,6 +28,7 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   app.add_option("--bundle-sha256", options.bundle_sha256, "What the bundle must be");
   app.add_option("--control-fd", options.control_fd, "Socket to the supervisor")->required();
   app.add_option("--arena-fd", options.arena_fd, "Sealed memory with the weights");
+  app.add_option("--tags-fd", options.tags_fd, "What of the scores becomes tags");
   app.add_option("--supervisor-pid", options.supervisor, "Our parent")->required();
   app.add_option("--intra", options.intra, "LibTorch threads an engine");
   app.add_option("--engines", options.engines, "Engines of a worker");
@@ -43,6 +46,12 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
     FailAsTemplate(options.control_fd,
                    Error{"bundle \"" + options.bundle + "\" was changed while the job ran",
                          "begin anew with --restart"});
+  }
+  if (options.tags_fd >= 0) {
+    const UniqueFd tags(options.tags_fd);
+    const Status chosen =
+        ReadTagChoice(tags.get(), bundle.value().labels.size(), bundle.value().manifest.output);
+    if (!chosen) FailAsTemplate(options.control_fd, chosen.error());
   }
   auto factory = make_factory(bundle.value(), options);
   if (!factory) FailAsTemplate(options.control_fd, factory.error());
