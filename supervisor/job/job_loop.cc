@@ -11,6 +11,7 @@
 #include "shared/ring/futex.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/job/signals.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {
@@ -60,6 +61,7 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   CONSORT_TRY(fleet_->Start());
   if (figures_ != nullptr) BeginFigures(fleet);
   auto ended = Loop();
+  TellUnfinished();
   if (figures_ != nullptr) EndFigures();
   if (urgent >= 0) loop_->Remove(urgent);
   fleet_->ForEachRunning([this](const Worker& worker) { CountLostWakeUps(worker); });
@@ -433,6 +435,19 @@ void JobLoop::CheckFailures() {
   failure_ = Error{std::to_string(failed) + " of the " + std::to_string(ended) +
                        " files so far failed, more than --max-failures " + most->text + " allows",
                    how};
+}
+
+void JobLoop::TellUnfinished() {
+  const auto count = static_cast<int64_t>(dispatcher_.files_unfinished());
+  if (count == 0) return;
+  const std::string which = '"' + dispatcher_.unfinished_path() + '"';
+  progress_.Message("warning: " +
+                    (count == 1
+                         ? "the header of " + which + " says less than is in the file, or nothing"
+                         : "the headers of " + WithThousands(dispatcher_.files_unfinished()) +
+                               " recordings say less than is in the files, or nothing (" + which +
+                               " is one)") +
+                    ", as interrupted recorders leave them: all that is there was used");
 }
 
 // ---- now and then ----

@@ -90,6 +90,7 @@ class JobLoop : public FleetEvents {
   void Dispatch(Worker& worker);
   void Tick();
   void CheckFailures();
+  void TellUnfinished();
   void Check(const Status& status);
   void Verbose(const std::string& line);
   void CountLostWakeUps(const Worker& worker);

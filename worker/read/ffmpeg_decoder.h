@@ -29,6 +29,8 @@ class FfmpegDecoder : public Decoder {
   ContentLength FindLength() override;
 
   int32_t rate() const override { return rate_; }
+  int32_t channels() const override { return channels_; }
+  std::string container_name() const override { return input_.container_name(); }
   Seeking seeking() const override { return input_.codec().seeking; }
   int32_t preroll_seconds() const override { return 0; }
 
@@ -72,7 +74,8 @@ class FfmpegDecoder : public Decoder {
   int64_t frame_at_ = 0;       // what was taken of frame_
   int64_t place_ = 0;          // of the next sample that Read gives
   int32_t rate_ = 0;
-  bool heard_ = false;  // the codec has given a frame since it started
+  int32_t channels_ = 0;  // of the first frame
+  bool heard_ = false;    // the codec has given a frame since it started
   bool damaged_ = false;
   bool damaged_at_end_ = false;
   std::vector<Note> notes_;  // of the file whose length was found last

@@ -45,6 +45,7 @@ class SampleSource {
 
   int64_t samples() const { return samples_; }
   int32_t rate() const { return decoder_->rate(); }
+  const Decoder& decoder() const { return *decoder_; }
   Seeking seeking() const { return decoder_->seeking(); }
   const FileIdentity& identity() const { return identity_; }
 

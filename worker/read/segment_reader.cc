@@ -55,6 +55,10 @@ MaybeFault SegmentReader::Open(const std::string& path) {
   info_.sample_rate = source_.rate();
   info_.size_bytes = source_.identity().size_bytes;
   info_.mtime_ns = source_.identity().mtime_ns;
+  const Decoder& decoder = source_.decoder();
+  info_.channels = std::clamp(decoder.channels(), 0, kMaxChannels);
+  info_.container = decoder.container_name();
+  if (decoder.header_unfinished()) info_.flags |= kHeaderUnfinished;
   switch (source_.seeking()) {
     case Seeking::kExact:
       break;
