@@ -15,6 +15,8 @@ namespace consort {
 
 struct AudioSpec {
   int32_t sample_rate = 0;  // Hz, what the model hears
+  // Of a file with several: the mean of all, or the first.
+  enum class Channels { kMix, kFirst } channels = Channels::kMix;
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
   enum class Normalize { kNone, kZeroMeanUnitVariance, kPeak } normalize = Normalize::kNone;

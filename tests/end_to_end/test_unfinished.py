@@ -64,3 +64,21 @@ def test_a_header_that_promises_more_is_an_error_still(run_consort, tmp_path, nu
     assert run.exit == SOME_FAILED and "warning" not in run.stderr
     *before, last = read_results(tmp_path / "out.jsonl")
     assert last["error"]["code"] == "truncated" and last["error"]["at"] == 5.0 and len(before) == 5
+
+
+def test_the_first_channel_is_heard_alone_where_the_bundle_says_so(run_consort, tmp_path, null_bundle):
+    bundle = null_bundle(segment_seconds=1, hop_seconds=1, sample_rate=RATE)
+    first = bundles.copy(bundle, tmp_path / "first")
+    manifest = bundles.read_manifest(first)
+    manifest["audio"]["channels"] = "first"
+    bundles.write_manifest(first, manifest)
+    sound = audio.music(3.0, 22050, channels=3)
+    tags = {}
+    for folder, samples in (("three", sound), ("one", sound[:, :1])):
+        (tmp_path / folder).mkdir()
+        audio.write(tmp_path / folder / "a.flac", numpy.ascontiguousarray(samples), 22050)
+        for which in (bundle, first):
+            out = tmp_path / f"{folder}-{which.name}.jsonl"
+            assert run_consort("run", "-m", which, "-o", out, tmp_path / folder / "a.flac", env=LISTEN).exit == DONE
+            tags[folder, which] = [it["tags"] for it in read_results(out)]
+    assert tags["three", first] == tags["one", first] == tags["one", bundle] != tags["three", bundle]

@@ -103,6 +103,33 @@ TEST_F(ReadTest, HearsTheSameInEveryLosslessFormat) {
   }
 }
 
+TEST_F(ReadTest, HearsTheFirstChannelAloneWhereThatIsWanted) {
+  AudioSpec spec = Spec(16000, 0.4, 0.3);
+  spec.channels = AudioSpec::Channels::kFirst;
+  SegmentReader first(spec, clock_);
+  const AudioSpec mix = Spec(16000, 0.4, 0.3);
+  SegmentReader mixer(mix, clock_);
+  for (const int channels : {1, 2, 5}) {
+    const auto sound = Sound(20'000, channels, 44100);
+    std::vector<float> alone;
+    for (size_t i = 0; i < sound.size(); i += static_cast<size_t>(channels)) {
+      alone.push_back(sound[i]);
+    }
+    for (const int format :
+         {SF_FORMAT_WAV | SF_FORMAT_PCM_16, SF_FORMAT_WAV | SF_FORMAT_PCM_24,
+          SF_FORMAT_WAV | SF_FORMAT_PCM_32, SF_FORMAT_WAV | SF_FORMAT_FLOAT,
+          SF_FORMAT_AIFF | SF_FORMAT_PCM_16, SF_FORMAT_FLAC | SF_FORMAT_PCM_16}) {
+      const Heard expected = HearAll(mixer, mix, Write("one", format, alone, 1, 44100));
+      const auto path = Write("all", format, sound, channels, 44100);
+      const Heard heard = HearAll(first, spec, path);
+      ASSERT_FALSE(heard.fault) << std::hex << format;
+      EXPECT_EQ(heard.samples, expected.samples) << std::hex << format << ' ' << channels;
+      EXPECT_EQ(heard.info.channels, channels);
+      EXPECT_EQ(heard.samples == HearAll(mixer, mix, path).samples, channels == 1);
+    }
+  }
+}
+
 TEST_F(ReadTest, TellsTheContainer) {
   const AudioSpec spec = Spec(16000, 1, 1);
   SegmentReader reader(spec, clock_);

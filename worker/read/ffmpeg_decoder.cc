@@ -180,7 +180,7 @@ int64_t FfmpegDecoder::Read(std::span<float> out) {
     if (frame_at_ >= frame_->nb_samples && !NextFrame()) break;
     const auto now =
         std::min(out.size() - done, static_cast<size_t>(frame_->nb_samples - frame_at_));
-    MixFrame(*frame_, frame_at_, out.subspan(done, now));
+    MixFrame(*frame_, frame_at_, out.subspan(done, now), heard_channels_);
     frame_at_ += static_cast<int64_t>(now);
     done += now;
   }

@@ -1,5 +1,5 @@
 // FFmpeg's libraries, wrapped once: the sound track of what libsndfile does not read. What is heard
-// is what the program `ffmpeg` writes with `-f f32le`, the mean of its channels.
+// is what the program `ffmpeg` writes with `-f f32le`, the mean of its channels or the first.
 //
 // How a place is found again: FindLength goes through the packets once and notes one a second, with
 // the number of the sample that it begins. Seek goes to the note before the last one before the
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "shared/bundle/manifest.h"
 #include "worker/read/decoder.h"
 #include "worker/read/ffmpeg_input.h"
 #include "worker/stage/stage_clock.h"
@@ -18,7 +19,9 @@ namespace consort {
 class FfmpegDecoder : public Decoder {
  public:
   // `clock`, if any, is told of each read and each call of Read, and must outlive this.
-  explicit FfmpegDecoder(StageClock* clock = nullptr) : clock_(clock), input_(clock) {}
+  explicit FfmpegDecoder(StageClock* clock = nullptr,
+                         AudioSpec::Channels heard = AudioSpec::Channels::kMix)
+      : clock_(clock), heard_channels_(heard), input_(clock) {}
   ~FfmpegDecoder() override { FfmpegDecoder::Close(); }
   FfmpegDecoder(const FfmpegDecoder&) = delete;
   FfmpegDecoder& operator=(const FfmpegDecoder&) = delete;
@@ -63,6 +66,7 @@ class FfmpegDecoder : public Decoder {
   bool SkipTo(int64_t frame);
 
   StageClock* clock_;
+  AudioSpec::Channels heard_channels_;
   const FfmpegLibrary* library_ = nullptr;
   int fd_ = -1;
   FfmpegInput input_;

@@ -1,4 +1,5 @@
-// Any range of a file's samples, mixed to one channel, the same whatever was asked before.
+// Any range of a file's samples, of one channel (the mean of all, or the first), the same whatever
+// was asked before.
 //
 // Note [Anchors]
 // Where every sample can be had by itself (PCM, FLAC), a range is read by seeking, or by going on
@@ -37,7 +38,9 @@ class SampleSource {
  public:
   // `clock`, if any, is told of each step on a long way, in the file's bytes or in its samples, and
   // must outlive this.
-  explicit SampleSource(StageClock* clock = nullptr) : sndfile_(clock), ffmpeg_(clock) {}
+  explicit SampleSource(StageClock* clock = nullptr,
+                        AudioSpec::Channels heard = AudioSpec::Channels::kMix)
+      : sndfile_(clock, heard), ffmpeg_(clock, heard) {}
 
   MaybeFault Open(const std::string& path);
   // Of a file that is read in one pass, the decoder stays for the next Open.

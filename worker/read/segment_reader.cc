@@ -33,7 +33,7 @@ SegmentReader::SegmentReader(const AudioSpec& spec, StageClock& clock)
     : spec_(spec),
       segment_samples_(spec.SegmentSamples()),
       clock_(clock),
-      source_(&clock),
+      source_(&clock, spec.channels),
       grid_(spec.segment_ns, spec.hop_ns, spec.sample_rate) {}
 
 MaybeFault SegmentReader::Open(const std::string& path) {

@@ -4,7 +4,8 @@
 // and Close (or the next Open). Never writes, prints or maps. Buffers are kept from segment to
 // segment.
 //
-// What segment k is: source samples are the file's frames, the mean of their channels. With
+// What segment k is: source samples are the file's frames, the mean of their channels or the first
+// of them, as the model wants. With
 // S = SegmentGrid::Start(k), N samples in the file, r Hz in the file and R Hz in the model:
 //   r == R  samples [S, S + L), copied exactly.
 //   r != R  the file from A on, resampled with soxr HQ; A is the last multiple of r/gcd(r, R) that

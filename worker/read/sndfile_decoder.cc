@@ -320,7 +320,7 @@ int64_t SndfileDecoder::ReadPcm(std::span<float> out) {
         std::max<int64_t>(0, sf_read_raw(decoder_.get(), raw_.data(), now * frame_bytes)) /
         frame_bytes;
     MixPcm(pcm_, raw_.data(), info_.channels,
-           out.subspan(static_cast<size_t>(done), static_cast<size_t>(got)));
+           out.subspan(static_cast<size_t>(done), static_cast<size_t>(got)), heard_);
     done += got;
     if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;
     if (got < now || damaged_) break;
@@ -340,9 +340,9 @@ int64_t SndfileDecoder::ReadFloats(std::span<float> out) {
     float* to = channels == 1 ? out.data() + done : interleaved_.data();
     const int64_t got = sf_readf_float(decoder_.get(), to, now);
     if (channels > 1) {
-      MixPcm(
-          PcmKind::kFloat, reinterpret_cast<const std::byte*>(to), channels,
-          out.subspan(static_cast<size_t>(done), static_cast<size_t>(std::max<int64_t>(0, got))));
+      MixPcm(PcmKind::kFloat, reinterpret_cast<const std::byte*>(to), channels,
+             out.subspan(static_cast<size_t>(done), static_cast<size_t>(std::max<int64_t>(0, got))),
+             heard_);
     }
     done += std::max<int64_t>(0, got);
     if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;

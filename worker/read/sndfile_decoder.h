@@ -18,7 +18,11 @@ namespace consort {
 class SndfileDecoder : public Decoder {
  public:
   // `clock`, if any, is told of each read(2) and each call of Read, and must outlive this.
-  explicit SndfileDecoder(StageClock* clock = nullptr) { io_.clock = clock; }
+  explicit SndfileDecoder(StageClock* clock = nullptr,
+                          AudioSpec::Channels heard = AudioSpec::Channels::kMix)
+      : heard_(heard) {
+    io_.clock = clock;
+  }
   SndfileDecoder(const SndfileDecoder&) = delete;
   SndfileDecoder& operator=(const SndfileDecoder&) = delete;
 
@@ -83,6 +87,7 @@ class SndfileDecoder : public Decoder {
   static sf_count_t IoWrite(const void* in, sf_count_t count, void* user);
   static sf_count_t IoTell(void* user);
 
+  AudioSpec::Channels heard_;
   Io io_;
   SF_INFO info_{};  // frames: as the decoder says; SF_COUNT_MAX if unknown
   std::unique_ptr<SNDFILE, Closer> decoder_;  // after io_: closing may still call back
