@@ -80,7 +80,8 @@ struct OutputSpec {
 
 // What consort-prepare found; absent in a manifest written by hand.
 struct Prepared {
-  enum class Backend { kTorchScript, kAoti, kNull } backend = Backend::kTorchScript;
+  // kCheck stands in no manifest: files are opened, and there is no model (check_bundle.h).
+  enum class Backend { kTorchScript, kAoti, kNull, kCheck } backend = Backend::kTorchScript;
   std::string precision = "fp32";
   std::string torch_version;  // "2.13.0"
   std::string source_name;    // of the file it was made from, for people; empty if not told

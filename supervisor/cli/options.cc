@@ -18,7 +18,7 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, tune, compare, status, export, doctor";
+constexpr char kCommands[] = "commands: run, check, tune, compare, status, export, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
 
@@ -424,6 +424,33 @@ TuneOptions ParseTune(std::span<const std::string> words) {
 }
 
 // Throws UsageError and CLI::CallForHelp.
+CheckOptions ParseCheck(std::span<const std::string> words) {
+  CheckOptions check;
+  std::string workers = "auto";
+  std::string progress = "auto";
+  CLI::App app;
+  app.option_defaults()->take_last();
+  app.add_option("-m,--model", check.bundle);
+  const auto* failed = app.add_option("--failed", check.failed);
+  const auto* json = app.add_option("--json", check.json);
+  app.add_option("-p,--processes", workers);
+  app.add_option("--progress", progress);
+  app.add_flag("--quiet", check.quiet);
+  check.operands = ParseOptions(app, words);
+  check.workers = ParseCountOrAuto("-p", workers);
+  check.progress = ParseProgress(progress);
+  if (!failed->empty() && (check.failed.empty() || check.failed == "-")) {
+    throw UsageError{"--failed needs the name of a file"};
+  }
+  if (!json->empty() && check.json.empty()) throw UsageError{"--json needs the name of a file"};
+  if (!check.failed.empty() && !check.json.empty() && Plain(check.failed) == Plain(check.json)) {
+    throw UsageError{"--failed and --json both write \"" + check.failed + '"'};
+  }
+  CheckOperands(check.operands);
+  return check;
+}
+
+// Throws UsageError and CLI::CallForHelp.
 StatusOptions ParseStatus(std::span<const std::string> words) {
   StatusOptions status;
   CLI::App app;
@@ -490,6 +517,8 @@ using Words = std::span<const std::string>;
 const Command kCommandTable[] = {
     {"run", ParsedCommand::Kind::kRun, kRunHelp,
      [](Words words, ParsedCommand& to) { to.run = ParseRun(words); }},
+    {"check", ParsedCommand::Kind::kCheck, kCheckHelp,
+     [](Words words, ParsedCommand& to) { to.check = ParseCheck(words); }},
     {"tune", ParsedCommand::Kind::kTune, kTuneHelp,
      [](Words words, ParsedCommand& to) { to.tune = ParseTune(words); }},
     // Its options, --help too, are consort-compare's own.

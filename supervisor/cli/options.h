@@ -92,6 +92,16 @@ struct TuneOptions {
   std::vector<std::string> operands;  // as of run
 };
 
+struct CheckOptions {
+  std::string bundle;          // -m; empty: none
+  std::string failed;          // --failed, a file; empty: none
+  std::string json;            // --json, a file or "-"; empty: none
+  std::optional<int> workers;  // -p; nullopt: as many as there are usable CPUs
+  bool quiet = false;
+  RunOptions::Progress progress = RunOptions::Progress::kAuto;
+  std::vector<std::string> operands;  // as of run
+};
+
 struct ParsedCommand {
   enum class Kind {
     kRun,      // do what `run` says
@@ -100,6 +110,7 @@ struct ParsedCommand {
     kDoctor,   // what `doctor` says
     kCompare,  // hand `words` to the program consort-compare
     kTune,     // what `tune` says
+    kCheck,    // what `check` says
     kExit,     // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
@@ -108,6 +119,7 @@ struct ParsedCommand {
   ExportOptions exports = {};  // "export" is a word of C++
   DoctorOptions doctor = {};
   TuneOptions tune = {};
+  CheckOptions check = {};
   std::vector<std::string> words = {};  // of a command that another program does, as given
 };
 

@@ -107,10 +107,6 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
   for (const int cpu : command.cpus) CPU_SET(static_cast<size_t>(cpu), &cpus);
 
   std::vector<std::string> arguments = {"--template",
-                                        "--bundle",
-                                        command.bundle,
-                                        "--bundle-sha256",
-                                        command.bundle_sha256,
                                         "--control-fd",
                                         std::to_string(kControlFd),
                                         "--supervisor-pid",
@@ -119,6 +115,12 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
                                         std::to_string(command.intra),
                                         "--engines",
                                         std::to_string(command.engines)};
+  if (command.check_rate > 0) {
+    arguments.insert(arguments.end(), {"--check", std::to_string(command.check_rate)});
+  } else {
+    arguments.insert(arguments.end(),
+                     {"--bundle", command.bundle, "--bundle-sha256", command.bundle_sha256});
+  }
   if (command.arena_fd >= 0) {
     arguments.insert(arguments.end(), {"--arena-fd", std::to_string(kArenaFd)});
   }

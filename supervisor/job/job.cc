@@ -17,6 +17,7 @@
 #include "supervisor/job/job_files.h"
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/make_fleet.h"
+#include "supervisor/job/progress_style.h"
 #include "supervisor/job/retry_failed.h"
 #include "supervisor/job/run_formats.h"
 #include "supervisor/job/signals.h"
@@ -42,22 +43,7 @@ Result<UniqueFd> MakeScratch(const std::string& folder) {
 // Starts in a row of which none counted anything; the next one suspects what they were at.
 constexpr uint64_t kMostIdleStarts = 3;
 
-ProgressStyle StyleOf(const RunOptions& options) {
-  if (options.quiet) return ProgressStyle::kNone;
-  switch (options.progress) {
-    case RunOptions::Progress::kBar:
-      return ProgressStyle::kBar;
-    case RunOptions::Progress::kPlain:
-      return ProgressStyle::kPlain;
-    case RunOptions::Progress::kNone:
-      return ProgressStyle::kNone;
-    case RunOptions::Progress::kAuto:
-      break;
-  }
-  return AutoProgressStyle(options.output == "-");
-}
-
-Status CheckBundle(const Bundle& bundle) {
+Status CheckCanRun(const Bundle& bundle) {
   if (bundle.manifest.stateful) {
     return Error{"bundle \"" + bundle.folder +
                      "\" says \"stateful\": true, which is not supported yet: segments of a file "
@@ -185,7 +171,7 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
                                          " of " + std::to_string(count) + " files are done");
     }
   }
-  loop.KeepJournal(journal);
+  loop.KeepJournal(journal, recorder);
   loop.KeepLog(files.folder());
   loop.TakeFigures(ground.figures);
   if (ground.list->size() == 0) {
@@ -265,7 +251,7 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   Ground ground(std::move(fleets));
   ground.figures = figures;
   CONSORT_TRY(ground.bundle, LoadBundle(options.bundle));
-  CONSORT_TRY(CheckBundle(ground.bundle));
+  CONSORT_TRY(CheckCanRun(ground.bundle));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
   CONSORT_TRY(CheckBuiltFor(ground.bundle, cpu));
   CONSORT_TRY(auto chosen, ChooseTags(options.tags, ground.bundle));
@@ -275,7 +261,7 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));
   CONSORT_TRY(CheckOperands(options.operands));
-  ground.progress = MakeProgress(StyleOf(options));
+  ground.progress = MakeProgress(StyleOf(options.quiet, options.progress, options.output == "-"));
   UseTunedProfile(options, ground.bundle, cpu.model, ground.fleets.machine(),
                   [&](const std::string& line, bool warns) {
                     ground.progress->Message((warns ? "warning: " : "") + line);

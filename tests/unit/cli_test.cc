@@ -196,19 +196,19 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, tune, compare, status, export, doctor"},
+        Mistake{{}, "no command; commands: run, check, tune, compare, status, export, doctor"},
         Mistake{{"dance"},
-                "unknown command \"dance\"; commands: run, tune, compare, status, export, "
+                "unknown command \"dance\"; commands: run, check, tune, compare, status, export, "
                 "doctor"},
         Mistake{{"rum"},
-                "unknown command \"rum\": did you mean run? commands: run, tune, compare, "
+                "unknown command \"rum\": did you mean run? commands: run, check, tune, compare, "
                 "status, "
                 "export, doctor"},
         Mistake{{"--versoin"},
-                "unknown option \"--versoin\": did you mean --version? commands: run, tune, "
+                "unknown option \"--versoin\": did you mean --version? commands: run, check, tune, "
                 "compare, status, export, doctor"},
         Mistake{{"--fast"},
-                "unknown option \"--fast\"; commands: run, tune, compare, status, export, "
+                "unknown option \"--fast\"; commands: run, check, tune, compare, status, export, "
                 "doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
@@ -427,6 +427,36 @@ TEST(CommandLine, TakesTheChoiceOfTags) {
   }
 }
 
+TEST(CommandLine, TakesACheck) {
+  const auto check = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "check");
+    const Parsed parsed = Parse(std::move(words));
+    EXPECT_EQ(parsed.err, "");
+    EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kCheck);
+    return parsed.command.check;
+  };
+  const CheckOptions bare = check({"a.wav"});
+  EXPECT_EQ(bare.bundle + bare.failed + bare.json, "");
+  EXPECT_FALSE(bare.workers);
+  EXPECT_EQ(bare.operands, std::vector<std::string>{"a.wav"});
+  const CheckOptions full = check({"-m", "b", "--failed", "f", "--json=-", "-p", "3", "--quiet",
+                                   "--progress", "plain", "list", "-"});
+  EXPECT_EQ(full.bundle, "b");
+  EXPECT_EQ(full.failed, "f");
+  EXPECT_EQ(full.json, "-");
+  EXPECT_EQ(full.workers, 3);
+  EXPECT_TRUE(full.quiet);
+  EXPECT_EQ(full.progress, RunOptions::Progress::kPlain);
+  for (const std::vector<std::string>& bad : {std::vector<std::string>{"check"},
+                                              {"check", "--failed", "-", "l"},
+                                              {"check", "--failed=", "l"},
+                                              {"check", "--json=", "l"},
+                                              {"check", "--failed", "x", "--json", "./x", "l"},
+                                              {"check", "-p", "0", "l"}}) {
+    EXPECT_EQ(Parse(bad).command.exit_status, kUsage) << bad.back();
+  }
+}
+
 TEST(CommandLine, KnowsWhetherIntraWasGiven) {
   EXPECT_FALSE(ParseGood({"run", "-m", "m", "x.wav"}).intra_given);
   EXPECT_TRUE(ParseGood({"run", "-m", "m", "--intra", "1", "x.wav"}).intra_given);
@@ -470,6 +500,7 @@ int NamedOptions(const std::string& command, const std::string& help) {
 TEST(Help, NamesOnlyOptionsThatExist) {
   EXPECT_GE(NamedOptions("run", kRunHelp), 18);
   EXPECT_GE(NamedOptions("tune", kTuneHelp), 8);
+  EXPECT_GE(NamedOptions("check", kCheckHelp), 6);
   EXPECT_GE(NamedOptions("export", kExportHelp), 6);
 }
 
@@ -484,7 +515,7 @@ TEST(Help, NamesEveryFormat) {
 }
 
 TEST(Help, HasNoLineThatATerminalWraps) {
-  for (std::string help : {kMainHelp, kRunHelp, kTuneHelp, kExportHelp, kDoctorHelp}) {
+  for (std::string help : {kMainHelp, kRunHelp, kCheckHelp, kTuneHelp, kExportHelp, kDoctorHelp}) {
     for (size_t at = 0; at < help.size();) {
       const size_t end = help.find('\n', at);
       EXPECT_LE(end - at, 86U) << help.substr(at, end - at);

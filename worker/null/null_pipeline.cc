@@ -98,10 +98,6 @@ void Sleep(int64_t us) {
   }
 }
 
-FileFault ToFault(const ReadFault& fault) {
-  return {0, 0, fault.at_sample, static_cast<uint32_t>(fault.code), fault.message};
-}
-
 class NullPipeline : public Pipeline {
  public:
   NullPipeline(const Bundle& bundle, StageClock& clock)

@@ -55,6 +55,9 @@ class SampleSource {
   // Samples [begin, end), 0 <= begin < end <= samples(), anchor <= begin. `out` points into this
   // object until the next call.
   MaybeFault Load(int64_t anchor, int64_t begin, int64_t end, std::span<const float>& out);
+  // What can be told of the content's end without decoding it all: what its length was found by,
+  // and, where a place can be sought, whether the last sample is there. To be closed after a fault.
+  MaybeFault CheckEnd();
   // Samples below `before` will not be asked for next; invalidates what Load gave.
   void Forget(int64_t before);
 

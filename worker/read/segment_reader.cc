@@ -73,6 +73,11 @@ MaybeFault SegmentReader::Open(const std::string& path) {
   return std::nullopt;
 }
 
+MaybeFault SegmentReader::CheckEnd() {
+  clock_.Enter(Stage::kRead);
+  return source_.CheckEnd();
+}
+
 void SegmentReader::Close() { source_.Close(); }
 
 SegmentReader::Range SegmentReader::NeededRange(int64_t k) const {

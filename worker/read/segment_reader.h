@@ -52,6 +52,10 @@ class SegmentReader {
   int64_t segment_count() const { return grid_.Count(info_.samples); }
   const SegmentGrid& grid() const { return grid_; }
 
+  // Whether the content ends where its header says, as far as that shows without decoding it all.
+  // The fault is the one that ReadSegment would give of it.
+  MaybeFault CheckEnd();
+
   // Segment k, 0 <= k < segment_count(), in any order: spec.SegmentSamples() floats, always all
   // written on success. Faults: truncated and decode, at the first sample that is not there;
   // not_finite, at the first such sample the segment needs; io. A fault depends on the file and k
