@@ -156,16 +156,20 @@ TEST(DispatchLies, TagsOrRunsThatCannotBeWhereRunsAreWanted) {
     settings.by_label = of_labels;
     const auto files = PlainFiles(100, 2);
     const auto list = MakeList(files);
-    struct Sink : LineSink {
-      using LineSink::SegmentDone;
+    struct Sink : ResultSink {
+      Status SegmentDone(const OpenFile&, const SegmentTags&) override { return Ok(); }
       Status SegmentDone(const OpenFile&, const SegmentRuns&) override { return Ok(); }
+      Status SegmentCrashed(const OpenFile&, uint64_t, const std::string&) override { return Ok(); }
+      Status FileDone(const OpenFile&) override { return Ok(); }
     } sink;
     Dispatcher dispatcher(settings, *list, sink);
     dispatcher.AddWorker(1, 1);
     EXPECT_TRUE(dispatcher.NextTask(1, 0).value());
     bool is = false;
     EXPECT_TRUE(dispatcher.OnRecord(1, 0, InfoOf(files[0], 0), is) && is);
-    EXPECT_TRUE(dispatcher.OnRecord(1, 0, SegmentRuns{.first_frame = 0, .frames = 13, .runs = {}}, is) && is);
+    EXPECT_TRUE(
+        dispatcher.OnRecord(1, 0, SegmentRuns{.first_frame = 0, .frames = 13, .runs = {}}, is) &&
+        is);
     EXPECT_TRUE(dispatcher.OnRecord(1, 0, record, is));
     return is;
   };
