@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/segment/frames.h"
 #include "supervisor/output/jsonl.h"
 
 namespace consort {
@@ -20,6 +21,10 @@ double SecondsOf(const OpenFile& file, uint64_t segment) {
 }
 
 }  // namespace
+
+Status ResultSink::SegmentDone(const OpenFile& /*file*/, const SegmentRuns& /*runs*/) {
+  return Error{"results in frames have no place to go to"};
+}
 
 Dispatcher::Dispatcher(const DispatchSettings& settings, FileList& list, ResultSink& sink)
     : settings_(settings),
@@ -274,7 +279,8 @@ Status Dispatcher::Judge(HeldWorker& worker, uint32_t engine, const ResultRecord
                          bool& honest) {
   if (worker.engines[engine].empty()) return Ok();
   auto& held = worker.engines[engine].front();
-  if (const auto* tags = std::get_if<SegmentTags>(&record)) return OnTags(held, *tags, honest);
+  if (const auto* tags = std::get_if<SegmentTags>(&record)) return OnResult(held, *tags, honest);
+  if (const auto* runs = std::get_if<SegmentRuns>(&record)) return OnResult(held, *runs, honest);
   if (const auto* info = std::get_if<FileInfo>(&record)) return OnInfo(held, *info, honest);
   if (const auto* fault = std::get_if<FileFault>(&record)) return OnFault(held, *fault, honest);
   const auto& done = std::get<TaskDone>(record);
@@ -308,6 +314,10 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
   const auto total = static_cast<uint64_t>(count);
   held.opened = true;
   held.end = std::min(item.first_segment + item.segment_count, total);
+  if (settings_.frame_ns > 0) {
+    held.frames =
+        FrameGrid(settings_.hop_ns, settings_.frame_ns).Count(info.samples, info.sample_rate);
+  }
   auto* file = Find(item.file);
   const uint64_t first = item.first_segment;
   if (held.next >= held.end) NextItem(held);
@@ -327,23 +337,42 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
                        "the file was changed while it was being read"});
 }
 
-Status Dispatcher::OnTags(HeldTask& held, const SegmentTags& tags, bool& honest) {
+bool Dispatcher::Possible(const HeldTask& /*held*/, const SegmentTags& tags) const {
+  return settings_.frame_ns == 0 && std::ranges::all_of(tags.tags, [this](const Tag& tag) {
+           return tag.label < settings_.labels;
+         });
+}
+
+// Its frames may be any of the file's from where the segment begins: how many the model gives, only
+// the worker knows.
+bool Dispatcher::Possible(const HeldTask& held, const SegmentRuns& runs) const {
+  if (settings_.frame_ns == 0) return false;
+  const auto frames = static_cast<uint64_t>(held.frames);
+  if (runs.first_frame > frames || runs.frames > frames - runs.first_frame) return false;
+  const FrameGrid grid(settings_.hop_ns, settings_.frame_ns);
+  const auto per_hop = static_cast<uint64_t>(grid.per_hop());
+  if (runs.frames > 0 && runs.first_frame / per_hop < runs.segment) return false;
+  const bool known = std::ranges::all_of(
+      runs.runs, [this](const FrameRun& run) { return run.label < settings_.labels; });
+  return known && (settings_.by_label ? InOrderOfLabels(runs.runs) : InOrderOfTime(runs.runs));
+}
+
+template <typename SegmentRecord>
+Status Dispatcher::OnResult(HeldTask& held, const SegmentRecord& result, bool& honest) {
   if (held.item >= held.task.items.size() || !held.opened) return Ok();
-  if (tags.file != held.task.items[held.item].file || tags.segment != held.next) return Ok();
-  for (const auto& tag : tags.tags) {
-    if (tag.label >= settings_.labels) return Ok();
-  }
+  if (result.file != held.task.items[held.item].file || result.segment != held.next) return Ok();
+  if (!Possible(held, result)) return Ok();
   honest = true;
   ++held.next;
   ++held.segments;
   if (held.next >= held.end) NextItem(held);
-  auto* file = Find(tags.file);
-  if (file == nullptr || tags.segment >= file->last() || !file->accounted.Add(tags.segment)) {
+  auto* file = Find(result.file);
+  if (file == nullptr || result.segment >= file->last() || !file->accounted.Add(result.segment)) {
     return Ok();  // beyond a fault: nobody wants it
   }
   ++segments_done_;
-  audio_seconds_ += SecondsOf(*file, tags.segment);
-  CONSORT_TRY(sink_.SegmentDone(*file, tags));
+  audio_seconds_ += SecondsOf(*file, result.segment);
+  CONSORT_TRY(sink_.SegmentDone(*file, result));
   return CloseIfComplete(*file);
 }
 

@@ -56,6 +56,8 @@ class ResultSink {
  public:
   virtual ~ResultSink() = default;
   virtual Status SegmentDone(const OpenFile& file, const SegmentTags& tags) = 0;
+  // The same where settings.frame_ns is not 0.
+  virtual Status SegmentDone(const OpenFile& file, const SegmentRuns& runs);
   // It is guilty. Its line comes next: SegmentCrashed, or, if the file was never opened, FileDone.
   virtual void Quarantined(const OpenFile& /*file*/, uint64_t /*segment*/, const Verdict&) {}
   // This one segment has no result; the file goes on.
@@ -70,6 +72,9 @@ struct DispatchSettings {
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
   size_t labels = 0;
+  // Results are runs of frames of this length; 0: they are tags.
+  int64_t frame_ns = 0;
+  bool by_label = false;  // runs are in order of labels, not of time
   // Segments in one forward: all of them are in flight at once.
   uint64_t batch = 1;
   // Tasks an engine holds: one in hand, one to go on with at once.
@@ -164,6 +169,7 @@ class Dispatcher {
     bool opened = false;    // its FileInfo came
     uint64_t next = 0;      // the next segment of it
     uint64_t end = 0;       // one past its last, once opened
+    int64_t frames = 0;     // of the whole file, once opened, where results are runs
     uint64_t segments = 0;  // results so far
   };
   struct HeldWorker {
@@ -216,7 +222,10 @@ class Dispatcher {
 
   Status Judge(HeldWorker& worker, uint32_t engine, const ResultRecord& record, bool& honest);
   Status OnInfo(HeldTask& held, const FileInfo& info, bool& honest);
-  Status OnTags(HeldTask& held, const SegmentTags& tags, bool& honest);
+  bool Possible(const HeldTask& held, const SegmentTags& tags) const;
+  bool Possible(const HeldTask& held, const SegmentRuns& runs) const;
+  template <typename SegmentRecord>
+  Status OnResult(HeldTask& held, const SegmentRecord& result, bool& honest);
   Status OnFault(HeldTask& held, const FileFault& fault, bool& honest);
   void OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done);
   void NextItem(HeldTask& held);

@@ -143,7 +143,7 @@ Result<int> RunWithoutJournal(const RunOptions& options, Ground& ground) {
   CONSORT_TRY(auto scratch, MakeScratch(ground.folder));
   CONSORT_TRY(auto fleet, MakeFleet(options, ground));
   CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
-  Recorder recorder(ground.bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
+  Recorder recorder(ground.bundle, std::move(results), ScratchFile(std::move(scratch)));
   JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
   loop.TakeFigures(ground.figures);
   const Result<int> ended = loop.Run(std::move(fleet));
@@ -165,8 +165,7 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
     return results.error();
   }
   Journal& journal = files.journal();
-  Recorder recorder(ground.bundle.labels, std::move(results).value(),
-                    ScratchFile(std::move(scratch)));
+  Recorder recorder(ground.bundle, std::move(results).value(), ScratchFile(std::move(scratch)));
   recorder.KeepForJournal(true);
   JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
   if (files.resumes()) {

@@ -33,7 +33,7 @@ def test_worst_and_mean_difference_and_equal_top_tags(sounds):
     assert found["worst_difference"] == pytest.approx(0.4, abs=1e-6)
     assert found["mean_difference"] == pytest.approx((0 + 0.1 + 0.2 + 0.3 + 0.4) / 15, abs=1e-6)
     assert found["top_tag_equal"] == pytest.approx(2 / 5)
-    assert verify.words(found) == "verify: 5 segments of 2 files: worst difference 0.4, top tag equal in 40.00 %, mean difference 0.067"
+    assert verify.words(found, manifest()) == "verify: 5 segments of 2 files: worst difference 0.4, top tag equal in 40.00 %, mean difference 0.067"
 
 
 def test_the_difference_is_of_scores_after_the_activation(sounds):
@@ -48,6 +48,17 @@ def test_a_score_that_is_not_finite_on_one_side_alone_is_no_agreement(sounds):
     nan, one = torch.tensor([[float("nan"), 1.0]]), torch.tensor([[1.0, 1.0]])
     assert verify.compare(lambda x: one, lambda x: nan, manifest(), sounds, "")["worst_difference"] == math.inf
     assert verify.compare(lambda x: nan, lambda x: nan, manifest(), sounds, "")["worst_difference"] == 0
+
+
+def test_answers_in_frames_are_compared_frame_by_frame(sounds):
+    heard = manifest("log_softmax")
+    heard["output"] = {"kind": "ctc", "labels": "x", "activation": "log_softmax", "frame_seconds": 0.1}
+    original = lambda x: torch.tensor([[[0.0, math.log(3)], [2.0, 0.0]]])
+    ours = lambda x: torch.tensor([[[0.0, math.log(3)], [0.0, 2.0]]])
+    found = verify.compare(original, ours, heard, sounds, "")
+    assert found["top_tag_equal"] == pytest.approx(1 / 2)
+    assert found["worst_difference"] == pytest.approx(math.tanh(1), abs=1e-6), "of probabilities"
+    assert "top token of a frame equal in 50.00 %" in verify.words(found, heard)
 
 
 def test_an_original_that_gives_several_results_is_taken_by_its_first(sounds):

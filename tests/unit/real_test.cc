@@ -29,13 +29,13 @@ class RealTest : public ReadTest {
       if (auto fault = pipeline->Open(path, info).value()) return {Said(-1, *fault)};
       end = std::min(end, pipeline->SegmentCount());
       for (int64_t k = first; k < end; ++k) {
-        std::vector<Tag> tags;
-        if (auto fault = pipeline->Run(k, end, tags)) {
+        SegmentResult result;
+        if (auto fault = pipeline->Run(k, end, result)) {
           lines.push_back(Said(k, *fault));
           break;
         }
         std::string line = std::to_string(k) + ":";
-        for (const auto& tag : tags) {
+        for (const auto& tag : std::get<SegmentTags>(result).tags) {
           char score[32];
           std::snprintf(score, sizeof(score), " %u=%a", tag.label, static_cast<double>(tag.score));
           line += score;
@@ -130,11 +130,11 @@ TEST_F(RealTest, AGroupIsReadAndRunOnce) {
   const std::string path = WriteSound("a.wav", TenSegments());
   FileInfo info;
   ASSERT_FALSE(four_.pipeline->Open(path, info).value());
-  std::vector<Tag> tags;
-  ASSERT_FALSE(four_.pipeline->Run(0, 4, tags));
+  SegmentResult result;
+  ASSERT_FALSE(four_.pipeline->Run(0, 4, result));
   four_.clock.Enter(Stage::kWaiting);
   four_.clock.TakeSpent();
-  for (int64_t k = 1; k < 4; ++k) ASSERT_FALSE(four_.pipeline->Run(k, 4, tags));
+  for (int64_t k = 1; k < 4; ++k) ASSERT_FALSE(four_.pipeline->Run(k, 4, result));
   const auto spent = four_.clock.TakeSpent();
   EXPECT_EQ(spent[static_cast<size_t>(Stage::kForward)], 0);
   EXPECT_EQ(spent[static_cast<size_t>(Stage::kRead)], 0);

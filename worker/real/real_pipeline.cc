@@ -11,7 +11,7 @@
 #include "worker/features/normalize.h"
 #include "worker/infer/aligned_floats.h"
 #include "worker/infer/model.h"
-#include "worker/interpret/tags.h"
+#include "worker/interpret/interpreter.h"
 #include "worker/read/segment_reader.h"
 #include "worker/stage/stage_clock.h"
 
@@ -39,12 +39,11 @@ class RealPipeline : public Pipeline {
                std::unique_ptr<Runner> runner, StageClock& clock)
       : audio_(bundle.manifest.audio),
         batch_(bundle.manifest.prepared.batch),
-        labels_(bundle.labels.size()),
         clock_(clock),
         reader_(audio_, clock),
         features_(std::move(features)),
         runner_(std::move(runner)),
-        tags_(bundle.manifest.output, bundle.labels),
+        interpreter_(MakeInterpreter(bundle.manifest, bundle.labels)),
         wave_(static_cast<size_t>(audio_.SegmentSamples())),
         input_(static_cast<size_t>(features_->size() * batch_)) {}
 
@@ -62,15 +61,18 @@ class RealPipeline : public Pipeline {
   int64_t SegmentCount() const override { return reader_.segment_count(); }
   int64_t batch() const override { return batch_; }
 
-  PipelineFault Run(int64_t k, int64_t end, std::vector<Tag>& tags) override {
+  PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) override {
     if (k < group_.first || k > group_.end || (k == group_.end && !group_.fault)) {
       RunGroup(k, std::min(end, (k / batch_ + 1) * batch_));
     }
     if (k == group_.end) return group_.fault;
     clock_.AtSegments(k, k + 1);
     clock_.Enter(Stage::kPost);
-    const auto scores = std::span(scores_).subspan(static_cast<size_t>(k % batch_) * labels_);
-    if (const Status done = tags_.Interpret(scores.first(labels_), tags); !done) {
+    const size_t each = scores_.size() / static_cast<size_t>(batch_);
+    const auto scores = std::span(scores_).subspan(static_cast<size_t>(k % batch_) * each, each);
+    const FileInfo& info = reader_.info();
+    const SegmentPlace place{k, reader_.segment_count(), info.samples, info.sample_rate};
+    if (const Status done = interpreter_->Interpret(scores, place, result); !done) {
       return ToFault(ErrorCode::kOutput, done.error());
     }
     return std::nullopt;
@@ -129,12 +131,11 @@ class RealPipeline : public Pipeline {
 
   const AudioSpec& audio_;
   const int64_t batch_;
-  const size_t labels_;
   StageClock& clock_;
   SegmentReader reader_;
   std::unique_ptr<FeatureExtractor> features_;
   std::unique_ptr<Runner> runner_;
-  TagInterpreter tags_;
+  std::unique_ptr<Interpreter> interpreter_;
   AlignedFloats wave_;
   AlignedFloats input_;        // of the batch: segment k in slot k % batch_
   std::vector<float> scores_;  // the same

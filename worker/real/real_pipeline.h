@@ -1,4 +1,4 @@
-// The four stages in a row: read (validate, decode, resample) → features → forward → tags.
+// The four stages in a row: read (validate, decode, resample) → features → forward → interpret.
 //
 // A model that was prepared for batches of N does the segments of a group in one forward: those
 // with the same k / N, as far as they belong to the item. consort-prepare checked that a segment's

@@ -133,7 +133,7 @@ def prepare(args):
         if sounds_sha256 is None:
             return f"{args.output} is up to date" + ("" if drift else _unknown_drift(asked.precision))
         if drift.get("audio_sha256") == sounds_sha256:
-            return f"{args.output} is up to date\n{verify.words(drift)}"
+            return f"{args.output} is up to date\n{verify.words(drift, manifest)}"
         if drift and not args.verify:  # int8, verified over other sounds than those it took its ranges from
             return f"{args.output} is up to date"
         return _verify(args, folder, manifest, found, sounds, sounds_sha256)
@@ -177,7 +177,7 @@ def _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256):
     if not sounds:
         return line + _unknown_drift(prepared["precision"])
     from . import verify
-    return f"{line}\n{verify.words(prepared['drift'])}"
+    return f"{line}\n{verify.words(prepared['drift'], manifest)}"
 
 
 def _unknown_drift(precision):
@@ -199,7 +199,7 @@ def _verify(args, folder, manifest, model, sounds, sounds_sha256):
         staging.take_all_but_model_json()
         bundle.write_model_json(staging.path, manifest, prepared)
         staging.put_in_place()
-    return f"{args.output} is up to date\n{verify.words(prepared['drift'])}"
+    return f"{args.output} is up to date\n{verify.words(prepared['drift'], manifest)}"
 
 
 def _words(prepared):

@@ -10,7 +10,7 @@ It comes from one of three sources:
   draws its weights must seed them, or each call is another model.
 
 Whatever the model gives, the program gives one float32 tensor with the batch first: the first of
-several results, [1, labels] for [labels].
+several results, [1, labels] for [labels], [1, frames, labels] for [frames, labels].
 """
 
 import contextlib
@@ -228,6 +228,8 @@ class _OneResult(torch.nn.Module):
         result = first_result(self.inner(x))
         if result.dim() <= 1:
             result = result.reshape(1, -1)
+        elif result.dim() == 2 and x.shape[0] == 1 and result.shape[0] > 1:
+            result = result[None]
         return result if result.dtype == torch.float32 else result.float()
 
 
