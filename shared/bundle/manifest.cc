@@ -389,8 +389,19 @@ Result<Manifest> ParseManifest(const std::string& text, const std::string& path)
   manifest.features = ReadFeatures(root.Object("features"), manifest.audio);
   manifest.output = ReadOutput(root.Object("output"), manifest.audio);
   manifest.stateful = root.Flag("stateful", false);
+  if (manifest.stateful && manifest.audio.hop_ns != manifest.audio.segment_ns) {
+    root.Complain("stateful", "is true, but audio.hop_seconds is not audio.segment_seconds",
+                  "a model with state hears a file from end to end: make them the same");
+  }
   manifest.has_prepared = root.Has("prepared");
   if (manifest.has_prepared) manifest.prepared = ReadPrepared(root.Object("prepared"));
+  if (manifest.stateful && manifest.prepared.batch != 1) {
+    root.Complain("stateful",
+                  "is true, but the bundle was prepared for batches of " +
+                      std::to_string(manifest.prepared.batch),
+                  "the segments of a file come one after the other: make the bundle again without "
+                  "--batch");
+  }
   root.Finish();
   CONSORT_TRY(file.status());
   return manifest;

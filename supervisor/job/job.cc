@@ -56,16 +56,6 @@ ProgressStyle StyleOf(const RunOptions& options) {
   return AutoProgressStyle(options.output == "-");
 }
 
-Status CheckBundle(const Bundle& bundle) {
-  if (bundle.manifest.stateful) {
-    return Error{"bundle \"" + bundle.folder +
-                     "\" says \"stateful\": true, which is not supported yet: segments of a file "
-                     "are shared out between workers",
-                 "have the model reset its state in forward, and say \"stateful\": false"};
-  }
-  return CheckPrepared(bundle);
-}
-
 // With --restart the output may be there: it must not be what the job is to read.
 Status CheckOutputIsNoOperand(const RunOptions& options) {
   struct stat output {};
@@ -262,7 +252,7 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   Ground ground(std::move(fleets));
   ground.figures = figures;
   CONSORT_TRY(ground.bundle, LoadBundle(options.bundle));
-  CONSORT_TRY(CheckBundle(ground.bundle));
+  CONSORT_TRY(CheckPrepared(ground.bundle));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
   CONSORT_TRY(CheckBuiltFor(ground.bundle, cpu));
   // What is wrong with the results' file is told before anything takes time; it is made, or an old

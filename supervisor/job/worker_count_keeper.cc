@@ -58,7 +58,7 @@ void WorkerCountKeeper::Tick(int64_t now_ns) {
   if (told_) return;
   trials_.Look({.settled = retiring_.empty() && fleet_.workers_alive() == fleet_.workers_wanted(),
                 .calm = !dispatcher_.Suspecting() && !retiring_.AnyForMemory(),
-                .one_pass = dispatcher_.AnyOnePass(),
+                .bound = dispatcher_.AnyBoundToItsEngine(),
                 .segments_left = dispatcher_.SegmentsLeft()},
                now_ns);
   Apply();

@@ -69,6 +69,7 @@ WRONG = [
     (changed("name", ""), ['"name" is empty']),
     (changed("output.top_k", 0), ['"output.top_k" is 0; it must be at least 1']),
     (changed("output.activation", "relu"), ['"output.activation" is "relu"', '"sigmoid"']),
+    (changed("audio.hop_seconds", 0.25, {**MANIFEST, "stateful": True}), ['"stateful" is true, but "audio.hop_seconds" (0.25)']),
     (changed("stateful", "no"), ['"stateful" is "no"; it must be a boolean']),
     (changed("features.kind", "mel"), ['"features.kind" is "mel"', '"log_mel"']),
     (with_output({"kind": "ctc"}), ['the key "output.frame_seconds" is missing']),

@@ -56,6 +56,7 @@ TEST(Manifest, FillsInDefaults) {
 TEST(Manifest, ReadsWhatDiffersFromTheDefaults) {
   Json json = GoodManifest();
   json["audio"]["normalize"] = "peak";
+  json["audio"]["hop_seconds"] = 1;
   json["features"].update({{"win_length", 200},
                            {"window", "hamming"},
                            {"center", false},
@@ -160,6 +161,17 @@ TEST(Manifest, NamesTheKeyOfAWrongTypeOrRange) {
     const std::string trouble = Trouble(With(pointer, value));
     EXPECT_TRUE(trouble.starts_with("\"m.json\": \"" + name + "\" ")) << pointer << ": " << trouble;
   }
+}
+
+TEST(Manifest, AModelWithStateHearsAFileFromEndToEnd) {
+  Json json = With("/stateful", true);
+  EXPECT_EQ(Trouble(json),
+            "\"m.json\": \"stateful\" is true, but audio.hop_seconds is not audio.segment_seconds");
+  json["audio"]["hop_seconds"] = 1;
+  EXPECT_EQ(Trouble(json), "");
+  json["prepared"] = {{"backend", "torchscript"}, {"files", Json::object()}, {"batch", 4}};
+  EXPECT_EQ(Trouble(json),
+            "\"m.json\": \"stateful\" is true, but the bundle was prepared for batches of 4");
 }
 
 TEST(Manifest, RefusesALogarithmOfZero) {

@@ -13,6 +13,7 @@
 #include "worker/infer/model.h"
 #include "worker/interpret/interpreter.h"
 #include "worker/read/segment_reader.h"
+#include "worker/real/state_place.h"
 #include "worker/stage/stage_clock.h"
 
 namespace consort {
@@ -38,6 +39,7 @@ class RealPipeline : public Pipeline {
   RealPipeline(const Bundle& bundle, std::unique_ptr<FeatureExtractor> features,
                std::unique_ptr<Runner> runner, StageClock& clock)
       : audio_(bundle.manifest.audio),
+        stateful_(bundle.manifest.stateful),
         batch_(bundle.manifest.prepared.batch),
         clock_(clock),
         reader_(audio_, clock),
@@ -55,6 +57,7 @@ class RealPipeline : public Pipeline {
       return PipelineFault(ToFault(*fault));
     }
     info = reader_.info();
+    if (stateful_) state_.Open(path, info);
     return PipelineFault();
   }
 
@@ -63,6 +66,9 @@ class RealPipeline : public Pipeline {
 
   PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) override {
     if (k < group_.first || k > group_.end || (k == group_.end && !group_.fault)) {
+      if (stateful_) {
+        if (auto fault = CatchUp(k)) return fault;
+      }
       RunGroup(k, std::min(end, (k / batch_ + 1) * batch_));
     }
     if (k == group_.end) return group_.fault;
@@ -93,6 +99,39 @@ class RealPipeline : public Pipeline {
     return input_.span().subspan(static_cast<size_t>(slot) * size, size);
   }
 
+  // Brings the model's state to where segment k begins: lets it hear, unpublished, what lies
+  // between. A fault on the way is one of segment k: its state cannot be had.
+  PipelineFault CatchUp(int64_t k) {
+    if (!state_.Reaches(k)) {
+      state_.Lose();
+      clock_.Enter(Stage::kForward);
+      if (const Status done = runner_->Reset(); !done)
+        return ToFault(ErrorCode::kModel, done.error());
+      state_.Begin();
+    }
+    while (state_.next() < k) {
+      const int64_t j = state_.next();
+      clock_.AtSegment(j);
+      if (auto fault = Prepare(j)) return fault;
+      clock_.Enter(Stage::kForward);
+      if (const Status done = Forward(); !done) return ToFault(ErrorCode::kModel, done.error());
+    }
+    clock_.AtSegment(k);
+    return std::nullopt;
+  }
+
+  // Of what lies in input_.
+  Status Forward() {
+    const Status done = runner_->Forward(input_.span(), scores_);
+    if (!stateful_) return done;
+    if (done) {
+      state_.Heard();
+    } else {
+      state_.Lose();
+    }
+    return done;
+  }
+
   // Makes group_ of the segments from k on, as far as `end` or a fault.
   void RunGroup(int64_t k, int64_t end) {
     if (k < one_by_one_until_) end = k + 1;
@@ -108,7 +147,7 @@ class RealPipeline : public Pipeline {
     }
     clock_.AtSegments(k, group_.end);
     clock_.Enter(Stage::kForward);
-    const Status done = runner_->Forward(input_.span(), scores_);
+    const Status done = Forward();
     if (done) return;
     if (group_.end == k + 1) {
       group_ = {k, k, ToFault(ErrorCode::kModel, done.error())};
@@ -130,7 +169,8 @@ class RealPipeline : public Pipeline {
   }
 
   const AudioSpec& audio_;
-  const int64_t batch_;
+  const bool stateful_;
+  const int64_t batch_;  // 1 where it is stateful
   StageClock& clock_;
   SegmentReader reader_;
   std::unique_ptr<FeatureExtractor> features_;
@@ -141,6 +181,7 @@ class RealPipeline : public Pipeline {
   std::vector<float> scores_;  // the same
   Group group_;
   int64_t one_by_one_until_ = 0;
+  StatePlace state_;  // of runner_, where it is stateful
 };
 
 }  // namespace

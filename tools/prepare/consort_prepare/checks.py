@@ -70,7 +70,8 @@ def check_behaviour(module, manifest, labels):
     same = torch.equal(torch.nan_to_num(answer), torch.nan_to_num(again)) and torch.equal(answer.isnan(), again.isnan())
     if not same and not manifest["stateful"]:
         raise PrepareError("the model gives another answer when the same segment comes again, so it keeps state or draws random numbers",
-                           'let it reset its state in forward; models with "stateful": true can be prepared, but not run yet')
+                           'let it reset its state in forward, or say "stateful": true in the manifest: '
+                           "then it hears each file from its first segment to its last, in order")
     if not torch.isfinite(answer).all() and not torch.isfinite(run(module, two)).any():
         raise PrepareError("the model gives no finite score for noise", "look at its weights, and at the manifest's features")
     written = [name for name, state in _state(module).items() if state != before[name]]

@@ -116,6 +116,8 @@ def prepare(args):
     bundle.check_place(folder)
     asked = Asked(args.backend, args.precision, args.batch, args.fast, args.portable, args.calibrate, variant=args.variant)
     _check_together(asked)
+    if manifest["stateful"]:
+        _check_stateful(asked)
     sounds = args.verify or (args.calibrate if asked.precision != "fp32" else [])
     sounds_sha256 = None
     if sounds or args.calibrate:
@@ -157,6 +159,17 @@ def _check_together(asked):
                               (asked.portable, "--portable"), (asked.fast, "--fast"), (asked.variant, f"--variant {asked.variant}")):
             if given:
                 raise PrepareError(f"{option} is for the backend aoti", "leave out one of the two")
+
+
+def _check_stateful(asked):
+    if asked.batch not in (1, "auto"):
+        raise PrepareError(f'"stateful" is true, so the segments of a file come one after the other and --batch {asked.batch} is of no use',
+                           "leave it out")
+    if asked.precision != "fp32":
+        raise PrepareError(f'"stateful" is true, and --precision {asked.precision} would round what the model remembers from segment to segment',
+                           "leave it out for fp32")
+    if asked.variant not in (None, "unfrozen"):
+        raise PrepareError(f'"stateful" is true, and --variant {asked.variant} would freeze what the model remembers', "leave it out")
 
 
 def _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256):

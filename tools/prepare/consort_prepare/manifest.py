@@ -192,6 +192,9 @@ def _cross_check(manifest, path):
         fail(f'"audio.segment_seconds" is {audio["segment_seconds"]}: less than one sample at {rate} Hz')
     if 2 * seconds_to_ns(audio["hop_seconds"]) * rate < 10**9:
         fail(f'"audio.hop_seconds" is {audio["hop_seconds"]}: less than one sample at {rate} Hz')
+    if manifest["stateful"] and seconds_to_ns(audio["hop_seconds"]) != seconds_to_ns(audio["segment_seconds"]):
+        fail(f'"stateful" is true, but "audio.hop_seconds" ({audio["hop_seconds"]:g}) is not "audio.segment_seconds" '
+             f'({audio["segment_seconds"]:g})', "a model with state hears a file from end to end: make them the same")
     if features["kind"] in ("log_mel", "mfcc"):
         _check_log_mel(features, rate, samples, fail)
     if features["kind"] == "mfcc" and features["n_mfcc"] > features["n_mels"]:

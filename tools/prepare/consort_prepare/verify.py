@@ -19,13 +19,13 @@ def check_audio(paths, option="--verify"):
 
 def verify(folder, model_path, manifest, written, paths, audio_sha256):
     """The bundle in `folder` against the model it was made from."""
-    opened = bundle.open_bundle(folder, written)
-    return compare(programs.original(model_path), opened, manifest, paths, audio_sha256)
+    return compare(lambda: (programs.original(model_path), bundle.open_bundle(folder, written)), manifest, paths, audio_sha256)
 
 
-def compare(original, ours, manifest, paths, audio_sha256):
-    """prepared.drift. `original`, `ours`: from model input to scores, batch of one; the drift is of
-    what is printed, so after the manifest's activation. "top_tag_equal" is a share of segments, or of
+def compare(opened, manifest, paths, audio_sha256):
+    """prepared.drift. `opened()` gives both, the original and ours: from model input to scores, batch
+    of one. A stateful pair is opened again for each file, which is where state begins. The drift is
+    of what is printed, so after the manifest's activation. "top_tag_equal" is a share of segments, or of
     frames where the answer is in frames."""
     frontend, activation = Frontend(manifest), manifest["output"]["activation"]
     if manifest["output"]["kind"] == "ctc" and activation == "log_softmax":
@@ -33,7 +33,10 @@ def compare(original, ours, manifest, paths, audio_sha256):
     with_frames = manifests.has_frames(manifest)
     files = precision.audio_files(paths, "--verify")
     segments, rows, worst, total, equal = 0, 0, 0.0, 0.0, 0
-    for path in files:
+    original, ours = opened()
+    for n, path in enumerate(files):
+        if n > 0 and manifest["stateful"]:
+            original, ours = opened()
         try:
             for _, _, samples in segments_of_whole_file(path, manifest["audio"]):
                 model_input = frontend(samples)
