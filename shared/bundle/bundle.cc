@@ -98,11 +98,34 @@ class Loader {
     if (::access(path.c_str(), F_OK) != 0) return Wrong("\"" + name + "\" is missing");
     CONSORT_TRY(const std::string text, ReadFile(path));
     CONSORT_TRY(bundle_.labels, ParseLabels(text, path));
+    return bundle_.manifest.output.kind == OutputSpec::Kind::kTags ? CheckTags(name)
+                                                                   : CheckFrames(name);
+  }
+
+  Status CheckTags(const std::string& name) const {
     const int64_t scores = bundle_.manifest.prepared.output_size;
     if (scores == 0 || scores == static_cast<int64_t>(bundle_.labels.size())) return Ok();
     return Wrong("the model gives " + std::to_string(scores) + " scores for a segment, but \"" +
                      name + "\" has " + std::to_string(bundle_.labels.size()) + " labels",
                  "write one label for each score, in their order, and make the bundle again");
+  }
+
+  // Of a segment: frames of a score for each label.
+  Status CheckFrames(const std::string& name) const {
+    const auto& output = bundle_.manifest.output;
+    const int64_t scores = bundle_.manifest.prepared.output_size;
+    const auto labels = static_cast<int64_t>(bundle_.labels.size());
+    if (output.kind == OutputSpec::Kind::kCtc && output.blank >= labels) {
+      return Wrong("\"output.blank\" is " + std::to_string(output.blank) + ", but \"" + name +
+                       "\" has " + std::to_string(labels) + " labels, counted from 0",
+                   "name the label that stands for nothing, and make the bundle again");
+    }
+    if (scores > 0 && scores % labels == 0) return Ok();
+    if (scores == 0) return Wrong("model.json does not tell \"prepared.output_size\"");
+    return Wrong("the model gives " + std::to_string(scores) + " scores for a segment, but \"" +
+                     name + "\" has " + std::to_string(labels) + " labels for each frame",
+                 "write one label for each score of a frame, in their order, and make the bundle "
+                 "again");
   }
 
   Result<Prepared::File> Listed(const std::string& name) const {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 
 #include "shared/bundle/json_object.h"
 #include "shared/record/result.h"
+#include "shared/segment/frames.h"
 #include "shared/segment/segment.h"
 
 namespace consort {
@@ -18,7 +20,8 @@ constexpr int64_t kMostMels = 65'536;
 constexpr int64_t kMostFrames = 1 << 20;
 constexpr double kLongestFrameMs = 1e6;
 constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-constexpr double kShortest = 1e-9;  // seconds; the grain of segment times
+constexpr double kShortestFrame = 1e-4;  // seconds; a model that hears has none that are shorter
+constexpr double kShortest = 1e-9;       // seconds; the grain of segment times
 
 AudioSpec ReadAudio(JsonObject audio) {
   AudioSpec spec;
@@ -235,25 +238,78 @@ FeatureSpec ReadFeatures(JsonObject features, const AudioSpec& audio) {
   return spec;
 }
 
-OutputSpec ReadOutput(JsonObject output) {
+OutputSpec::Activation ReadActivation(JsonObject& output, OutputSpec::Activation otherwise) {
+  using Activation = OutputSpec::Activation;
+  return output.Choice<Activation>("activation",
+                                   {{"none", Activation::kNone},
+                                    {"sigmoid", Activation::kSigmoid},
+                                    {"softmax", Activation::kSoftmax},
+                                    {"log_softmax", Activation::kLogSoftmax}},
+                                   otherwise);
+}
+
+std::string SecondsText(int64_t ns) {
+  char text[64];
+  std::snprintf(text, sizeof(text), "%.9g", static_cast<double>(ns) / 1e9);
+  return text;
+}
+
+// What all outputs with frames have: how long one is, so that those of a file's segments join.
+void ReadFrames(JsonObject& output, const AudioSpec& audio, OutputSpec& spec) {
+  const double longest = std::max(kShortestFrame, static_cast<double>(audio.segment_ns) / 1e9);
+  spec.frame_ns = SecondsToNs(output.Number("frame_seconds", kShortestFrame, longest));
+  if (spec.frame_ns == 0 || audio.hop_ns == 0 || audio.segment_ns == 0) return;  // there is trouble
+  if (audio.hop_ns > audio.segment_ns) {
+    output.Complain("kind",
+                    "needs every frame of a file, and \"audio.hop_seconds\" is more than "
+                    "\"audio.segment_seconds\"",
+                    "set it to " + SecondsText(audio.segment_ns));
+    return;
+  }
+  if (FrameGrid::IsWhole(audio.hop_ns, spec.frame_ns)) return;
+  int64_t nearest = FrameGrid::Nearest(audio.hop_ns, spec.frame_ns) * spec.frame_ns;
+  if (nearest > audio.segment_ns) nearest -= spec.frame_ns;
+  output.Complain("frame_seconds",
+                  "is " + SecondsText(spec.frame_ns) + ", and \"audio.hop_seconds\", " +
+                      SecondsText(audio.hop_ns) + ", is no whole number of them",
+                  "the nearest hop that fits is " + SecondsText(nearest));
+}
+
+void ReadEvents(JsonObject& output, OutputSpec& spec) {
+  spec.threshold = output.Number("threshold", -1e30, 1e30, 0.5);
+  spec.threshold_off = output.Number("threshold_off", -1e30, 1e30, spec.threshold);
+  if (spec.threshold_off > spec.threshold) {
+    output.Complain("threshold_off", "is above threshold", "an event ends below it");
+  }
+  spec.min_ns = SecondsToNs(output.Number("min_seconds", 0, kLongestSegmentSeconds, 0.0));
+  spec.min_gap_ns = SecondsToNs(output.Number("min_gap_seconds", 0, kLongestSegmentSeconds, 0.0));
+  spec.pad_ns = SecondsToNs(output.Number("pad_seconds", 0, kLongestSegmentSeconds, 0.0));
+}
+
+OutputSpec ReadOutput(JsonObject output, const AudioSpec& audio) {
   OutputSpec spec;
   using Kind = OutputSpec::Kind;
+  using Activation = OutputSpec::Activation;
   spec.kind = output.Choice<Kind>(
       "kind", {{"tags", Kind::kTags}, {"frames", Kind::kFrames}, {"ctc", Kind::kCtc}});
-  if (spec.kind != Kind::kTags) {
-    output.Complain("kind", "\"" + output.Text("kind") + "\" is not supported yet", "use tags");
-    return spec;
-  }
-  using Activation = OutputSpec::Activation;
-  spec.activation = output.Choice<Activation>("activation",
-                                              {{"none", Activation::kNone},
-                                               {"sigmoid", Activation::kSigmoid},
-                                               {"softmax", Activation::kSoftmax},
-                                               {"log_softmax", Activation::kLogSoftmax}},
-                                              Activation::kNone);
+  spec.activation =
+      ReadActivation(output, spec.kind == Kind::kCtc ? Activation::kLogSoftmax : Activation::kNone);
   spec.labels_path = output.Text("labels");
-  spec.top_k = output.Integer("top_k", 1, static_cast<int64_t>(kMaxTags), 5);
-  spec.threshold = output.Number("threshold", -1e30, 1e30, 0.0);
+  switch (spec.kind) {
+    case Kind::kTags:
+      spec.top_k = output.Integer("top_k", 1, static_cast<int64_t>(kMaxTags), 5);
+      spec.threshold = output.Number("threshold", -1e30, 1e30, 0.0);
+      break;
+    case Kind::kFrames:
+      ReadFrames(output, audio, spec);
+      ReadEvents(output, spec);
+      break;
+    case Kind::kCtc:
+      ReadFrames(output, audio, spec);
+      spec.blank = output.Integer("blank", 0, kMost, 0);
+      spec.word_separator = output.Text("word_separator", "|");
+      break;
+  }
   output.Finish();
   return spec;
 }
@@ -333,10 +389,21 @@ Result<Manifest> ParseManifest(const std::string& text, const std::string& path)
   if (root.Has("name") && manifest.name.empty()) root.Complain("name", "is empty");
   manifest.audio = ReadAudio(root.Object("audio"));
   manifest.features = ReadFeatures(root.Object("features"), manifest.audio);
-  manifest.output = ReadOutput(root.Object("output"));
+  manifest.output = ReadOutput(root.Object("output"), manifest.audio);
   manifest.stateful = root.Flag("stateful", false);
+  if (manifest.stateful && manifest.audio.hop_ns != manifest.audio.segment_ns) {
+    root.Complain("stateful", "is true, but audio.hop_seconds is not audio.segment_seconds",
+                  "a model with state hears a file from end to end: make them the same");
+  }
   manifest.has_prepared = root.Has("prepared");
   if (manifest.has_prepared) manifest.prepared = ReadPrepared(root.Object("prepared"));
+  if (manifest.stateful && manifest.prepared.batch != 1) {
+    root.Complain("stateful",
+                  "is true, but the bundle was prepared for batches of " +
+                      std::to_string(manifest.prepared.batch),
+                  "the segments of a file come one after the other: make the bundle again without "
+                  "--batch");
+  }
   root.Finish();
   CONSORT_TRY(file.status());
   return manifest;

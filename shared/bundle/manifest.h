@@ -71,11 +71,26 @@ struct OutputSpec {
   enum class Kind { kTags, kFrames, kCtc } kind = Kind::kTags;
   enum class Activation { kNone, kSigmoid, kSoftmax, kLogSoftmax } activation = Activation::kNone;
   std::string labels_path;  // as written: relative to the manifest's folder, or absolute
-  int64_t top_k = 5;
   double threshold = 0.0;
-  // Of tags, where a run chooses other than the manifest (shared/bundle/tag_choice.h): a threshold
-  // for each label, infinite for one that is left out. Empty: `threshold` is that of all.
+  // Of tags and frames, where a run chooses other than the manifest (shared/bundle/tag_choice.h): a
+  // threshold for each label, infinite for one that is left out. Empty: `threshold` is that of all.
   std::vector<float> label_thresholds = {};
+
+  // tags.
+  int64_t top_k = 5;
+
+  // frames and ctc.
+  int64_t frame_ns = 0;  // from one frame of the model's answer to the next; a hop is whole ones
+
+  // frames. An event begins at `threshold` and ends below `threshold_off`.
+  double threshold_off = 0.0;
+  int64_t min_ns = 0;      // no longer than that: no event
+  int64_t min_gap_ns = 0;  // of frames below threshold_off, shorter than that: no end
+  int64_t pad_ns = 0;      // put before and behind each event
+
+  // ctc.
+  int64_t blank = 0;           // index of the label that stands for nothing
+  std::string word_separator;  // see supervisor/join/words.h; empty: each token is a word
 };
 
 // What consort-prepare found; absent in a manifest written by hand.

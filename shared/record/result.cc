@@ -1,6 +1,7 @@
 #include "shared/record/result.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "shared/record/error_code.h"
 #include "shared/record/wire.h"
@@ -33,6 +34,27 @@ uint32_t Encode(const SegmentTags& tags, std::vector<uint8_t>& out) {
     writer.Put(tag.score);
   }
   return kSegmentTagsRecord;
+}
+
+uint32_t Encode(const SegmentRuns& runs, std::vector<uint8_t>& out) {
+  WireWriter writer(out);
+  writer.Put(runs.file);
+  writer.Put(runs.segment);
+  writer.Put(runs.first_frame);
+  writer.Put(runs.frames);
+  writer.Put(runs.taken_ns);
+  writer.Put(runs.published_ns);
+  const size_t count = std::min(runs.runs.size(), kMaxRuns);
+  writer.Put(static_cast<uint32_t>(count));
+  for (size_t i = 0; i < count; ++i) {
+    const FrameRun& run = runs.runs[i];
+    writer.Put(run.label);
+    writer.Put(run.first);
+    writer.Put(run.count);
+    writer.Put(run.score);
+    writer.Put(run.level);
+  }
+  return kSegmentRunsRecord;
 }
 
 uint32_t Encode(const FileFault& fault, std::vector<uint8_t>& out) {
@@ -78,7 +100,53 @@ bool IsPossible(const FileInfo& info) {
          std::ranges::all_of(info.container, plain);
 }
 
+// False: not all of it can be.
+bool GetRuns(WireReader& reader, SegmentRuns& runs) {
+  runs.file = reader.Get<uint64_t>();
+  runs.segment = reader.Get<uint64_t>();
+  runs.first_frame = reader.Get<uint64_t>();
+  runs.frames = reader.Get<uint32_t>();
+  runs.taken_ns = std::clamp<int64_t>(reader.Get<int64_t>(), 0, kMostTakenNs);
+  runs.published_ns = reader.Get<int64_t>();
+  const auto count = reader.Get<uint32_t>();
+  if (count > kMaxRuns) return false;
+  runs.runs.resize(count);
+  for (auto& run : runs.runs) {
+    run.label = reader.Get<uint32_t>();
+    run.first = reader.Get<uint32_t>();
+    run.count = reader.Get<uint32_t>();
+    run.score = reader.Get<float>();
+    run.level = reader.Get<uint8_t>();
+    const bool inside = run.first < runs.frames && run.count <= runs.frames - run.first;
+    const bool known = run.level == FrameRun::kBetween || run.level == FrameRun::kOn;
+    if (!inside || run.count == 0 || !known || !std::isfinite(run.score)) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+std::optional<SegmentTold> SegmentOf(const ResultRecord& record) {
+  if (const auto* tags = std::get_if<SegmentTags>(&record)) {
+    return SegmentTold{tags->file, tags->segment, tags->taken_ns, tags->published_ns};
+  }
+  if (const auto* runs = std::get_if<SegmentRuns>(&record)) {
+    return SegmentTold{runs->file, runs->segment, runs->taken_ns, runs->published_ns};
+  }
+  return std::nullopt;
+}
+
+bool InOrderOfTime(const std::vector<FrameRun>& runs) {
+  return std::ranges::adjacent_find(runs, [](const FrameRun& a, const FrameRun& b) {
+           return b.first < a.first + a.count;
+         }) == runs.end();
+}
+
+bool InOrderOfLabels(const std::vector<FrameRun>& runs) {
+  return std::ranges::adjacent_find(runs, [](const FrameRun& a, const FrameRun& b) {
+           return b.label < a.label || (b.label == a.label && b.first < a.first + a.count);
+         }) == runs.end();
+}
 
 Status DecodeResult(uint32_t type, const void* data, size_t size, ResultRecord& out) {
   WireReader reader(data, size);
@@ -104,6 +172,11 @@ Status DecodeResult(uint32_t type, const void* data, size_t size, ResultRecord& 
         tag.label = reader.Get<uint32_t>();
         tag.score = reader.Get<float>();
       }
+      break;
+    }
+    case kSegmentRunsRecord: {
+      if (!std::holds_alternative<SegmentRuns>(out)) out = SegmentRuns{};
+      if (!GetRuns(reader, std::get<SegmentRuns>(out))) return Damaged("runs");
       break;
     }
     case kFileFaultRecord: {

@@ -84,7 +84,7 @@ bool WorkerTrials::GiveBack() {
 void WorkerTrials::Look(const Sight& sight, int64_t now_ns) {
   if (over_) return;
   if (began_ns_ && now_ns - *began_ns_ >= kMostWindows * window_ns_) return Conclude();
-  if (!sight.calm || (sight.one_pass && Fewer(wanted_))) return Disturbed();
+  if (!sight.calm || (sight.bound && Fewer(wanted_))) return Disturbed();
   if (phase_ == Phase::kSettling) return LookSettling(sight, now_ns);
   if (!sight.settled) return Disturbed();
   const int64_t age_ns = now_ns - window_->from_ns();
@@ -163,7 +163,7 @@ void WorkerTrials::CloseChallenger(const WindowRate& rate) {
 void WorkerTrials::Next(const Sight& sight, int64_t now_ns) {
   if (!AnyLeft() || !Fits(sight, now_ns)) return Conclude();
   const int workers = counts_.challengers[challenger_];
-  if (sight.one_pass && Fewer(workers)) {  // later perhaps; until then the start is looked at
+  if (sight.bound && Fewer(workers)) {  // later perhaps; until then the start is looked at
     chained_ = false;
     return Settle(counts_.start);
   }

@@ -33,8 +33,8 @@ class WorkerTrials {
     bool settled = false;  // as many workers run as are wanted, and nobody else
     // Nothing but ordinary work goes on: no suspect is on trial, no worker is to be replaced.
     bool calm = true;
-    // A file is open that only the engine that began it reads cheaply: no worker is to go.
-    bool one_pass = false;
+    // A file is open that only the engine that began it goes on with cheaply: no worker is to go.
+    bool bound = false;
     double segments_left = 0;  // that nobody has been given; a guess
   };
 

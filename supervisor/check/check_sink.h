@@ -22,6 +22,7 @@ class CheckSink : public JobOutput {
   CheckSink& operator=(const CheckSink&) = delete;
 
   Status SegmentDone(const OpenFile&, const SegmentTags&) override { return Ok(); }
+  Status SegmentDone(const OpenFile&, const SegmentRuns&) override { return Ok(); }
   Status SegmentCrashed(const OpenFile& file, uint64_t segment,
                         const std::string& message) override;
   Status FileDone(const OpenFile& file) override;

@@ -157,11 +157,16 @@ class Choice {
 
 Result<ChosenTags> ChooseTags(const TagOptions& options, const Bundle& bundle) {
   const OutputSpec& said = bundle.manifest.output;
-  if (options.any() && said.kind != OutputSpec::Kind::kTags) {
-    return Error{"bundle \"" + bundle.folder +
-                     "\" gives no tags: --top-k, --min-score, --thresholds, --include-labels and "
-                     "--exclude-labels choose among tags",
+  const std::string who = "bundle \"" + bundle.folder + "\" ";
+  if (options.any() && said.kind == OutputSpec::Kind::kCtc) {
+    return Error{who +
+                     "gives words: --top-k, --min-score, --thresholds, --include-labels and "
+                     "--exclude-labels choose among tags and events",
                  "leave them out"};
+  }
+  if (options.top_k && said.kind == OutputSpec::Kind::kFrames) {
+    return Error{who + "gives events: --top-k chooses among the tags of a segment",
+                 "leave it out, or raise --min-score"};
   }
   Choice choice(options, bundle);
   CONSORT_TRY(choice.Make());

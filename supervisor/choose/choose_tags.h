@@ -1,5 +1,5 @@
-// What of a model's scores becomes tags: as the bundle says, or as the run does (--top-k,
-// --min-score, --include-labels, --exclude-labels, --thresholds).
+// What of a model's scores becomes tags, or makes events: as the bundle says, or as the run does
+// (--top-k, --min-score, --include-labels, --exclude-labels, --thresholds).
 //
 // The files are read here, once, and held against the bundle's labels; workers get numbers
 // (shared/bundle/tag_choice.h). What results depend on is part of the job's identity.

@@ -70,7 +70,15 @@ int64_t Deadlines::See(uint64_t worker, uint32_t engine, const EngineSight& sigh
   const bool waits = sight.stage == static_cast<uint64_t>(Stage::kWaiting) && sight.unread;
   if (!sight.has_work || waits || !(sight == age.seen)) age.state_ns = clock_ns_;
   // What lies in its ring and was not looked at, since the output is behind, is no silence of its.
-  if (!sight.has_work || sight.unread || age.heard) age.said_ns = age.step_ns = clock_ns_;
+  if (!sight.has_work || sight.unread || age.heard) {
+    age.said_ns = age.step_ns = clock_ns_;
+    age.again = 0;
+  }
+  const bool moved = sight.file == age.seen.file && sight.segment != age.seen.segment;
+  if (moved && sight.segment < sight.earlier && age.again < sight.earlier) {
+    ++age.again;
+    age.said_ns = age.step_ns = clock_ns_;
+  }
   if (stepped) age.step_ns = clock_ns_;
   age.seen = sight;
   age.heard = false;

@@ -14,6 +14,10 @@
 //   says it is in; while it counts steps, for kMostSteps times that.
 // One that waits for room for its results does not hang, as long as there are results to look at.
 //
+// Where a model has state, an engine may have to go through earlier segments of its file again, and
+// publishes nothing meanwhile. Each of those that it comes to is life, as a result would be; there
+// are no more of them than lie before the segment that is due.
+//
 // A segment that is tried alone gets the whole `timeout`: what has been learnt only decides how
 // soon others are freed of it, never what the results say.
 //
@@ -36,6 +40,8 @@ struct EngineSight {
   uint64_t file = 0;
   uint64_t segment = 0;
   uint64_t steps = 0;
+  // From here on ours. Segments of that file that it may have to go through again.
+  uint64_t earlier = 0;
   bool has_work = false;  // it holds a task
   bool unread = false;    // its result ring holds something
 
@@ -78,6 +84,7 @@ class Deadlines {
   struct Age {
     EngineSight seen;
     bool heard = false;
+    uint64_t again = 0;    // earlier segments that it came to since it last published
     int64_t state_ns = 0;  // our clock when the state last changed
     int64_t step_ns = 0;   // when it last published, or counted a step
     int64_t said_ns = 0;   // when it last published

@@ -34,7 +34,7 @@ bool Dispatcher::Wanted(const SegmentId& segment) {
 }
 
 // What a worker that is kept free for suspects gets. Afterwards it may not be that any more.
-std::optional<Task> Dispatcher::SuspectTask(HeldWorker& held, uint32_t engine) {
+std::optional<Task> Dispatcher::SuspectTask(HeldWorker& held, EngineId engine) {
   if (!held.kept_free) ++kept_free_;
   held.kept_free = true;  // takes nothing more until it is empty
   if (!held.trial && held.empty()) {
@@ -49,8 +49,8 @@ std::optional<Task> Dispatcher::SuspectTask(HeldWorker& held, uint32_t engine) {
   return std::nullopt;
 }
 
-std::optional<Task> Dispatcher::TrialTask(HeldWorker& held, uint32_t engine) {
-  if (!held.engines[engine].empty()) return std::nullopt;
+std::optional<Task> Dispatcher::TrialTask(HeldWorker& held, EngineId engine) {
+  if (!held.engines[engine.engine].empty()) return std::nullopt;
   auto& trial = *held.trial;
   Task task;
   size_t bytes = 0;
@@ -58,10 +58,13 @@ std::optional<Task> Dispatcher::TrialTask(HeldWorker& held, uint32_t engine) {
          task.items.size() < std::min(trial.share(), TaskSize::kMostItems)) {
     const SegmentId next = trial.Next();
     if (!Wanted(next)) continue;
-    if (!AddItem(task, *Find(next.file), next.segment, 1, bytes)) {
+    auto* file = Find(next.file);
+    if (!AddItem(task, *file, next.segment, 1, bytes)) {
       trial.Wait(next);
       break;
     }
+    // If it lives, its engine stands where the rest begins.
+    if (settings_.stateful) file->reader = engine;
   }
   return task.items.empty() ? std::nullopt : std::optional<Task>(std::move(task));
 }
@@ -195,8 +198,10 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
   verdict.message = "the worker " + measured + (clause ? "," : "") + stage + times;
   ++given_up_;
   sink_.Quarantined(*file, guilty.segment, verdict);
-  if (!file->info) {  // it could not even be opened: nothing of it is known
-    return Fault(*file, {guilty.file, 0, -1, static_cast<uint32_t>(ErrorCode::kCrashed), message});
+  // It could not even be opened, and nothing of it is known; or what follows cannot be reached.
+  if (!file->info || settings_.stateful) {
+    return Fault(*file, {guilty.file, file->info ? guilty.segment : 0, -1,
+                         static_cast<uint32_t>(ErrorCode::kCrashed), message});
   }
   file->accounted.Add(guilty.segment);
   file->crashed.insert(guilty.segment);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "shared/segment/frames.h"
 #include "supervisor/output/jsonl.h"
 
 namespace consort {
@@ -11,6 +12,8 @@ const size_t kLargestItem = EncodedSize(TaskItem{}) + kMaxPathBytes;
 
 // A file's segments beyond this are a lie (3 s segments: 100,000 years).
 constexpr int64_t kMostSegmentsOfAFile = int64_t{1} << 40;
+// To its end, however far that is; no sum with it overflows.
+constexpr uint64_t kWholeFile = uint64_t{1} << 40;
 
 // Of its sound, until the next segment begins.
 double SecondsOf(const OpenFile& file, uint64_t segment) {
@@ -20,6 +23,10 @@ double SecondsOf(const OpenFile& file, uint64_t segment) {
 }
 
 }  // namespace
+
+Status ResultSink::SegmentDone(const OpenFile& /*file*/, const SegmentRuns& /*runs*/) {
+  return Error{"results in frames have no place to go to"};
+}
 
 Dispatcher::Dispatcher(const DispatchSettings& settings, FileList& list, ResultSink& sink)
     : settings_(settings),
@@ -75,6 +82,16 @@ bool Dispatcher::OnTrial(uint64_t worker) const {
   return found != workers_.end() && found->second.trial.has_value();
 }
 
+uint64_t Dispatcher::EarlierSegments(uint64_t worker, uint32_t engine, uint64_t file) const {
+  const auto found = workers_.find(worker);
+  if (!settings_.stateful || found == workers_.end() || found->second.engines[engine].empty()) {
+    return 0;
+  }
+  const auto& held = found->second.engines[engine].front();
+  const bool at_it = held.item < held.task.items.size() && held.task.items[held.item].file == file;
+  return at_it ? held.next : 0;
+}
+
 // ---- handing out ----
 
 Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engine) {
@@ -82,26 +99,30 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   if (draining_ || found == workers_.end()) return std::optional<Task>();
   auto& held = found->second;
   if (held.retiring || held.engines[engine].size() >= settings_.tasks_ahead ||
+      !MayTakeAhead(held.engines[engine]) ||
       std::find(held.lied.begin(), held.lied.end(), true) != held.lied.end()) {
     return std::optional<Task>();
   }
   std::optional<Task> task;
   if (TakesSuspects(held)) {
-    task = SuspectTask(held, engine);
+    task = SuspectTask(held, {worker, engine});
     if (!task && held.kept_free) return std::optional<Task>();
   }
+  HeldTask kept;
   if (!task) {
     task.emplace();
-    CONSORT_TRY(FillTask(*task, size_.Next(SegmentsLeft(), engines_), {worker, engine}));
+    Filling filling{*task, size_.Next(SegmentsLeft(), engines_), {worker, engine}};
+    CONSORT_TRY(FillTask(filling));
     if (task->items.empty()) return std::optional<Task>();
+    kept.catches_up = filling.catches_up;
   }
   task->id = next_task_++;
   const bool one_pass = std::ranges::any_of(task->items, [this](const TaskItem& item) {
     const auto* file = Find(item.file);
     return file != nullptr && file->one_pass();
   });
-  task->time_slice_ns = one_pass ? TaskSize::kOnePassSliceNs : TaskSize::kSliceNs;
-  HeldTask kept;
+  const bool bound = one_pass || settings_.stateful;
+  task->time_slice_ns = bound ? TaskSize::kOnePassSliceNs : TaskSize::kSliceNs;
   kept.task = *task;
   kept.next = task->items.front().first_segment;
   held.engines[engine].push_back(std::move(kept));
@@ -120,35 +141,100 @@ bool Dispatcher::AddItem(Task& task, const OpenFile& file, uint64_t first, uint6
   return true;
 }
 
-bool Dispatcher::Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count) {
+bool Dispatcher::Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count) const {
   if (!AddItem(filling.task, file, first, count, filling.bytes)) {
     filling.budget = 0;
     return false;
   }
+  if (settings_.stateful && first > 0 && file.reader != filling.engine) filling.catches_up = true;
   file.reader = filling.engine;
+  filling.budget -= std::min(filling.budget, Expected(file, first, count));
   return true;
+}
+
+// Segments that this part of the file is likely to have.
+uint64_t Dispatcher::Expected(const OpenFile& file, uint64_t first, uint64_t count) const {
+  if (!settings_.stateful) return count;
+  if (!file.info) return std::min(count, static_cast<uint64_t>(size_.segments_per_file()));
+  return std::min(count, file.last() - std::min(first, file.last()));
+}
+
+// Of tasks that an engine holds.
+uint64_t Dispatcher::ExpectedOf(const std::deque<HeldTask>& tasks) const {
+  uint64_t segments = 0;
+  for (const auto& held : tasks) {
+    for (size_t i = held.item; i < held.task.items.size(); ++i) {
+      const auto& item = held.task.items[i];
+      const auto found = files_.find(item.file);
+      if (found == files_.end()) continue;
+      const uint64_t first = i == held.item ? held.next : item.first_segment;
+      segments += Expected(found->second, first, item.segment_count);
+    }
+  }
+  return segments;
+}
+
+// In a stateful job an engine that ends a task early goes on in the middle of a file, so nothing
+// may stand in its ring then: only where its task, all in all, is sure to be done in time is there
+// another.
+bool Dispatcher::MayTakeAhead(const std::deque<HeldTask>& tasks) const {
+  if (!settings_.stateful || tasks.empty()) return true;
+  uint64_t segments = ExpectedOf(tasks);
+  for (const auto& held : tasks) {
+    if (held.catches_up) return false;
+    segments += held.segments;
+  }
+  const double ns = static_cast<double>(segments) * size_.segment_ns();
+  return size_.segment_ns() > 0 && ns <= static_cast<double>(TaskSize::kSliceNs);
 }
 
 // What is to be done again, then the rest of files that are open, oldest first, then new files; and
 // if that is nothing, what lies in the way of another engine.
-Status Dispatcher::FillTask(Task& task, uint64_t budget, EngineId engine) {
-  Filling filling{task, budget, engine};
+Status Dispatcher::FillTask(Filling& filling) {
+  if (settings_.stateful) {
+    filling.own = true;
+    AddAgain(filling);
+    AddRest(filling);
+    filling.own = false;
+  }
   AddAgain(filling);
   AddRest(filling);
   CONSORT_TRY(AddNew(filling));
-  if (!task.items.empty()) return Ok();
+  if (!filling.task.items.empty()) return Ok();
   filling.any = true;
   AddAgain(filling);
   AddRest(filling);
   return Ok();
 }
 
-bool Dispatcher::IsForAnother(const OpenFile& file, const Filling& filling) const {
-  if (filling.any || !file.one_pass() || !file.reader || *file.reader == filling.engine) {
+bool Dispatcher::MayTake(const OpenFile& file, uint64_t first, const Filling& filling) const {
+  if (filling.own && (first == 0 || file.reader != filling.engine)) return false;
+  // With state, one part after the other; a suspect, too, comes before what lies behind it.
+  if (settings_.stateful && (first != file.accounted.FirstMissing() || IsInHand(file)))
     return false;
-  }
+  return !IsForAnother(file, first, filling);
+}
+
+// An engine holds a task that it is part of.
+bool Dispatcher::IsInHand(const OpenFile& file) const {
+  if (!file.reader) return false;
   const auto found = workers_.find(file.reader->worker);
-  return found != workers_.end() && !found->second.retiring && !found->second.kept_free;
+  if (found == workers_.end()) return false;
+  return std::ranges::any_of(
+      found->second.engines[file.reader->engine], [&file](const HeldTask& held) {
+        return std::ranges::any_of(
+            held.task.items, [&file](const TaskItem& item) { return item.file == file.index; });
+      });
+}
+
+bool Dispatcher::IsForAnother(const OpenFile& file, uint64_t first, const Filling& filling) const {
+  const bool bound = file.one_pass() || (settings_.stateful && first > 0);
+  if (!bound || !file.reader || *file.reader == filling.engine) return false;
+  const auto found = workers_.find(file.reader->worker);
+  if (found == workers_.end() || found->second.retiring || found->second.kept_free) return false;
+  if (!filling.any) return true;
+  // Its engine comes for it without having to catch up, sooner than another would have.
+  return settings_.stateful && ExpectedOf(found->second.engines[file.reader->engine]) <= first;
 }
 
 void Dispatcher::AddAgain(Filling& filling) {
@@ -160,13 +246,13 @@ void Dispatcher::AddAgain(Filling& filling) {
       at = again_.erase(at);
       continue;
     }
-    if (IsForAnother(*file, filling)) {
+    if (!MayTake(*file, range.first, filling)) {
       ++at;
       continue;
     }
-    const uint64_t count = std::min({filling.budget, range.count, file->last() - range.first});
+    uint64_t count = std::min(range.count, file->last() - range.first);
+    if (!settings_.stateful) count = std::min(count, filling.budget);
     if (!Give(filling, *file, range.first, count)) return;
-    filling.budget -= count;
     range.first += count;
     range.count -= count;
     if (!file->info) {
@@ -183,15 +269,14 @@ void Dispatcher::AddRest(Filling& filling) {
   for (auto& [index, file] : files_) {
     if (filling.budget == 0 || filling.task.items.size() >= TaskSize::kMostItems) return;
     const uint64_t rest = file.unassigned();
-    if (rest == 0 || IsForAnother(file, filling)) continue;
-    uint64_t count = std::min(filling.budget, rest);
+    if (rest == 0 || !MayTake(file, file.next_unassigned, filling)) continue;
+    uint64_t count = settings_.stateful ? rest : std::min(filling.budget, rest);
     // End where the decoder may start anew without going back.
     const uint64_t align = file.info->segment_alignment;
     const uint64_t past = (file.next_unassigned + count) % align;
     if (count < rest && count > past) count -= past;
     if (!Give(filling, file, file.next_unassigned, count)) return;
     file.next_unassigned += count;
-    filling.budget -= count;
   }
 }
 
@@ -206,7 +291,8 @@ Status Dispatcher::AddNew(Filling& filling) {
     CONSORT_TRY(OpenNext(file));
     if (file == nullptr) continue;
     // "The first so many segments, and tell how many there are."
-    const auto count = static_cast<uint64_t>(std::max(1.0, left));
+    const uint64_t count =
+        settings_.stateful ? kWholeFile : static_cast<uint64_t>(std::max(1.0, left));
     Give(filling, *file, 0, count);
     file->next_unassigned = count;
     left -= std::min(size_.segments_per_file(), left);
@@ -241,7 +327,11 @@ Status Dispatcher::OpenNext(OpenFile*& opened) {
 
 double Dispatcher::SegmentsLeft() const {
   double left = static_cast<double>(unopened_) * size_.segments_per_file();
-  for (const auto& range : again_) left += static_cast<double>(range.count);
+  for (const auto& range : again_) {
+    const auto found = settings_.stateful ? files_.find(range.file) : files_.end();
+    left += static_cast<double>(
+        found == files_.end() ? range.count : Expected(found->second, range.first, range.count));
+  }
   for (const auto& [index, file] : files_) {
     left += static_cast<double>(file.unassigned());
     if (left > 1e6) break;  // enough to know that the end is far
@@ -249,8 +339,13 @@ double Dispatcher::SegmentsLeft() const {
   return left;
 }
 
-bool Dispatcher::AnyOnePass() const {
-  return std::ranges::any_of(files_, [](const auto& entry) { return entry.second.one_pass(); });
+bool Dispatcher::AnyBoundToItsEngine() const {
+  return std::ranges::any_of(files_, [this](const auto& entry) {
+    const OpenFile& file = entry.second;
+    const auto heard = static_cast<double>(file.accounted.FirstMissing());
+    return file.one_pass() || (settings_.stateful && heard * size_.segment_ns() >
+                                                         static_cast<double>(TaskSize::kSliceNs));
+  });
 }
 
 // ---- following ----
@@ -274,7 +369,8 @@ Status Dispatcher::Judge(HeldWorker& worker, uint32_t engine, const ResultRecord
                          bool& honest) {
   if (worker.engines[engine].empty()) return Ok();
   auto& held = worker.engines[engine].front();
-  if (const auto* tags = std::get_if<SegmentTags>(&record)) return OnTags(held, *tags, honest);
+  if (const auto* tags = std::get_if<SegmentTags>(&record)) return OnResult(held, *tags, honest);
+  if (const auto* runs = std::get_if<SegmentRuns>(&record)) return OnResult(held, *runs, honest);
   if (const auto* info = std::get_if<FileInfo>(&record)) return OnInfo(held, *info, honest);
   if (const auto* fault = std::get_if<FileFault>(&record)) return OnFault(held, *fault, honest);
   const auto& done = std::get<TaskDone>(record);
@@ -308,6 +404,10 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
   const auto total = static_cast<uint64_t>(count);
   held.opened = true;
   held.end = std::min(item.first_segment + item.segment_count, total);
+  if (settings_.frame_ns > 0) {
+    held.frames =
+        FrameGrid(settings_.hop_ns, settings_.frame_ns).Count(info.samples, info.sample_rate);
+  }
   auto* file = Find(item.file);
   const uint64_t first = item.first_segment;
   if (held.next >= held.end) NextItem(held);
@@ -332,23 +432,42 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
                        "the file was changed while it was being read"});
 }
 
-Status Dispatcher::OnTags(HeldTask& held, const SegmentTags& tags, bool& honest) {
+bool Dispatcher::Possible(const HeldTask& /*held*/, const SegmentTags& tags) const {
+  return settings_.frame_ns == 0 && std::ranges::all_of(tags.tags, [this](const Tag& tag) {
+           return tag.label < settings_.labels;
+         });
+}
+
+// Its frames may be any of the file's from where the segment begins: how many the model gives, only
+// the worker knows.
+bool Dispatcher::Possible(const HeldTask& held, const SegmentRuns& runs) const {
+  if (settings_.frame_ns == 0) return false;
+  const auto frames = static_cast<uint64_t>(held.frames);
+  if (runs.first_frame > frames || runs.frames > frames - runs.first_frame) return false;
+  const FrameGrid grid(settings_.hop_ns, settings_.frame_ns);
+  const auto per_hop = static_cast<uint64_t>(grid.per_hop());
+  if (runs.frames > 0 && runs.first_frame / per_hop < runs.segment) return false;
+  const bool known = std::ranges::all_of(
+      runs.runs, [this](const FrameRun& run) { return run.label < settings_.labels; });
+  return known && (settings_.by_label ? InOrderOfLabels(runs.runs) : InOrderOfTime(runs.runs));
+}
+
+template <typename SegmentRecord>
+Status Dispatcher::OnResult(HeldTask& held, const SegmentRecord& result, bool& honest) {
   if (held.item >= held.task.items.size() || !held.opened) return Ok();
-  if (tags.file != held.task.items[held.item].file || tags.segment != held.next) return Ok();
-  for (const auto& tag : tags.tags) {
-    if (tag.label >= settings_.labels) return Ok();
-  }
+  if (result.file != held.task.items[held.item].file || result.segment != held.next) return Ok();
+  if (!Possible(held, result)) return Ok();
   honest = true;
   ++held.next;
   ++held.segments;
   if (held.next >= held.end) NextItem(held);
-  auto* file = Find(tags.file);
-  if (file == nullptr || tags.segment >= file->last() || !file->accounted.Add(tags.segment)) {
+  auto* file = Find(result.file);
+  if (file == nullptr || result.segment >= file->last() || !file->accounted.Add(result.segment)) {
     return Ok();  // beyond a fault: nobody wants it
   }
   ++segments_done_;
-  audio_seconds_ += SecondsOf(*file, tags.segment);
-  CONSORT_TRY(sink_.SegmentDone(*file, tags));
+  audio_seconds_ += SecondsOf(*file, result.segment);
+  CONSORT_TRY(sink_.SegmentDone(*file, result));
   return CloseIfComplete(*file);
 }
 
@@ -374,7 +493,7 @@ void Dispatcher::OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done
     for (const auto& member : NotBegun(held)) worker.trial->Wait(member);
     return;
   }
-  size_.TaskEnded(busy_ns, held.segments);
+  if (!held.catches_up) size_.TaskEnded(busy_ns, held.segments);
   PutBack(held, 0);
 }
 

@@ -17,6 +17,13 @@
 // A file that can only be decoded from its beginning on stays with the engine that began it, whose
 // decoder stands where it has come to: another would have to decode all that lies before. Others
 // take of it when there is nothing else.
+//
+// In a stateful job (of a model that remembers the earlier segments of a file) each file is in one
+// hand at a time, from where its lines end to the end of the file, and the hand is that of the
+// engine whose model stands there. Another one has to go through all that lies before: it gets the
+// file when that engine is gone, or has more than that to do at other files. While a segment is
+// suspected nobody is given what lies behind it, and one that is guilty ends its file: what follows
+// could only be reached through it.
 #pragma once
 
 #include <array>
@@ -56,6 +63,8 @@ class ResultSink {
  public:
   virtual ~ResultSink() = default;
   virtual Status SegmentDone(const OpenFile& file, const SegmentTags& tags) = 0;
+  // The same where settings.frame_ns is not 0.
+  virtual Status SegmentDone(const OpenFile& file, const SegmentRuns& runs);
   // It is guilty. Its line comes next: SegmentCrashed, or, if the file was never opened, FileDone.
   virtual void Quarantined(const OpenFile& /*file*/, uint64_t /*segment*/, const Verdict&) {}
   // This one segment has no result; the file goes on.
@@ -70,8 +79,13 @@ struct DispatchSettings {
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
   size_t labels = 0;
+  // Results are runs of frames of this length; 0: they are tags.
+  int64_t frame_ns = 0;
+  bool by_label = false;  // runs are in order of labels, not of time
   // Segments in one forward: all of them are in flight at once.
   uint64_t batch = 1;
+  // What the model says of a segment depends on the segments before it; batch is 1.
+  bool stateful = false;
   // Tasks an engine holds: one in hand, one to go on with at once.
   size_t tasks_ahead = 2;
 };
@@ -135,6 +149,9 @@ class Dispatcher {
   bool HasWork(uint64_t worker, uint32_t engine) const;
   // What runs in that worker is on trial.
   bool OnTrial(uint64_t worker) const;
+  // How many segments of that file the engine may have to go through again before it gets on: all
+  // that lie before the next one, in a stateful job; else, or if it is at another file, 0.
+  uint64_t EarlierSegments(uint64_t worker, uint32_t engine, uint64_t file) const;
 
   bool AllDone() const { return list_ended_ && files_.empty(); }
   bool Idle() const { return in_flight_ == 0; }
@@ -143,8 +160,9 @@ class Dispatcher {
   uint64_t segments_done() const { return segments_done_; }
   // That nobody has been given; of files that were not opened, a guess.
   double SegmentsLeft() const;
-  // Any open file is decoded in one pass.
-  bool AnyOnePass() const;
+  // Any open file would be dear to whoever takes it over: it is decoded in one pass, or the model
+  // has heard seconds' worth of work of it.
+  bool AnyBoundToItsEngine() const;
   // Suspects are on trial, or wait for that.
   bool Suspecting() const { return !suspects_.empty() || kept_free_ > 0; }
   // Segments, and files that cannot be opened, that are guilty.
@@ -167,7 +185,10 @@ class Dispatcher {
     bool opened = false;    // its FileInfo came
     uint64_t next = 0;      // the next segment of it
     uint64_t end = 0;       // one past its last, once opened
+    int64_t frames = 0;     // of the whole file, once opened, where results are runs
     uint64_t segments = 0;  // results so far
+    // Part of its time goes to what was done before: it tells nothing of what a segment costs.
+    bool catches_up = false;
   };
   struct HeldWorker {
     std::vector<std::deque<HeldTask>> engines;
@@ -190,8 +211,8 @@ class Dispatcher {
 
   OpenFile* Find(uint64_t file);
   bool TakesSuspects(const HeldWorker& held);
-  std::optional<Task> SuspectTask(HeldWorker& held, uint32_t engine);
-  std::optional<Task> TrialTask(HeldWorker& held, uint32_t engine);
+  std::optional<Task> SuspectTask(HeldWorker& held, EngineId engine);
+  std::optional<Task> TrialTask(HeldWorker& held, EngineId engine);
   void EndTrial(HeldWorker& held);
   bool Wanted(const SegmentId& segment);
   static std::vector<SegmentId> NotBegun(const HeldTask& held);
@@ -202,14 +223,21 @@ class Dispatcher {
     uint64_t budget;  // segments
     EngineId engine;  // that the task is for
     size_t bytes = 0;
-    bool any = false;  // what another engine stands in the middle of, too
+    bool own = false;         // only what this engine stands in the middle of
+    bool any = false;         // what another engine stands in the middle of, too
+    bool catches_up = false;  // it has to go through earlier segments first
   };
-  Status FillTask(Task& task, uint64_t budget, EngineId engine);
+  Status FillTask(Filling& filling);
   void AddAgain(Filling& filling);
   void AddRest(Filling& filling);
   Status AddNew(Filling& filling);
-  bool IsForAnother(const OpenFile& file, const Filling& filling) const;
-  static bool Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count);
+  bool MayTake(const OpenFile& file, uint64_t first, const Filling& filling) const;
+  bool IsInHand(const OpenFile& file) const;
+  bool IsForAnother(const OpenFile& file, uint64_t first, const Filling& filling) const;
+  bool Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count) const;
+  uint64_t Expected(const OpenFile& file, uint64_t first, uint64_t count) const;
+  uint64_t ExpectedOf(const std::deque<HeldTask>& tasks) const;
+  bool MayTakeAhead(const std::deque<HeldTask>& tasks) const;
   static bool AddItem(Task& task, const OpenFile& file, uint64_t first, uint64_t count,
                       size_t& bytes);
   Status OpenNext(OpenFile*& opened);
@@ -219,7 +247,10 @@ class Dispatcher {
 
   Status Judge(HeldWorker& worker, uint32_t engine, const ResultRecord& record, bool& honest);
   Status OnInfo(HeldTask& held, const FileInfo& info, bool& honest);
-  Status OnTags(HeldTask& held, const SegmentTags& tags, bool& honest);
+  bool Possible(const HeldTask& held, const SegmentTags& tags) const;
+  bool Possible(const HeldTask& held, const SegmentRuns& runs) const;
+  template <typename SegmentRecord>
+  Status OnResult(HeldTask& held, const SegmentRecord& result, bool& honest);
   Status OnFault(HeldTask& held, const FileFault& fault, bool& honest);
   void OnDone(HeldWorker& worker, HeldTask& held, const TaskDone& done);
   void NextItem(HeldTask& held);

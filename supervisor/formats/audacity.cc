@@ -8,11 +8,11 @@ namespace {
 class Audacity : public FormatWriter {
  public:
   void Add(std::string& out, const ResultLine& line) override {
-    const auto caption = CaptionOf(line);
-    if (!caption) return;
-    // Audacity writes six decimals; ours has three that say something.
-    out += Seconds(caption->start_ms) + "000\t" + Seconds(caption->end_ms) + "000\t" +
-           OneLine(caption->text) + '\n';
+    for (const Caption& caption : CaptionsOf(line)) {
+      // Audacity writes six decimals; ours has three that say something.
+      out += Seconds(caption.start_ms) + "000\t" + Seconds(caption.end_ms) + "000\t" +
+             OneLine(caption.text) + '\n';
+    }
   }
 };
 

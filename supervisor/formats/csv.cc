@@ -21,22 +21,39 @@ class Csv : public FormatWriter {
   void Begin(std::string& out) override { out += "file,start,end,rank,label,score,text,error\r\n"; }
 
   void Add(std::string& out, const ResultLine& line) override {
-    const std::string interval =
-        Quoted(line.file) + ',' + Seconds(line.start_ms) + ',' + Seconds(line.end_ms) + ',';
-    if (line.kind == ResultLine::Kind::kTranscript) {
-      out += interval + ",,," + Quoted(line.text) + ",\r\n";
-    } else if (line.tags.empty()) {
-      out += interval + ",,,,\r\n";
-    }
-    for (size_t i = 0; line.kind == ResultLine::Kind::kTags && i < line.tags.size(); ++i) {
-      out += interval + std::to_string(i + 1) + ',' + Quoted(line.tags[i].label) + ',' +
-             ScoreText(line.tags[i].score) + ",,\r\n";
+    switch (line.kind) {
+      case ResultLine::Kind::kError:
+        return;
+      case ResultLine::Kind::kTranscript:
+        out += Interval(line, line) + ",,," + Quoted(line.text) + ",\r\n";
+        return;
+      case ResultLine::Kind::kTags:
+        for (size_t i = 0; i < line.tags.size(); ++i) {
+          out += Interval(line, line) + std::to_string(i + 1) + ',' + Quoted(line.tags[i].label) +
+                 ',' + ScoreText(line.tags[i].score) + ",,\r\n";
+        }
+        if (line.tags.empty()) out += Interval(line, line) + ",,,,\r\n";
+        return;
+      case ResultLine::Kind::kEvents:
+        for (const TimedLabel& event : line.events) {
+          out += Interval(line, event) + ',' + Quoted(event.label) + ',' + ScoreText(event.score) +
+                 ",,\r\n";
+        }
+        if (line.events.empty()) out += Interval(line, line) + ",,,,\r\n";
+        return;
     }
   }
 
   void AddError(std::string& out, const ResultLine& line) override {
     out += Quoted(line.file) + ',' + (line.at_ms ? Seconds(*line.at_ms) : "") + ",,,,,," +
            Quoted(line.code + ": " + line.message) + "\r\n";
+  }
+
+ private:
+  // `timed`: a line, or an event of it.
+  template <typename Timed>
+  static std::string Interval(const ResultLine& line, const Timed& timed) {
+    return Quoted(line.file) + ',' + Seconds(timed.start_ms) + ',' + Seconds(timed.end_ms) + ',';
   }
 };
 

@@ -21,7 +21,7 @@ class Ctm : public FormatWriter {
       AddWord(out, line.file, {word.start_ms, word.end_ms, word.word, word.score});
     }
     if (line.kind == ResultLine::Kind::kTranscript && !line.words.empty()) return;
-    if (const auto caption = CaptionOf(line)) AddWord(out, line.file, *caption);
+    for (const Caption& caption : CaptionsOf(line)) AddWord(out, line.file, caption);
   }
 
  private:

@@ -145,6 +145,20 @@ void TakeWords(const Json& json, ResultLine& to) {
   }
 }
 
+void TakeEvents(const Json& json, ResultLine& to) {
+  to.kind = ResultLine::Kind::kEvents;
+  to.events.clear();
+  for (const Json& one : json) {
+    Fields event(one, "an event");
+    TimedLabel& next = to.events.emplace_back();
+    next.label = event.Text("label");
+    next.start_ms = event.Milliseconds("start");
+    next.end_ms = event.Milliseconds("end");
+    next.score = event.Score("score");
+    event.End();
+  }
+}
+
 void Take(const Json& json, ResultLine& to) {
   Fields line(json, "it");
   to.file = line.Text("file");
@@ -159,6 +173,8 @@ void Take(const Json& json, ResultLine& to) {
     to.text = line.Text("text");
     to.words.clear();
     if (line.Has("words")) TakeWords(line.Array("words"), to);
+  } else if (line.Has("events")) {
+    TakeEvents(line.Array("events"), to);
   } else {
     TakeTags(line.Array("tags"), to);
   }

@@ -7,7 +7,7 @@
 namespace consort {
 namespace {
 
-// A selection has a frequency range, a tag has none: a box that fits any recording of 16 kHz and
+// A selection has a frequency range, ours have none: a box that fits any recording of 16 kHz and
 // more.
 constexpr char kFrequencies[] = "\t0\t8000\t";
 
@@ -29,24 +29,26 @@ class Raven : public FormatWriter {
 
   void Add(std::string& out, const ResultLine& line) override {
     length_ms_ = std::max({length_ms_, line.start_ms, line.end_ms});
-    if (line.end_ms < line.start_ms) return;
-    if (line.kind == ResultLine::Kind::kTranscript) {
-      if (CaptionOf(line)) AddSelection(out, line, line.text, "\t");
+    if (line.kind != ResultLine::Kind::kTags) {
+      for (const Caption& caption : CaptionsOf(line)) {
+        AddSelection(out, caption, ScoreText(caption.score) + '\t');
+      }
       return;
     }
+    if (line.end_ms < line.start_ms) return;
     for (size_t i = 0; i < line.tags.size(); ++i) {
-      AddSelection(out, line, line.tags[i].label,
-                   ScoreText(line.tags[i].score) + '\t' + std::to_string(i + 1));
+      const Caption tag{line.start_ms, line.end_ms, line.tags[i].label, line.tags[i].score};
+      AddSelection(out, tag, ScoreText(tag.score) + '\t' + std::to_string(i + 1));
     }
   }
 
  private:
-  void AddSelection(std::string& out, const ResultLine& line, std::string_view annotation,
-                    const std::string& score_and_rank) {
+  void AddSelection(std::string& out, const Caption& selection, const std::string& score_and_rank) {
     out += std::to_string(++selections_) + "\tSpectrogram 1\t1\t" +
-           Seconds(before_ms_ + line.start_ms) + '\t' + Seconds(before_ms_ + line.end_ms) +
-           kFrequencies + names_ + Seconds(line.start_ms) + '\t' + OneLine(annotation) + '\t' +
-           score_and_rank + '\n';
+           Seconds(before_ms_ + selection.start_ms) + '\t' +
+           Seconds(before_ms_ + selection.end_ms) + kFrequencies + names_ +
+           Seconds(selection.start_ms) + '\t' + OneLine(selection.text) + '\t' + score_and_rank +
+           '\n';
   }
 
   // Begin Time and End Time count through all recordings, as Raven does that opens them as one

@@ -10,11 +10,11 @@ namespace {
 class Rttm : public FormatWriter {
  public:
   void Add(std::string& out, const ResultLine& line) override {
-    const auto caption = CaptionOf(line);
-    if (!caption) return;
-    const int64_t duration = std::max<int64_t>(caption->end_ms - caption->start_ms, 1);
-    out += "SPEAKER " + BlankFree(line.file) + " 1 " + Seconds(caption->start_ms) + ' ' +
-           Seconds(duration) + " <NA> <NA> " + BlankFree(caption->text) + " <NA> <NA>\n";
+    for (const Caption& caption : CaptionsOf(line)) {
+      const int64_t duration = std::max<int64_t>(caption.end_ms - caption.start_ms, 1);
+      out += "SPEAKER " + BlankFree(line.file) + " 1 " + Seconds(caption.start_ms) + ' ' +
+             Seconds(duration) + " <NA> <NA> " + BlankFree(caption.text) + " <NA> <NA>\n";
+    }
   }
 };
 

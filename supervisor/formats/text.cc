@@ -101,16 +101,33 @@ std::string BlankFree(std::string_view bytes) {
   });
 }
 
-std::optional<Caption> CaptionOf(const ResultLine& line) {
-  if (line.kind == ResultLine::Kind::kError || line.end_ms < line.start_ms) return std::nullopt;
-  Caption caption{line.start_ms, line.end_ms, line.text, std::nullopt};
-  if (line.kind == ResultLine::Kind::kTags) {
-    if (line.tags.empty()) return std::nullopt;
-    caption.text = line.tags.front().label;
-    caption.score = line.tags.front().score;
+std::vector<Caption> CaptionsOf(const ResultLine& line) {
+  std::vector<Caption> captions;
+  const auto add = [&captions](const Caption& caption) {
+    const bool blank = caption.text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+    if (!blank && caption.end_ms >= caption.start_ms) captions.push_back(caption);
+  };
+  switch (line.kind) {
+    case ResultLine::Kind::kError:
+      break;
+    case ResultLine::Kind::kTags:
+      if (line.tags.empty()) break;
+      add({line.start_ms, line.end_ms, line.tags.front().label, line.tags.front().score});
+      break;
+    case ResultLine::Kind::kTranscript:
+      if (line.words.empty()) {
+        add({line.start_ms, line.end_ms, line.text, std::nullopt});
+      } else {
+        add({line.words.front().start_ms, line.words.back().end_ms, line.text, std::nullopt});
+      }
+      break;
+    case ResultLine::Kind::kEvents:
+      for (const TimedLabel& event : line.events) {
+        add({event.start_ms, event.end_ms, event.label, event.score});
+      }
+      break;
   }
-  if (caption.text.find_first_not_of(" \t\r\n") == std::string_view::npos) return std::nullopt;
-  return caption;
+  return captions;
 }
 
 }  // namespace consort

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "supervisor/formats/result_line.h"
 
@@ -28,11 +29,13 @@ std::string BlankFree(std::string_view bytes);
 struct Caption {
   int64_t start_ms = 0;
   int64_t end_ms = 0;
-  std::string_view text;        // of the line: the transcript, or the top label
+  std::string_view text;        // of the line: the transcript, or a label
   std::optional<double> score;  // of that label
 };
 
-// nullopt: there is nothing to show: no label, no text, or an interval behind the file's end.
-std::optional<Caption> CaptionOf(const ResultLine& line);
+// Of tags the best one, of a transcript its text; each of the events. A transcript lasts from its
+// first word to its last, if it has words: segments may overlap. None where there is nothing to
+// show: no label, no text, or an interval behind the file's end.
+std::vector<Caption> CaptionsOf(const ResultLine& line);
 
 }  // namespace consort

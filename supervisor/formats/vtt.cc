@@ -39,11 +39,11 @@ class WebVtt : public FormatWriter {
   }
 
   void Add(std::string& out, const ResultLine& line) override {
-    const auto caption = CaptionOf(line);
-    if (!caption) return;
-    const int64_t end_ms = std::max(caption->end_ms, caption->start_ms + 1);
-    out += ClockTime(caption->start_ms, '.') + " --> " + ClockTime(end_ms, '.') + '\n' +
-           Escaped(caption->text) + "\n\n";
+    for (const Caption& caption : CaptionsOf(line)) {
+      const int64_t end_ms = std::max(caption.end_ms, caption.start_ms + 1);
+      out += ClockTime(caption.start_ms, '.') + " --> " + ClockTime(end_ms, '.') + '\n' +
+             Escaped(caption.text) + "\n\n";
+    }
   }
 
  private:

@@ -13,8 +13,7 @@ constexpr uint64_t kPieceBytes = 256 * 1024;
 Status Gather::Add(uint64_t file, uint64_t segment, std::string_view line) {
   if (file == first_ && segment == head_next_) {
     ++head_next_;
-    head_bytes_ += line.size();
-    CONSORT_TRY(sink_(line));
+    CONSORT_TRY(WriteHead(line));
     return open_.contains(file) ? Advance() : Ok();
   }
   auto& runs = open_[file];
@@ -31,10 +30,12 @@ Status Gather::Add(uint64_t file, uint64_t segment, std::string_view line) {
   return in_memory_ > memory_bytes_ ? Spill() : Ok();
 }
 
-void Gather::StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes) {
+Status Gather::StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes,
+                       std::string_view joiner) {
   first_ = head;
   head_next_ = head_next;
   head_bytes_ = head_bytes;
+  return of_head_ ? of_head_->Restore(joiner) : Ok();
 }
 
 Status Gather::Skip(uint64_t first, uint64_t end) {
@@ -45,19 +46,25 @@ Status Gather::Skip(uint64_t first, uint64_t end) {
 Status Gather::Finish(uint64_t file, uint64_t end, std::string_view tail) {
   // What is kept of the file, as one text.
   SpilledText text;
-  finished_bytes_ = tail.size() + (file == first_ ? head_bytes_ : 0);
+  LineJoiner* const joiner = file == first_ ? of_head_.get() : of_others_.get();
   if (auto found = open_.extract(file)) {
     for (auto& [segment, run] : found.mapped()) {
       if (segment < end) {
-        finished_bytes_ += run.text.size();
-        CONSORT_TRY(Append(text, std::move(run.text)));
+        CONSORT_TRY(joiner != nullptr ? Join(*joiner, text, std::move(run.text))
+                                      : Append(text, std::move(run.text)));
       } else {
         Forget(run.text);  // beyond a fault: no longer wanted
       }
     }
   }
+  if (joiner != nullptr) {
+    joined_.clear();
+    joiner->End(tail, joined_);
+    tail = joined_;
+  }
   text.lines += tail;
   in_memory_ += tail.size();
+  finished_bytes_ = text.size() + (file == first_ ? head_bytes_ : 0);
   // It joins the stretches on both sides.
   auto at = stretches_.lower_bound(file);
   if (at != stretches_.begin() && std::prev(at)->second.end == file) {
@@ -84,6 +91,7 @@ Status Gather::Advance() {
       first_ = done->second.end;
       head_next_ = 0;
       head_bytes_ = 0;
+      if (of_head_) of_head_->Begin();
       stretches_.erase(done);
       continue;
     }
@@ -92,8 +100,7 @@ Status Gather::Advance() {
     auto& runs = head->second;
     while (!runs.empty() && runs.begin()->first == head_next_) {
       head_next_ = runs.begin()->second.next;
-      head_bytes_ += runs.begin()->second.text.size();
-      CONSORT_TRY(Write(runs.begin()->second.text));
+      CONSORT_TRY(WriteHead(runs.begin()->second.text));
       runs.erase(runs.begin());
     }
     if (runs.empty()) open_.erase(head);
@@ -104,8 +111,9 @@ Status Gather::Advance() {
   return scratch_.Clear();
 }
 
-// In pieces of whole lines: a text may be far larger than what memory is to hold.
-Status Gather::Write(SpilledText& text) {
+// A text may be far larger than what memory is to hold.
+template <typename Each>
+Status Gather::Read(SpilledText& text, Each each) {
   buffer_.clear();
   for (const auto& extent : text.spilled) {
     for (uint64_t done = 0; done < extent.size;) {
@@ -113,13 +121,46 @@ Status Gather::Write(SpilledText& text) {
       CONSORT_TRY(scratch_.Read(extent.offset + done, piece, buffer_));
       done += piece;
       const size_t lines = buffer_.rfind('\n') + 1;  // 0 if there is none
-      if (lines > 0) CONSORT_TRY(sink_(std::string_view(buffer_).substr(0, lines)));
+      if (lines > 0) CONSORT_TRY(each(std::string_view(buffer_).substr(0, lines)));
       buffer_.erase(0, lines);
     }
   }
-  if (!buffer_.empty()) CONSORT_TRY(sink_(buffer_));  // lines without a newline
+  if (!buffer_.empty()) CONSORT_TRY(each(buffer_));  // lines without a newline
   Forget(text);
-  return text.lines.empty() ? Ok() : sink_(text.lines);
+  return text.lines.empty() ? Ok() : each(text.lines);
+}
+
+Status Gather::Write(SpilledText& text) {
+  return Read(text, [this](std::string_view lines) { return sink_(lines); });
+}
+
+Status Gather::WriteHead(std::string_view lines) {
+  if (of_head_) {
+    joined_.clear();
+    CONSORT_TRY(of_head_->Add(lines, joined_));
+    if (joined_.empty()) return Ok();
+    lines = joined_;
+  }
+  head_bytes_ += lines.size();
+  return sink_(lines);
+}
+
+Status Gather::WriteHead(SpilledText& text) {
+  return Read(text, [this](std::string_view lines) { return WriteHead(lines); });
+}
+
+Status Gather::Join(LineJoiner& joiner, SpilledText& to, SpilledText&& pieces) {
+  return Read(pieces, [&](std::string_view lines) -> Status {
+    joined_.clear();
+    CONSORT_TRY(joiner.Add(lines, joined_));
+    return Grow(to, joined_);
+  });
+}
+
+Status Gather::Grow(SpilledText& to, std::string_view lines) {
+  to.lines += lines;
+  in_memory_ += lines.size();
+  return in_memory_ > memory_bytes_ ? SpillOne(to) : Ok();
 }
 
 void Gather::Forget(const SpilledText& text) {

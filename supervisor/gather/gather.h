@@ -5,12 +5,17 @@
 // file; finished files that follow one another are kept as one stretch of text. So the bound limits
 // memory, never progress: a head that takes for ever holds up the output and nothing else.
 //
+// Where things go on from one segment to the next (words, events) the lines that are added are
+// pieces, and a joiner makes lines of them in order: of the head's as they come, of another file's
+// when that is finished (supervisor/join/).
+//
 // Each segment's line is added once; the caller has seen to that. One thread.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,6 +23,7 @@
 #include "shared/base/result.h"
 #include "supervisor/gather/scratch_file.h"
 #include "supervisor/gather/spilled_text.h"
+#include "supervisor/join/line_joiner.h"
 
 namespace consort {
 
@@ -31,23 +37,35 @@ class Gather {
   Gather(Sink sink, ScratchFile scratch, size_t memory_bytes = kMemoryBytes)
       : sink_(std::move(sink)), scratch_(std::move(scratch)), memory_bytes_(memory_bytes) {}
 
-  // The line (or lines) of one segment. Files are numbered from 0 in list order.
+  // Before anything else: what is added are pieces. Two of a kind, for the head and for others;
+  // null: each is a line.
+  void JoinWith(std::unique_ptr<LineJoiner> of_head, std::unique_ptr<LineJoiner> of_others) {
+    of_head_ = std::move(of_head);
+    of_others_ = std::move(of_others);
+  }
+
+  // The line (or lines) of one segment; where lines are joined, its piece. Files are numbered from
+  // 0 in list order.
   Status Add(uint64_t file, uint64_t segment, std::string_view line);
   // No line comes any more. Lines of segments from `end` on are forgotten; `tail`, a whole line or
   // nothing, follows the last. Every segment below `end` has been added, segment `end` has not.
   Status Finish(uint64_t file, uint64_t end, std::string_view tail);
 
-  // Before anything else: what is before this place has been written, `bytes` of it by the head.
-  void StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes);
+  // Before anything else but JoinWith: what is before this place has been written, `bytes` of it by
+  // the head; `joiner` is what SaveJoiner said then.
+  Status StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes,
+                 std::string_view joiner = {});
   // Before anything else of these: the files [first, end) have no lines here.
   Status Skip(uint64_t first, uint64_t end);
 
   // Files whose lines are all with the sink.
   uint64_t files_written() const { return first_; }
-  // The first segment of file files_written() whose line is not with the sink.
+  // The first segment of file files_written() whose line is not with the sink, nor with the joiner.
   uint64_t head_next() const { return head_next_; }
   // Bytes of that file that are with the sink.
   uint64_t head_bytes() const { return head_bytes_; }
+  // What the joiner holds back of that file, and knows of it; empty: nothing.
+  std::string SaveJoiner() const { return of_head_ ? of_head_->Save() : std::string(); }
   // Bytes of all lines of the file that was finished last.
   uint64_t finished_bytes() const { return finished_bytes_; }
   size_t bytes_in_memory() const { return in_memory_; }
@@ -69,6 +87,15 @@ class Gather {
   // Writes what joins what has been written: the head's runs, then stretches.
   Status Advance();
   Status Write(SpilledText& text);
+  // The head's, in order: to the sink, or by way of the joiner.
+  Status WriteHead(std::string_view lines);
+  Status WriteHead(SpilledText& text);
+  // `each` gets all of it in stretches of whole lines; it is forgotten.
+  template <typename Each>
+  Status Read(SpilledText& text, Each each);
+  // Puts the lines that `joiner` makes of a file's pieces behind `to`.
+  Status Join(LineJoiner& joiner, SpilledText& to, SpilledText&& pieces);
+  Status Grow(SpilledText& to, std::string_view lines);
   void Forget(const SpilledText& text);
   // Puts `from` behind `to`.
   Status Append(SpilledText& to, SpilledText&& from);
@@ -78,6 +105,8 @@ class Gather {
   Sink sink_;
   ScratchFile scratch_;
   size_t memory_bytes_;
+  std::unique_ptr<LineJoiner> of_head_;
+  std::unique_ptr<LineJoiner> of_others_;
   std::map<uint64_t, OpenFile> open_;      // by number; the unfinished ones that have lines here
   std::map<uint64_t, Stretch> stretches_;  // by the first file's number
   uint64_t first_ = 0;                     // the head
@@ -89,6 +118,7 @@ class Gather {
   uint64_t spilled_total_ = 0;
   bool scratch_used_ = false;
   std::string buffer_;
+  std::string joined_;
 };
 
 }  // namespace consort

@@ -95,6 +95,7 @@ JobTotals Checkpoint::Totals(int64_t now_ns) const {
   totals.head = recorder_.gather().files_written();
   totals.head_segment = recorder_.gather().head_next();
   totals.head_bytes = recorder_.gather().head_bytes();
+  totals.joiner = recorder_.gather().SaveJoiner();
   totals.files_done = dispatcher_.files_done();
   totals.segments = dispatcher_.segments_done();
   totals.audio_seconds = dispatcher_.audio_seconds();

@@ -57,6 +57,7 @@ void HangWatch::Watch(Fleet& fleet, Worker& worker, int64_t now_ns) {
   int64_t hung_ns = 0;
   for (uint32_t engine = 0; engine < worker.engines(); ++engine) {
     EngineSight sight = StateOf(worker, engine);
+    sight.earlier = dispatcher_.EarlierSegments(worker.id(), engine, sight.file);
     sight.has_work = dispatcher_.HasWork(worker.id(), engine);
     sight.unread = !worker.results(engine).Empty();
     const int64_t ns = deadlines_.See(worker.id(), engine, sight, on_trial);
@@ -95,8 +96,8 @@ void HangWatch::Kill(Fleet& fleet, Worker& worker, Sentence& sentence, int64_t h
   }
   sentence.killed = true;
   const auto seconds = std::llround(static_cast<double>(hung_ns) * 1e-9);
-  const std::string words = "hung for " + std::to_string(seconds) + " s" +
-                            (stopped ? " (stopped by a signal)" : "");
+  const std::string words =
+      "hung for " + std::to_string(seconds) + " s" + (stopped ? " (stopped by a signal)" : "");
   if (dumps == sentence.dumps_before) {
     say_("worker " + std::to_string(worker.pid()) +
          " gave no stack: " + (stopped ? "it is stopped" : "its engine does not take signals"));

@@ -43,16 +43,6 @@ Result<UniqueFd> MakeScratch(const std::string& folder) {
 // Starts in a row of which none counted anything; the next one suspects what they were at.
 constexpr uint64_t kMostIdleStarts = 3;
 
-Status CheckCanRun(const Bundle& bundle) {
-  if (bundle.manifest.stateful) {
-    return Error{"bundle \"" + bundle.folder +
-                     "\" says \"stateful\": true, which is not supported yet: segments of a file "
-                     "are shared out between workers",
-                 "have the model reset its state in forward, and say \"stateful\": false"};
-  }
-  return CheckPrepared(bundle);
-}
-
 // With --restart the output may be there: it must not be what the job is to read.
 Status CheckOutputIsNoOperand(const RunOptions& options) {
   struct stat output {};
@@ -131,7 +121,7 @@ Result<int> RunWithoutJournal(const RunOptions& options, Ground& ground) {
   CONSORT_TRY(auto scratch, MakeScratch(ground.folder));
   CONSORT_TRY(auto fleet, MakeFleet(options, ground));
   CONSORT_TRY(auto results, ResultFile::Create(options.output, options.restart));
-  Recorder recorder(ground.bundle.labels, std::move(results), ScratchFile(std::move(scratch)));
+  Recorder recorder(ground.bundle, std::move(results), ScratchFile(std::move(scratch)));
   JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
   loop.TakeFigures(ground.figures);
   const Result<int> ended = loop.Run(std::move(fleet));
@@ -153,8 +143,7 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
     return results.error();
   }
   Journal& journal = files.journal();
-  Recorder recorder(ground.bundle.labels, std::move(results).value(),
-                    ScratchFile(std::move(scratch)));
+  Recorder recorder(ground.bundle, std::move(results).value(), ScratchFile(std::move(scratch)));
   recorder.KeepForJournal(true);
   JobLoop loop(options, ground.bundle, *ground.list, recorder, *ground.progress);
   if (files.resumes()) {
@@ -251,7 +240,7 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   Ground ground(std::move(fleets));
   ground.figures = figures;
   CONSORT_TRY(ground.bundle, LoadBundle(options.bundle));
-  CONSORT_TRY(CheckCanRun(ground.bundle));
+  CONSORT_TRY(CheckPrepared(ground.bundle));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
   CONSORT_TRY(CheckBuiltFor(ground.bundle, cpu));
   CONSORT_TRY(auto chosen, ChooseTags(options.tags, ground.bundle));

@@ -37,7 +37,10 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
                    .segment_ns = bundle.manifest.audio.segment_ns,
                    .hop_ns = bundle.manifest.audio.hop_ns,
                    .labels = bundle.labels.size(),
-                   .batch = static_cast<uint64_t>(bundle.manifest.prepared.batch)},
+                   .frame_ns = bundle.manifest.output.frame_ns,
+                   .by_label = bundle.manifest.output.kind == OutputSpec::Kind::kFrames,
+                   .batch = static_cast<uint64_t>(bundle.manifest.prepared.batch),
+                   .stateful = bundle.manifest.stateful},
                   list, output_),
       hangs_(Deadlines(options.segment_timeout_ns, bundle.manifest.prepared.batch), dispatcher_,
              [this](const std::string& line) { Verbose(line); }),
@@ -193,10 +196,10 @@ bool JobLoop::DrainRing(Worker& worker, uint32_t engine, size_t most, size_t& ta
   auto& ring = worker.results(engine);
   const auto each = [&](uint32_t type, const Status& done) {
     Check(done);
-    if (type == kSegmentTagsRecord) {
+    if (type == kSegmentTagsRecord || type == kSegmentRunsRecord) {
       trace_.Result(worker);
       if (counts_ && counts_->trying()) {
-        counts_->Result(worker, std::get<SegmentTags>(reader_.record()), MonotonicNs());
+        counts_->Result(worker, *SegmentOf(reader_.record()), MonotonicNs());
       }
     } else {
       hand_out_ = true;
@@ -251,16 +254,16 @@ void JobLoop::EndFigures() {
 void JobLoop::CountFigures(const Worker& worker, uint32_t engine, uint32_t type) {
   const int64_t now_ns = MonotonicNs();
   // Only what the dispatcher wanted counts as done: not what lies behind a fault.
-  const auto* tags = std::get_if<SegmentTags>(&reader_.record());
-  if (tags != nullptr && dispatcher_.segments_done() != figures_segments_) {
+  const auto told = SegmentOf(reader_.record());
+  if (told && dispatcher_.segments_done() != figures_segments_) {
     figures_->Segment(worker.id(), engine,
-                      {.file = tags->file,
-                       .segment = tags->segment,
+                      {.file = told->file,
+                       .segment = told->segment,
                        .audio_seconds = dispatcher_.audio_seconds() - figures_audio_s_,
-                       .taken_ns = tags->taken_ns,
-                       .published_ns = tags->published_ns},
+                       .taken_ns = told->taken_ns,
+                       .published_ns = told->published_ns},
                       now_ns);
-  } else if (tags != nullptr || type == kFileFaultRecord) {
+  } else if (told || type == kFileFaultRecord) {
     figures_->Ended(worker.id(), engine, now_ns);
   }
   SeeTotals();

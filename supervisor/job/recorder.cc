@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "supervisor/join/piece.h"
 #include "supervisor/output/quarantine_line.h"
 #include "supervisor/view/wall_clock.h"
 
@@ -19,10 +20,14 @@ constexpr size_t kLineBytes = 64;
 
 }  // namespace
 
-Recorder::Recorder(const std::vector<std::string>& labels, ResultFile file, ScratchFile scratch)
-    : format_(labels),
+Recorder::Recorder(const Bundle& bundle, ResultFile file, ScratchFile scratch)
+    : format_(bundle.labels),
+      joins_(bundle.manifest.output.kind != OutputSpec::Kind::kTags),
       file_(std::move(file)),
-      gather_([this](std::string_view line) { return Write(line); }, std::move(scratch)) {}
+      gather_([this](std::string_view line) { return Write(line); }, std::move(scratch)) {
+  gather_.JoinWith(MakeLineJoiner(bundle.manifest, bundle.labels),
+                   MakeLineJoiner(bundle.manifest, bundle.labels));
+}
 
 void Recorder::KeepForJournal(bool lines) {
   keep_ended_ = true;
@@ -36,7 +41,7 @@ Status Recorder::Resume(Journal& journal, const ResumePoint& point) {
     if (!file.crash_line.empty()) crash_lines_[file.info.file] = file.crash_line;
   }
   const auto& totals = journal.totals();
-  gather_.StartAt(totals.head, totals.head_segment, totals.head_bytes);
+  CONSORT_TRY(gather_.StartAt(totals.head, totals.head_segment, totals.head_bytes, totals.joiner));
   return journal.ReadAhead(
       [this](const AheadRow& row) -> Status {
         std::string_view text = row.text;
@@ -136,6 +141,12 @@ Status Recorder::SegmentDone(const OpenFile& file, const SegmentTags& tags) {
   return Add(file.index, tags.segment);
 }
 
+Status Recorder::SegmentDone(const OpenFile& file, const SegmentRuns& runs) {
+  line_.clear();
+  AppendPiece(line_, runs, file.info->samples, file.info->sample_rate, file.name);
+  return Add(file.index, runs.segment);
+}
+
 void Recorder::Quarantined(const OpenFile& file, uint64_t segment, const Verdict& verdict) {
   if (!keep_ended_) return;
   QuarantineEntry entry;
@@ -160,6 +171,10 @@ Status Recorder::SegmentCrashed(const OpenFile& file, uint64_t segment,
   format_.AppendError(line_, file.name, ErrorCode::kCrashed, message,
                       file.grid->StartMs(static_cast<int64_t>(segment)));
   if (keep_ended_) crash_lines_[file.index] = line_;
+  if (joins_) {
+    const std::string error = std::exchange(line_, {});
+    AppendErrorPiece(line_, segment, error);
+  }
   return Add(file.index, segment);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "shared/bundle/bundle.h"
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/gather/gather.h"
 #include "supervisor/job/job_output.h"
@@ -19,7 +20,7 @@ namespace consort {
 
 class Recorder : public JobOutput {
  public:
-  Recorder(const std::vector<std::string>& labels, ResultFile file, ScratchFile scratch);
+  Recorder(const Bundle& bundle, ResultFile file, ScratchFile scratch);
   Recorder(const Recorder&) = delete;  // the gatherer holds its address
   Recorder& operator=(const Recorder&) = delete;
 
@@ -34,6 +35,7 @@ class Recorder : public JobOutput {
   void SeeDeath(LastDeath death) override { last_death_ = std::move(death); }
 
   Status SegmentDone(const OpenFile& file, const SegmentTags& tags) override;
+  Status SegmentDone(const OpenFile& file, const SegmentRuns& runs) override;
   void Quarantined(const OpenFile& file, uint64_t segment, const Verdict& verdict) override;
   Status SegmentCrashed(const OpenFile& file, uint64_t segment,
                         const std::string& message) override;
@@ -78,6 +80,7 @@ class Recorder : public JobOutput {
   void DropWritten();
 
   JsonlFormatter format_;
+  const bool joins_;  // what is gathered are pieces
   ResultFile file_;
   std::string pending_;
   bool blocked_ = false;

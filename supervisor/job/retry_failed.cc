@@ -63,7 +63,7 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   }
   const RemovedAtTheEnd lines(files.folder() + "/retry.jsonl");
   CONSORT_TRY(auto results, ResultFile::Create(lines.path(), false));
-  Recorder recorder(bundle.labels, std::move(results), std::move(scratch));
+  Recorder recorder(bundle, std::move(results), std::move(scratch));
   recorder.KeepForJournal(false);
   CONSORT_TRY(recorder.OnlyThese(failed, list.size()));
   JobLoop loop(options, bundle, list, recorder, progress);

@@ -47,10 +47,10 @@ void WorkerCountKeeper::Ready(const Worker& worker) {
   }
 }
 
-void WorkerCountKeeper::Result(const Worker& worker, const SegmentTags& tags, int64_t now_ns) {
+void WorkerCountKeeper::Result(const Worker& worker, const SegmentTold& told, int64_t now_ns) {
   if (worker.slot() >= bursts_.size()) bursts_.resize(worker.slot() + 1);
   const auto [at_ns, begins] =
-      bursts_[worker.slot()].Next(tags.file, tags.segment, tags.published_ns, batch_, now_ns);
+      bursts_[worker.slot()].Next(told.file, told.segment, told.published_ns, batch_, now_ns);
   trials_.Result(worker.slot(), at_ns, begins);
 }
 
@@ -58,7 +58,7 @@ void WorkerCountKeeper::Tick(int64_t now_ns) {
   if (told_) return;
   trials_.Look({.settled = retiring_.empty() && fleet_.workers_alive() == fleet_.workers_wanted(),
                 .calm = !dispatcher_.Suspecting() && !retiring_.AnyForMemory(),
-                .one_pass = dispatcher_.AnyOnePass(),
+                .bound = dispatcher_.AnyBoundToItsEngine(),
                 .segments_left = dispatcher_.SegmentsLeft()},
                now_ns);
   Apply();

@@ -44,7 +44,7 @@ class WorkerCountKeeper {
 
   void Ready(const Worker& worker);
   // It has given a segment. Of no use but while trying().
-  void Result(const Worker& worker, const SegmentTags& tags, int64_t now_ns);
+  void Result(const Worker& worker, const SegmentTold& told, int64_t now_ns);
   // It is gone, and not since there were too many.
   void Lost() { trials_.Disturbed(); }
   void Tick(int64_t now_ns);

@@ -89,6 +89,9 @@ Status Journal::ReadTotals() {
   totals_.idle_starts = row.Unsigned(16);
   anew_ = row.Int(17) != 0;
   totals_.workers_replaced = row.Unsigned(18);
+  CONSORT_TRY(auto joiner, database_.Prepare("SELECT state FROM joiner"));
+  CONSORT_TRY(const bool held_back, joiner.Step());
+  if (held_back) totals_.joiner = joiner.Text(0);
   return Ok();
 }
 
@@ -283,12 +286,16 @@ Status Journal::WriteTotals(const JobTotals& totals) {
               database_.Prepare("INSERT OR REPLACE INTO job VALUES "
                                 "(1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   const std::string_view stages(reinterpret_cast<const char*>(totals.stage_ns.data()), kStagesText);
-  return row
-      .With(begun_, switching_, totals.entries, totals.bytes, totals.head, totals.head_segment,
-            totals.head_bytes, totals.files_done, totals.segments, totals.audio_seconds,
-            totals.elapsed_ns, stages, totals.restarts[0], totals.restarts[1], totals.restarts[2],
-            totals.restarts[3], totals.idle_starts, anew_, totals.workers_replaced)
-      .Run();
+  CONSORT_TRY(row.With(begun_, switching_, totals.entries, totals.bytes, totals.head,
+                       totals.head_segment, totals.head_bytes, totals.files_done, totals.segments,
+                       totals.audio_seconds, totals.elapsed_ns, stages, totals.restarts[0],
+                       totals.restarts[1], totals.restarts[2], totals.restarts[3],
+                       totals.idle_starts, anew_, totals.workers_replaced)
+                  .Run());
+  CONSORT_TRY(database_.Run("DELETE FROM joiner"));
+  if (totals.joiner.empty()) return Ok();
+  CONSORT_TRY(auto joiner, database_.Prepare("INSERT INTO joiner VALUES (?)"));
+  return joiner.With(totals.joiner).Run();
 }
 
 Status Journal::WriteFiles(const char* table, const std::vector<FileRow>& rows) {

@@ -35,6 +35,7 @@ struct JobTotals {
   uint64_t head = 0;          // the first file whose lines are not all among them
   uint64_t head_segment = 0;  // its first segment whose line is not
   uint64_t head_bytes = 0;    // bytes of it that are
+  std::string joiner;         // what is held back of it, see supervisor/join/; mostly empty
   uint64_t files_done = 0;    // failed ones included
   uint64_t segments = 0;
   double audio_seconds = 0;

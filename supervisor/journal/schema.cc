@@ -8,7 +8,7 @@ constexpr int64_t kApplicationId = 0x434e5354;  // "CNST"
 constexpr const char* kTables = R"(
 BEGIN IMMEDIATE;
 PRAGMA application_id = 1129206612;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 CREATE TABLE IF NOT EXISTS job (
   id INTEGER PRIMARY KEY CHECK (id = 1), begun INTEGER, switching INTEGER, entries INTEGER,
   bytes INTEGER, head INTEGER, head_segment INTEGER, head_bytes INTEGER, files_done INTEGER,
@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS quarantine_next (
 CREATE TABLE IF NOT EXISTS files_next (
   file INTEGER PRIMARY KEY, size INTEGER, mtime_ns INTEGER, samples INTEGER, rate INTEGER,
   alignment INTEGER, segments INTEGER, bytes INTEGER, code INTEGER, error TEXT, tail INTEGER);
+CREATE TABLE IF NOT EXISTS joiner (state BLOB);
 CREATE TABLE IF NOT EXISTS totals_next (
   bytes INTEGER, segments INTEGER, audio_seconds REAL, elapsed_ns INTEGER);
 COMMIT;
@@ -55,7 +56,7 @@ Status CheckSchema(Database& database, const std::string& path) {
   CONSORT_TRY(const int64_t tables, database.Number("SELECT COUNT(*) FROM sqlite_schema"));
   if (application.value() == 0 && version == 0 && tables == 0) return Ok();
   if (application.value() != kApplicationId) return refuse("is no journal of consort");
-  if (version != kJournalVersion) {
+  if (version < kOldestJournalVersion || version > kJournalVersion) {
     return refuse("is a journal of version " + std::to_string(version) +
                   ", which this consort cannot read");
   }

@@ -8,9 +8,11 @@
 
 namespace consort {
 
-inline constexpr int kJournalVersion = 2;
+// 3: what a joiner holds back of the head. A journal of version 2 has none, and is made one of 3.
+inline constexpr int kJournalVersion = 3;
+inline constexpr int kOldestJournalVersion = 2;
 
-// Ok for an empty database and for a journal of this version.
+// Ok for an empty database and for a journal of a version that can be read.
 Status CheckSchema(Database& database, const std::string& path);
 // Makes what is missing.
 Status MakeSchema(Database& database);

@@ -1,6 +1,7 @@
 """What is run, for how long, in which order, and what is dropped: on machines and budgets of any size."""
 
 import collections
+import json
 import random
 
 import pytest
@@ -130,6 +131,21 @@ def test_bundles_have_their_roles_by_model_backend_and_packing():
     assert found.same == (bf16, AOTI, TORCHSCRIPT) and found.others == (other,)
     alone = bundles.roles([AOTI])
     assert (alone.main, alone.base, alone.packed) == (AOTI, AOTI, None)
+
+
+def manifest(folder, **features):
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps({
+        "name": "m", "audio": {"segment_seconds": 3.0, "hop_seconds": 3.0}, "features": {"n_fft": 1024, **features},
+        "output": {"kind": "tags", "labels": "labels.txt"},
+        "prepared": {"backend": "aoti", "source": {"sha256": "1"}, "files": {"labels.txt": {"sha256": "2"}}}}))
+    return str(folder)
+
+
+def test_a_key_that_an_older_bundle_lacks_does_not_make_it_another_model(tmp_path):
+    old, new, other = bundles.read([manifest(tmp_path / "old"), manifest(tmp_path / "new", log_offset=0.0),
+                                    manifest(tmp_path / "other", n_fft=512)])
+    assert bundles.roles([old, new, other]).same == bundles.roles([new, other, old]).same[::-1] == (old, new)
 
 
 def test_each_step_of_a_chain_changes_something_and_ends_at_consort():

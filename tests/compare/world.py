@@ -10,7 +10,7 @@ MIB = 2**20
 
 
 def bundle(name, backend="torchscript", precision="fp32", packed=0, identity="one"):
-    return bundles.Bundle(name, f"/nowhere/{name}", "model", backend, precision, packed, "2.13.0", identity, 3.0, 3.0)
+    return bundles.Bundle(name, f"/nowhere/{name}", "model", backend, precision, packed, "2.13.0", 3.0, 3.0, {"source": identity})
 
 
 TORCHSCRIPT, AOTI = bundle("m-torchscript"), bundle("m", "aoti", packed=14)

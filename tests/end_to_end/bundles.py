@@ -12,21 +12,24 @@ def file_entry(path):
 
 
 def write_null_bundle(folder, segment_seconds=3.0, hop_seconds=3.0, labels=8, top_k=5,
-                      sample_rate=16000, threshold=0.0):
-    """A bundle for the null worker, which needs no weights. `labels`: names, or how many."""
+                      sample_rate=16000, threshold=0.0, output=None):
+    """A bundle for the null worker, which needs no weights. `labels`: names, or how many. `output`: its
+    keys, in place of those of tags; one with frames has as many as fit into a segment."""
     folder = pathlib.Path(folder)
     folder.mkdir()
     names = [f"label {n}" for n in range(labels)] if isinstance(labels, int) else list(labels)
     (folder / "labels.txt").write_text("".join(name + "\n" for name in names), encoding="utf-8")
+    output = output or {"kind": "tags", "activation": "none", "top_k": top_k, "threshold": threshold}
+    frames = round(segment_seconds / output["frame_seconds"]) if "frame_seconds" in output else 1
     manifest = {
         "consort": 1, "name": "null",
         "audio": {"sample_rate": sample_rate, "channels": "mix", "segment_seconds": segment_seconds,
                   "hop_seconds": hop_seconds, "normalize": "none"},
         "features": {"kind": "waveform"},
-        "output": {"kind": "tags", "activation": "none", "labels": "labels.txt", "top_k": top_k,
-                   "threshold": threshold},
+        "output": {**output, "labels": "labels.txt"},
         "stateful": False,
         "prepared": {"backend": "null", "precision": "fp32", "torch": "",
+                     "output_size": frames * len(names),
                      "files": {"labels.txt": file_entry(folder / "labels.txt")},
                      "written_buffers": []},
     }

@@ -202,10 +202,16 @@ def test_a_closed_standard_output_loses_no_results_in_silence(consort, tmp_path,
     assert run.returncode == 1 and b"could not write" in run.stderr
 
 
-def test_a_bundle_that_keeps_state_is_refused(run_consort, tmp_path, null_bundle, sounds):
+@pytest.mark.parametrize("audio, prepared, words", [
+    ({"hop_seconds": 1.5}, {}, "audio.hop_seconds is not audio.segment_seconds"),
+    ({}, {"batch": 4}, "was prepared for batches of 4"),
+])
+def test_a_bundle_whose_state_cannot_go_from_segment_to_segment_is_refused(run_consort, tmp_path, null_bundle, sounds,
+                                                                           audio, prepared, words):
     import json
     bundle = null_bundle()
     model = json.loads((bundle / "model.json").read_text())
-    (bundle / "model.json").write_text(json.dumps(model | {"stateful": True}))
+    model |= {"stateful": True, "audio": model["audio"] | audio, "prepared": model["prepared"] | prepared}
+    (bundle / "model.json").write_text(json.dumps(model))
     run = run_consort("run", "-m", bundle, "-o", tmp_path / "out.jsonl", sounds.flacs[0])
-    assert run.exit == 1 and "not supported yet" in run.stderr
+    assert run.exit == 1 and words in run.stderr and len(run.stderr_lines()) == 1

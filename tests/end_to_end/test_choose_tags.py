@@ -132,6 +132,29 @@ def test_a_job_goes_on_with_the_same_choice_alone(run_consort, tmp_path, null_bu
     assert run_consort(*words, "--restart").exit == DONE
 
 
+def test_events_are_chosen_by_label_and_score(run_consort, tmp_path, null_bundle, sounds):
+    frames = {"kind": "frames", "activation": "none", "frame_seconds": 0.02, "threshold": 0.5, "threshold_off": 0.3}
+    bundle = null_bundle(segment_seconds=0.5, hop_seconds=0.5, labels=4, output=frames)
+    (tmp_path / "out").write_text("label 1\n")
+    (tmp_path / "own").write_text("label 2\t0.9\n")
+
+    def events(*choice):
+        out = tmp_path / f"{len(choice)}.jsonl"
+        run = run_consort("run", "-m", bundle, "-o", out, *choice, *sounds.wavs[:3])
+        assert run.exit == DONE, run.stderr
+        return [event for line in read_results(out) for event in line["events"]]
+
+    every = events()
+    chosen = events("--exclude-labels", tmp_path / "out", "--thresholds", tmp_path / "own")
+    untouched = ("label 0", "label 3")
+    assert {it["label"] for it in every} == {"label 0", "label 1", "label 2", "label 3"}
+    assert [it for it in chosen if it["label"] in untouched] == [it for it in every if it["label"] in untouched]
+    assert {it["label"] for it in chosen} == {"label 0", "label 2", "label 3"}
+    assert all(it["score"] >= 0.9 for it in chosen if it["label"] == "label 2")
+    refused = run_consort("run", "-m", bundle, "-o", tmp_path / "none.jsonl", "--top-k", 3, sounds.wavs[0])
+    assert refused.exit == FAILED and "gives events" in refused.stderr
+
+
 def test_a_mistake_is_told_before_anything_is_made(run_consort, tmp_path, null_bundle, sounds):
     (tmp_path / "in").write_text("label 1\nlable 2\n")
     words = ("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", sounds.wavs[0])

@@ -36,13 +36,15 @@ def intervals(lines):
 
 
 def captions(lines):
-    """(name, start, end, text, score): the best label, or the transcript."""
+    """(name, start, end, text, score): the best label, the transcript, as long as its words, or each event."""
     found = []
     for name, it in intervals(lines):
         if it.get("tags"):
             found.append((name, it["start"], it["end"], it["tags"][0]["label"], it["tags"][0]["score"]))
         elif it.get("text", "").strip():
-            found.append((name, it["start"], it["end"], it["text"].replace("\n", " "), None))
+            start, end = (it["words"][0]["start"], it["words"][-1]["end"]) if it.get("words") else (it["start"], it["end"])
+            found.append((name, start, end, it["text"].replace("\n", " "), None))
+        found += [(name, e["start"], e["end"], e["label"], e["score"]) for e in it.get("events", [])]
     return found
 
 
@@ -85,7 +87,26 @@ def transcripts(runner, sounds, tmp_path_factory):
     return out
 
 
-@pytest.fixture(params=["tags", "transcripts"])
+@pytest.fixture(scope="module")
+def events(runner, sounds, tmp_path_factory):
+    """The same with events: some at once, one behind its segment, one as short as can be."""
+    place = tmp_path_factory.mktemp("events")
+    bundle = bundles.write_null_bundle(place / "bundle")
+    out = place / "out.jsonl"
+    assert runner.run("run", "-m", bundle, "-o", out, sounds.flacs[0]).exit == DONE
+    said = [{"file": "b.flac", "start": 0.0, "end": 3.0,
+             "events": [{"label": "speech", "start": 0.42, "end": 4.7, "score": 0.9312},
+                        {"label": 'say "yes, no"', "start": 1.0, "end": 1.0, "score": 0.5}]},
+            {"file": "b.flac", "start": 3.0, "end": 6.0, "events": []},
+            {"file": "c d.flac", "start": 0.0, "end": 1.5, "events": [{"label": "NA", "start": 0.02, "end": 1.5, "score": 1.0}]}]
+    jobs.put_results(out, [json.dumps(it, ensure_ascii=False) for it in said])
+    for name in TOGETHER:
+        run = runner.run("export", "--job", out, "--format", name)
+        assert run.exit == DONE, run.stderr
+    return out
+
+
+@pytest.fixture(params=["tags", "transcripts", "events"])
 def out(request):
     return request.getfixturevalue(request.param)
 
@@ -105,11 +126,14 @@ def expected_csv(lines):
             yield it["file"], at, "", "", "", "", "", f'{it["error"]["code"]}: {it["error"]["message"]}'
         elif "text" in it:
             yield it["file"], seconds(it["start"]), seconds(it["end"]), "", "", "", it["text"], ""
+        elif it.get("events"):
+            for event in it["events"]:
+                yield (it["file"], seconds(event["start"]), seconds(event["end"]), "", event["label"], f'{event["score"]:.4f}', "", "")
         else:
-            for n, tag in enumerate(it["tags"]):
+            for n, tag in enumerate(it.get("tags", [])):
                 yield (it["file"], seconds(it["start"]), seconds(it["end"]), str(n + 1), tag["label"],
                        f'{tag["score"]:.4f}', "", "")
-            if not it["tags"]:
+            if not it.get("tags"):
                 yield it["file"], seconds(it["start"]), seconds(it["end"]), "", "", "", "", ""
 
 
@@ -137,12 +161,12 @@ def test_raven_by_pandas(out):
         if it["file"] != last:
             before, length, last = before + length, 0.0, it["file"]
         length = max(length, it["start"], it["end"])
-        said = [(t["label"], f'{t["score"]:.4f}', str(n + 1)) for n, t in enumerate(it.get("tags", []))]
-        if it.get("text"):
-            said = [(it["text"].replace("\n", " "), "", "")]
+        said = [(it["start"], it["end"], t["label"], f'{t["score"]:.4f}', str(n + 1)) for n, t in enumerate(it.get("tags", []))]
+        if "tags" not in it:
+            said = [(start, end, text, "" if score is None else f"{score:.4f}", "") for _, start, end, text, score in captions([it])]
         if it["end"] >= it["start"]:
-            wanted += [(seconds(before + it["start"]), seconds(before + it["end"]), os.path.basename(last), last,
-                        seconds(it["start"]), *more) for more in said]
+            wanted += [(seconds(before + start), seconds(before + end), os.path.basename(last), last, seconds(start), *more)
+                       for start, end, *more in said]
     assert rows(table.iloc[:, [3, 4, 7, 8, 9, 10, 11, 12]]) == wanted
     assert list(table["Selection"]) == [str(n + 1) for n in range(len(wanted))]
 

@@ -9,12 +9,13 @@
 #include <utility>
 
 #include "../unit/dispatch_world.h"
+#include "shared/segment/frames.h"
 #include "supervisor/collect/result_reader.h"
 
 namespace consort::test {
 namespace {
 
-constexpr uint32_t kWords = 8 * 1024;  // the longest record fits
+constexpr uint32_t kWords = 16 * 1024;  // the longest record fits
 constexpr int64_t kSegmentWorkNs = 100'000'000;
 constexpr uint64_t kHonest =
     1;  // a worker of one engine; all others have a hostile one and an honest one
@@ -76,6 +77,21 @@ class Given {
   std::vector<Range> ranges_;
 };
 
+// Ten frames a segment, each segment's its own; of the last one what the file has.
+constexpr int64_t kFrameNs = kSegmentNs / 10;
+
+SegmentRuns RunsOf(uint64_t file, uint64_t segment) {
+  SegmentRuns runs;
+  runs.file = file;
+  runs.segment = segment;
+  runs.first_frame = 10 * segment;
+  runs.frames = 10;
+  const auto label = static_cast<uint32_t>((file + segment) % (kLabels - 1));
+  runs.runs = {
+      {label, 0, 3, 0.5F}, {label, 4, 2, 0.25F, FrameRun::kBetween}, {label + 1, 9, 1, 1.0F}};
+  return runs;
+}
+
 // Knows who speaks, and so what may be told.
 class Judge : public ResultSink {
  public:
@@ -97,6 +113,29 @@ class Judge : public ResultSink {
       Require(tags.tags[i].label == must.tags[i].label && tags.tags[i].score == must.tags[i].score,
               "an honest result changed");
     }
+    return Ok();
+  }
+  Status SegmentDone(const OpenFile& file, const SegmentRuns& runs) override {
+    Once(file, runs.segment);
+    Require(runs.taken_ns >= 0 && runs.taken_ns <= kMostTakenNs, "a time that cannot be");
+    const FrameGrid grid(kSegmentNs, kFrameNs);
+    const int64_t count = grid.Count(file.info->samples, file.info->sample_rate);
+    Require(runs.first_frame + runs.frames <= static_cast<uint64_t>(count), "frames of no file");
+    uint64_t next = 0;  // by label and frame
+    for (const FrameRun& run : runs.runs) {
+      const uint64_t at = uint64_t{run.label} << 32 | run.first;
+      Require(run.label < kLabels && run.count > 0 && at >= next, "runs that cannot be");
+      Require(run.first + uint64_t{run.count} <= runs.frames, "a run of no frames");
+      next = at + run.count;
+    }
+    if (given_ != nullptr) {
+      Require(given_->Contains(file.index, runs.segment), "a segment of another engine's");
+      ++hostile_;
+      return Ok();
+    }
+    const SegmentRuns must = RunsOf(file.index, runs.segment);
+    Require(runs.runs.size() == must.runs.size() && runs.first_frame == must.first_frame,
+            "an honest result changed");
     return Ok();
   }
   Status SegmentCrashed(const OpenFile& file, uint64_t segment, const std::string&) override {
@@ -164,7 +203,7 @@ ResultReader& TheReader() {
 
 class Scene {
  public:
-  Scene() {
+  explicit Scene(Told told) : told_(told) {
     dispatcher_.AddWorker(kHonest, 1);
     Begin();
   }
@@ -199,7 +238,7 @@ class Scene {
         break;
       }
       case kRecord: {
-        const uint32_t type = script.Get<uint8_t>() % 6;
+        const uint32_t type = script.Get<uint8_t>() % 7;
         const size_t size = script.Get<uint8_t>();
         auto& bytes = record_;
         bytes.assign(size, 0);
@@ -246,7 +285,13 @@ class Scene {
     ResultRecord record;
     if (truth_.Advance(Files(), kSegmentWorkNs, 1, record) != WorldEngine::Step::kPublished)
       return 0;
+    AsTold(record);
     return std::visit([&](const auto& it) { return Encode(it, bytes); }, record);
+  }
+
+  void AsTold(ResultRecord& record) const {
+    const auto* tags = std::get_if<SegmentTags>(&record);
+    if (told_ == Told::kRuns && tags != nullptr) record = RunsOf(tags->file, tags->segment);
   }
 
   void Publish(uint32_t type, const std::vector<uint8_t>& bytes) {
@@ -280,6 +325,7 @@ class Scene {
   void Work(uint64_t worker, uint32_t index, WorldEngine& engine) {
     ResultRecord record;
     if (engine.Advance(Files(), kSegmentWorkNs, 1, record) != WorldEngine::Step::kPublished) return;
+    AsTold(record);
     bool honest = false;
     Require(dispatcher_.OnRecord(worker, index, record, honest).has_value(), "it failed");
     Require(honest, "an honest engine is called a liar");
@@ -339,9 +385,15 @@ class Scene {
     Require(judge_.files() == Files().size(), "a file is missing");
   }
 
+  const Told told_;
   Judge judge_;
-  Dispatcher dispatcher_{
-      {.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels}, TheList(), judge_};
+  Dispatcher dispatcher_{{.segment_ns = kSegmentNs,
+                          .hop_ns = kSegmentNs,
+                          .labels = kLabels,
+                          .frame_ns = told_ == Told::kRuns ? kFrameNs : 0,
+                          .by_label = true},
+                         TheList(),
+                         judge_};
   Shared* shared_ = &TheShared();
   std::optional<Consumer> ring_;
   ResultReader& reader_ = TheReader();
@@ -358,8 +410,8 @@ class Scene {
 
 }  // namespace
 
-Heard LetItScribble(const uint8_t* script, size_t size) {
-  Scene scene;
+Heard LetItScribble(const uint8_t* script, size_t size, Told told) {
+  Scene scene(told);
   scene.Play(Script(script, size));
   return scene.heard();
 }
@@ -375,6 +427,7 @@ std::vector<std::vector<uint8_t>> HonestScripts() {
        1},                                                           // a record that is too short
       {kRecord | 0x80, kSegmentTagsRecord, 0, kLook, 1},             // the longest there is
       {kRecord | 0xC0, kSegmentTagsRecord, 0, kLook, 1},             // one longer than that
+      {kRecord | 0x80, kSegmentRunsRecord, 0, kLook, 1},             // or where tags are wanted
       {kWord, 0, 255, 255, 255, 255, 255, 255, 255, 255, kLook, 1},  // a tail at the end of numbers
       {kWord, 4, 0xF8, kLook, 1},                                    // a tail that went back
       {kScrawl, 0, 0, 2, 255, 255, 255, 255,   1, 0, 0,     0, 1,

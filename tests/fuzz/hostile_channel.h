@@ -17,7 +17,9 @@ struct Heard {
   size_t results = 0;  // segments of its that counted
 };
 
-Heard LetItScribble(const uint8_t* script, size_t size);
+// What results are: tags, or runs of frames. An honest engine gives the right ones.
+enum class Told { kTags, kRuns };
+Heard LetItScribble(const uint8_t* script, size_t size, Told told);
 
 // Scripts to begin with: an honest engine's whole life, and lives that end in a lie of each kind.
 std::vector<std::vector<uint8_t>> HonestScripts();

@@ -34,6 +34,10 @@ def with_features(features):
     return {**MANIFEST, "features": features}
 
 
+def with_output(output):
+    return {**MANIFEST, "output": {"labels": "labels.txt", **output}}
+
+
 MFCC = {**LOG_MEL, "kind": "mfcc", "n_mfcc": 5, "log": "db"}
 KALDI = {"kind": "kaldi_fbank", "n_mels": 8}
 
@@ -65,10 +69,14 @@ WRONG = [
     (changed("name", ""), ['"name" is empty']),
     (changed("output.top_k", 0), ['"output.top_k" is 0; it must be at least 1']),
     (changed("output.activation", "relu"), ['"output.activation" is "relu"', '"sigmoid"']),
+    (changed("audio.hop_seconds", 0.25, {**MANIFEST, "stateful": True}), ['"stateful" is true, but "audio.hop_seconds" (0.25)']),
     (changed("stateful", "no"), ['"stateful" is "no"; it must be a boolean']),
     (changed("features.kind", "mel"), ['"features.kind" is "mel"', '"log_mel"']),
-    (changed("output.kind", "frames"), ['"output.kind" is "frames"', "not supported yet"]),
-    (changed("output.kind", "ctc"), ['"output.kind" is "ctc"', "not supported yet"]),
+    (with_output({"kind": "ctc"}), ['the key "output.frame_seconds" is missing']),
+    (with_output({"kind": "ctc", "frame_seconds": 0.02, "top_k": 3}), ['unknown key "output.top_k"']),
+    (with_output({"kind": "frames", "frame_seconds": 0.02, "blank": 0}), ['unknown key "output.blank"']),
+    (with_output({"kind": "frames", "frame_seconds": 0.01, "threshold_off": 0.6}), ['"output.threshold_off" is 0.6, above']),
+    (with_output({"kind": "frames", "frame_seconds": 0.3}), ["is no whole number of them", "the nearest hop that fits is"]),
     (changed("prepared", {}), ['"prepared"', "model.json of a bundle"]),
     (with_log_mel("features.f_max", 501), ['"features.f_max" is 501, more than half of "audio.sample_rate" (1000)']),
     (with_log_mel("features.f_min", 500), ['"features.f_min" is 500, not less than "features.f_max" (500)']),
@@ -161,6 +169,20 @@ def test_each_kind_has_its_own_defaults(tmp_path):
                      "std": 1.0, "layout": "BCTM"}
     mfcc = read(tmp_path, with_features({key: value for key, value in MFCC.items() if key != "log"}))["features"]
     assert mfcc["log"] == "db" and mfcc["dct_norm"] == "ortho" and mfcc["dynamic_range"] == 0.0 and "scale" not in mfcc
+
+
+def test_each_output_has_its_own_defaults(tmp_path):
+    assert read(tmp_path, with_output({"kind": "ctc", "frame_seconds": 0.02}))["output"] == {
+        "kind": "ctc", "activation": "log_softmax", "labels": "labels.txt", "frame_seconds": 0.02, "blank": 0, "word_separator": "|"}
+    assert read(tmp_path, with_output({"kind": "frames", "frame_seconds": 0.02, "threshold": 0.4}))["output"] == {
+        "kind": "frames", "activation": "none", "labels": "labels.txt", "threshold": 0.4, "frame_seconds": 0.02, "threshold_off": 0.4,
+        "min_seconds": 0.0, "min_gap_seconds": 0.0, "pad_seconds": 0.0}
+
+
+def test_a_hop_of_frames_that_no_decimal_number_tells_is_whole(tmp_path):
+    audio = {**MANIFEST["audio"], "sample_rate": 22050, "hop_seconds": 43 * 256 / 22050}
+    manifest = {**with_output({"kind": "ctc", "frame_seconds": 256 / 22050}), "audio": audio}
+    assert read(tmp_path, manifest)["output"]["frame_seconds"] == 256 / 22050
 
 
 AUDIO_OF_10_SECONDS = {"channels": "mix", "segment_seconds": 10.0, "hop_seconds": 10.0}

@@ -276,24 +276,24 @@ TEST_F(ByHand, WaitsForTwoTasksHoweverShortAWindowIs) {
 
 // Others would have to decode what its engine has behind it.
 TEST_F(ByHand, TakesNoWorkerFromAFileThatIsDecodedInOnePass) {
-  const WorkerTrials::Sight one_pass = {
-      .settled = true, .calm = true, .one_pass = true, .segments_left = 1e9};
+  const WorkerTrials::Sight bound = {
+      .settled = true, .calm = true, .bound = true, .segments_left = 1e9};
   trials_.emplace(ListWorkerCounts(4, 4));
   for (int i = 0; i < 120; ++i) {
-    Work(0.1, one_pass);
+    Work(0.1, bound);
     ASSERT_EQ(trials_->wanted(), 4);
   }
   for (int i = 0; i < 60 && trials_->wanted() != 3; ++i) Work(0.1);
   ASSERT_EQ(trials_->wanted(), 3);
-  Work(0.1, one_pass);
+  Work(0.1, bound);
   EXPECT_EQ(trials_->wanted(), 4);
   EXPECT_FALSE(trials_->over());
 }
 
 TEST_F(ByHand, TriesMoreWhileAFileIsDecodedInOnePass) {
-  const WorkerTrials::Sight one_pass = {
-      .settled = true, .calm = true, .one_pass = true, .segments_left = 1e9};
-  for (int i = 0; i < 60 && trials_->wanted() != 8; ++i) Work(0.1, one_pass);
+  const WorkerTrials::Sight bound = {
+      .settled = true, .calm = true, .bound = true, .segments_left = 1e9};
+  for (int i = 0; i < 60 && trials_->wanted() != 8; ++i) Work(0.1, bound);
   EXPECT_EQ(trials_->wanted(), 8);
 }
 

@@ -56,6 +56,7 @@ TEST(Manifest, FillsInDefaults) {
 TEST(Manifest, ReadsWhatDiffersFromTheDefaults) {
   Json json = GoodManifest();
   json["audio"]["normalize"] = "peak";
+  json["audio"]["hop_seconds"] = 1;
   json["features"].update({{"win_length", 200},
                            {"window", "hamming"},
                            {"center", false},
@@ -167,6 +168,17 @@ TEST(Manifest, NamesTheKeyOfAWrongTypeOrRange) {
     const std::string trouble = Trouble(With(pointer, value));
     EXPECT_TRUE(trouble.starts_with("\"m.json\": \"" + name + "\" ")) << pointer << ": " << trouble;
   }
+}
+
+TEST(Manifest, AModelWithStateHearsAFileFromEndToEnd) {
+  Json json = With("/stateful", true);
+  EXPECT_EQ(Trouble(json),
+            "\"m.json\": \"stateful\" is true, but audio.hop_seconds is not audio.segment_seconds");
+  json["audio"]["hop_seconds"] = 1;
+  EXPECT_EQ(Trouble(json), "");
+  json["prepared"] = {{"backend", "torchscript"}, {"files", Json::object()}, {"batch", 4}};
+  EXPECT_EQ(Trouble(json),
+            "\"m.json\": \"stateful\" is true, but the bundle was prepared for batches of 4");
 }
 
 TEST(Manifest, RefusesALogarithmOfZero) {
@@ -311,11 +323,79 @@ TEST(Manifest, RefusesToDropTheOnlyFrame) {
             "\"m.json\": \"features.drop_last_frame\" drops the only frame of a segment");
 }
 
-TEST(Manifest, SaysWhatIsNotSupportedYet) {
-  for (const char* kind : {"frames", "ctc"}) {
-    EXPECT_EQ(Trouble(With("/output/kind", kind)),
-              "\"m.json\": \"output.kind\" \"" + std::string(kind) + "\" is not supported yet");
+Json WithFrames(const char* kind) {
+  Json json = GoodManifest();
+  json["output"] = {{"kind", kind}, {"labels", "labels.txt"}, {"frame_seconds", 0.02}};
+  return json;
+}
+
+TEST(Manifest, ReadsOutputsWithFrames) {
+  auto manifest = Parse(WithFrames("frames")).value();
+  EXPECT_EQ(manifest.output.kind, OutputSpec::Kind::kFrames);
+  EXPECT_EQ(manifest.output.activation, OutputSpec::Activation::kNone);
+  EXPECT_EQ(manifest.output.frame_ns, 20'000'000);
+  EXPECT_EQ(manifest.output.threshold, 0.5);
+  EXPECT_EQ(manifest.output.threshold_off, 0.5);
+  EXPECT_EQ(manifest.output.min_ns + manifest.output.min_gap_ns + manifest.output.pad_ns, 0);
+  Json json = WithFrames("frames");
+  json["output"].update({{"threshold", 0.6},
+                         {"threshold_off", 0.25},
+                         {"min_seconds", 0.25},
+                         {"min_gap_seconds", 0.1},
+                         {"pad_seconds", 0.03}});
+  manifest = Parse(json).value();
+  EXPECT_EQ(manifest.output.threshold, 0.6);
+  EXPECT_EQ(manifest.output.threshold_off, 0.25);
+  EXPECT_EQ(manifest.output.min_ns, 250'000'000);
+  EXPECT_EQ(manifest.output.min_gap_ns, 100'000'000);
+  EXPECT_EQ(manifest.output.pad_ns, 30'000'000);
+  manifest = Parse(WithFrames("ctc")).value();
+  EXPECT_EQ(manifest.output.kind, OutputSpec::Kind::kCtc);
+  EXPECT_EQ(manifest.output.activation, OutputSpec::Activation::kLogSoftmax);
+  EXPECT_EQ(manifest.output.blank, 0);
+  EXPECT_EQ(manifest.output.word_separator, "|");
+  json = WithFrames("ctc");
+  json["output"].update({{"blank", 3}, {"word_separator", ""}, {"activation", "none"}});
+  manifest = Parse(json).value();
+  EXPECT_EQ(manifest.output.blank, 3);
+  EXPECT_EQ(manifest.output.word_separator, "");
+  EXPECT_EQ(manifest.output.activation, OutputSpec::Activation::kNone);
+}
+
+TEST(Manifest, RefusesOutputsWhoseFramesDoNotJoin) {
+  Json json = WithFrames("ctc");
+  json["audio"]["hop_seconds"] = 0.505;
+  const auto refused = Parse(json);
+  EXPECT_EQ(refused.error().what,
+            "\"m.json\": \"output.frame_seconds\" is 0.02, and \"audio.hop_seconds\", 0.505, is no "
+            "whole number of them");
+  EXPECT_EQ(refused.error().hint, "the nearest hop that fits is 0.5");
+  json["audio"]["hop_seconds"] = 1.5;
+  EXPECT_EQ(Trouble(json),
+            "\"m.json\": \"output.kind\" needs every frame of a file, and "
+            "\"audio.hop_seconds\" is more than \"audio.segment_seconds\"");
+  // Seconds that no decimal number has in full.
+  json["audio"]["hop_seconds"] = 43 * 256 / 22050.0;
+  json["output"]["frame_seconds"] = 256 / 22050.0;
+  EXPECT_EQ(Trouble(json), "");
+  json["output"]["frame_seconds"] = 0.0116;
+  EXPECT_NE(Trouble(json), "");
+}
+
+TEST(Manifest, RefusesKeysOfAnotherOutput) {
+  for (const auto& [kind, key] : {std::pair("tags", "frame_seconds"), std::pair("tags", "blank"),
+                                  std::pair("frames", "top_k"), std::pair("frames", "blank"),
+                                  std::pair("ctc", "threshold"), std::pair("ctc", "pad_seconds")}) {
+    Json json = std::string(kind) == "tags" ? GoodManifest() : WithFrames(kind);
+    json["output"][key] = 1;
+    EXPECT_EQ(Trouble(json), std::string("\"m.json\": \"output.") + key + "\" is not a known key");
   }
+  Json json = WithFrames("frames");
+  json["output"].erase("frame_seconds");
+  EXPECT_NE(Trouble(json), "");
+  json = WithFrames("frames");
+  json["output"]["threshold_off"] = 0.6;
+  EXPECT_EQ(Trouble(json), "\"m.json\": \"output.threshold_off\" is above threshold");
 }
 
 TEST(Manifest, RefusesTextThatIsNoJsonOrRepeatsAKey) {

@@ -105,6 +105,27 @@ TEST_F(BundleTest, RefusesAnotherNumberOfLabelsThanScores) {
       "bundle \"B\": the model gives 3 scores for a segment, but \"labels.txt\" has 2 labels");
 }
 
+TEST_F(BundleTest, RefusesFramesThatAreNoRowsOfLabels) {
+  auto manifest = nlohmann::json::parse(std::ifstream(folder_.File("model.json")));
+  const double hop = manifest["audio"]["hop_seconds"];
+  manifest["output"] = {{"kind", "ctc"}, {"labels", "labels.txt"}, {"frame_seconds", hop / 10}};
+  const auto trouble = [&] {
+    folder_.Write("model.json", manifest.dump());
+    const auto loaded = LoadBundle(folder_.path());
+    return loaded ? std::string()
+                  : loaded.error().what.substr(loaded.error().what.find("\": ") + 3);
+  };
+  EXPECT_EQ(trouble(), "model.json does not tell \"prepared.output_size\"");
+  manifest["prepared"]["output_size"] = 21;
+  EXPECT_EQ(trouble(),
+            "the model gives 21 scores for a segment, but \"labels.txt\" has 2 labels "
+            "for each frame");
+  manifest["prepared"]["output_size"] = 20;
+  EXPECT_EQ(trouble(), "");
+  manifest["output"]["blank"] = 2;
+  EXPECT_EQ(trouble(), "\"output.blank\" is 2, but \"labels.txt\" has 2 labels, counted from 0");
+}
+
 TEST_F(BundleTest, IsTheSameModelWhateverWasMeasuredOfIt) {
   const auto model = [this](const std::function<void(nlohmann::json&)>& change) {
     auto manifest = nlohmann::json::parse(std::ifstream(folder_.File("model.json")));

@@ -149,10 +149,13 @@ TEST_F(Choose, RefusesWithThePlaceAndWhatWasMeant) {
             "could not open \"missing\": no such file or directory");
 }
 
-TEST_F(Choose, IsForTagsAlone) {
+TEST_F(Choose, IsForTagsAndAsFarAsThatGoesForEvents) {
   bundle_.manifest.output.kind = OutputSpec::Kind::kCtc;
   EXPECT_EQ(Trouble({}), "");
-  EXPECT_NE(Trouble({.min_score = 0.5}).find("gives no tags"), std::string::npos);
+  EXPECT_NE(Trouble({.min_score = 0.5}).find("gives words"), std::string::npos);
+  bundle_.manifest.output.kind = OutputSpec::Kind::kFrames;
+  EXPECT_EQ(Good({.min_score = 0.5}).output.label_thresholds, std::vector<float>(5, 0.5F));
+  EXPECT_NE(Trouble({.top_k = 3}).find("gives events"), std::string::npos);
 }
 
 }  // namespace

@@ -171,6 +171,35 @@ TEST_F(DeadlinesTest, StepsCountOnlyWhereSomethingIsRead) {
   EXPECT_TRUE(HangsWithin(kSecond));
 }
 
+TEST_F(DeadlinesTest, EarlierSegmentsThatAreDoneAgainAreLifeAsOftenAsTheyAre) {
+  sight_.segment = 40;
+  sight_.earlier = 40;
+  EXPECT_FALSE(HangsWithin(kSecond));
+  for (uint64_t segment = 0; segment < 40; ++segment) {  // each takes as long as it may
+    sight_.segment = segment;
+    ++sight_.since_ns;
+    EXPECT_FALSE(HangsWithin(59 * kSecond)) << segment;
+  }
+  before_look_ = [this] {
+    sight_.segment = (sight_.segment + 1) % 40;
+    ++sight_.since_ns;
+  };
+  EXPECT_TRUE(HangsWithin(61 * kSecond)) << "there are no more than 40";
+}
+
+TEST_F(DeadlinesTest, ASegmentThatIsDoneAgainMayHangAsAnyOther) {
+  sight_.segment = 7;
+  sight_.earlier = 40;
+  EXPECT_FALSE(HangsWithin(60 * kSecond));
+  EXPECT_TRUE(HangsWithin(kSecond));
+}
+
+TEST_F(DeadlinesTest, WithoutStateOtherSegmentsAreNoLife) {
+  before_look_ = [this] { sight_.segment = (sight_.segment + 1) % 40; };
+  EXPECT_FALSE(HangsWithin(60 * kSecond));
+  EXPECT_TRUE(HangsWithin(kSecond));
+}
+
 TEST_F(DeadlinesTest, WithoutWorkNothingHangsAndTimeBeginsWithTheWork) {
   sight_ = {.stage = Number(Stage::kWaiting)};
   EXPECT_FALSE(HangsWithin(600 * kSecond));

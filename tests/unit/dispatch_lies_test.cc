@@ -141,6 +141,56 @@ TEST(DispatchLies, ALabelThatTheBundleDoesNotHave) {
   EXPECT_TRUE(scene.Tell(SegmentTags{0, 0, {{kLabels - 1, 1.0F}}}));
 }
 
+TEST(DispatchLies, RunsWhereTagsAreWanted) {
+  ExpectLies(0, {SegmentRuns{}, SegmentRuns{.first_frame = 0, .frames = 10, .runs = {}}});
+}
+
+// Ten frames a segment; the file has 2 s less a sample.
+TEST(DispatchLies, TagsOrRunsThatCannotBeWhereRunsAreWanted) {
+  DispatchSettings settings{.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels};
+  settings.frame_ns = kSegmentNs / 10;
+  using Runs = std::vector<FrameRun>;
+  const Runs by_label = {{0, 5, 2, 1.0F}, {1, 0, 3, 1.0F}};
+  const Runs by_time = {{1, 0, 3, 1.0F}, {0, 5, 2, 1.0F}};
+  const auto honest = [&](const ResultRecord& record, bool of_labels) {
+    settings.by_label = of_labels;
+    const auto files = PlainFiles(100, 2);
+    const auto list = MakeList(files);
+    struct Sink : ResultSink {
+      Status SegmentDone(const OpenFile&, const SegmentTags&) override { return Ok(); }
+      Status SegmentDone(const OpenFile&, const SegmentRuns&) override { return Ok(); }
+      Status SegmentCrashed(const OpenFile&, uint64_t, const std::string&) override { return Ok(); }
+      Status FileDone(const OpenFile&) override { return Ok(); }
+    } sink;
+    Dispatcher dispatcher(settings, *list, sink);
+    dispatcher.AddWorker(1, 1);
+    EXPECT_TRUE(dispatcher.NextTask(1, 0).value());
+    bool is = false;
+    EXPECT_TRUE(dispatcher.OnRecord(1, 0, InfoOf(files[0], 0), is) && is);
+    EXPECT_TRUE(
+        dispatcher.OnRecord(1, 0, SegmentRuns{.first_frame = 0, .frames = 13, .runs = {}}, is) &&
+        is);
+    EXPECT_TRUE(dispatcher.OnRecord(1, 0, record, is));
+    return is;
+  };
+  const SegmentRuns good{.segment = 1, .first_frame = 13, .frames = 7, .runs = by_label};
+  const auto with = [&good](auto change) {
+    SegmentRuns runs = good;
+    change(runs);
+    return runs;
+  };
+  EXPECT_TRUE(honest(good, true));
+  EXPECT_FALSE(honest(good, false));
+  EXPECT_TRUE(honest(with([&](auto& it) { it.runs = by_time; }), false));
+  EXPECT_FALSE(honest(with([&](auto& it) { it.runs = by_time; }), true));
+  EXPECT_FALSE(honest(with([](auto& it) { it.runs[0].label = kLabels; }), true));
+  EXPECT_FALSE(honest(with([](auto& it) { it.segment = 0; }), true));
+  EXPECT_FALSE(honest(with([](auto& it) { it.frames = 8; }), true)) << "behind the file's end";
+  EXPECT_FALSE(honest(with([](auto& it) { it.first_frame = UINT64_MAX; }), true));
+  EXPECT_FALSE(honest(with([](auto& it) { it.first_frame = 9; }), true)) << "before the segment";
+  EXPECT_FALSE(honest(TagsOf(0, 1), true));
+}
+
 TEST(DispatchLies, AFaultOfAnotherFileOrSegment) {
   ExpectLies(std::nullopt, {FaultOf(1, 0), FaultOf(77, 0), FaultOf(0, 1)});
   ExpectLies(1, {FaultOf(0, 0), FaultOf(0, 2), FaultOf(1, 1)});

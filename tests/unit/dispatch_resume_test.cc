@@ -48,6 +48,8 @@ TEST(DispatchResume, GoesOnFromAnyMomentAndGivesSerialResults) {
     settings.engines = static_cast<uint32_t>(1 + random() % 12);
     settings.batch = 1 + random() % 4;
     settings.segment_ns = random() % 2 == 0 ? 1'000'000 : 700'000'000;
+    settings.stateful = random() % 3 == 0;
+    if (settings.stateful) settings.batch = 1;
     World world(std::move(files), settings);
     for (int stops = 0; stops < 6; ++stops) {
       world.Run(random() % 400);

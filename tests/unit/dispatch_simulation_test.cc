@@ -54,6 +54,7 @@ WorldSettings RandomSettings(std::mt19937_64& random, uint64_t seed) {
   const int64_t costs_ns[] = {1'000, 1'000'000, 100'000'000, 900'000'000, 5'000'000'000};
   settings.segment_ns = costs_ns[random() % 5];
   if (random() % 2 == 0) settings.gather_bytes = random() % 500;
+  settings.stateful = random() % 3 == 0;
   return settings;
 }
 

@@ -148,16 +148,16 @@ TEST_F(DispatchOnePass, ComeBackToItWithWhatAnEarlyEndLeft) {
 }
 
 TEST_F(DispatchOnePass, AreToldOfWhileTheyAreOpen) {
-  EXPECT_FALSE(dispatcher_->AnyOnePass());
+  EXPECT_FALSE(dispatcher_->AnyBoundToItsEngine());
   EXPECT_EQ(Work(1), 0);
-  EXPECT_TRUE(dispatcher_->AnyOnePass());
+  EXPECT_TRUE(dispatcher_->AnyBoundToItsEngine());
   EXPECT_EQ(Work(2), 1);
   for (int i = 0; i < 200 && !dispatcher_->AllDone(); ++i) {
-    EXPECT_TRUE(dispatcher_->AnyOnePass());
+    EXPECT_TRUE(dispatcher_->AnyBoundToItsEngine());
     Work(1);
     Work(2);
   }
-  EXPECT_FALSE(dispatcher_->AnyOnePass());
+  EXPECT_FALSE(dispatcher_->AnyBoundToItsEngine());
 }
 
 TEST_F(DispatchOnePass, AreSharedWhenThereIsNothingElse) {

@@ -146,12 +146,18 @@ class WorldEngine {
  public:
   enum class Step { kIdle, kPublished, kCrashed };
 
+  // `stateful`: the model's state goes with a file from segment to segment.
+  explicit WorldEngine(bool stateful = false) : stateful_(stateful) {}
+
   void Give(Task task) { tasks_.push_back(std::move(task)); }
   bool busy() const { return !tasks_.empty(); }
   const std::deque<Task>& tasks() const { return tasks_; }
   // What was guilty of the crash: what the engine did after a lie, it did not do for the
   // dispatcher.
   std::pair<uint64_t, uint64_t> crashed_at() const { return lied_at_.value_or(crashed_at_); }
+
+  // Segments that it had to do again, unpublished, since this was asked last.
+  uint64_t TakeCaughtUp() { return std::exchange(caught_up_, 0); }
 
   // `batch`: segments of one forward, which crashes before any of them is published.
   Step Advance(const std::vector<WorldFile>& files, int64_t segment_ns, uint64_t batch,
@@ -172,6 +178,7 @@ class WorldEngine {
     const auto& file = files[item.file];
     EXPECT_EQ(item.path, file.path);
     if (!opened_) return Open(task, item, file, out);
+    if (stateful_) CatchUp(item.file, segment_ns);
     const uint64_t group_end = std::min(end_, next_ - next_ % batch + batch);
     for (uint64_t k = next_; k < group_end; ++k) {
       if (!file.guilty.contains(k)) continue;
@@ -191,6 +198,7 @@ class WorldEngine {
     }
     out = std::move(tags);
     ++next_;
+    state_ = {item.file, next_};
     if (next_ == end_) {
       EndItem(task);
     } else if (spent_ns_ > task.time_slice_ns) {
@@ -217,6 +225,14 @@ class WorldEngine {
   }
   static constexpr uint64_t kOpening = UINT64_MAX;
 
+  void CatchUp(uint64_t file, int64_t segment_ns) {
+    const bool ahead = state_.first == file && state_.second <= next_;
+    const uint64_t again = next_ - (ahead ? state_.second : 0);
+    state_ = {file, next_};
+    caught_up_ += again;
+    spent_ns_ += segment_ns * static_cast<int64_t>(again);
+  }
+
   void EndItem(const Task& task) {
     ++item_;
     opened_ = false;
@@ -230,6 +246,9 @@ class WorldEngine {
   uint64_t next_ = 0;
   uint64_t end_ = 0;
   int64_t spent_ns_ = 0;
+  bool stateful_;
+  std::pair<uint64_t, uint64_t> state_ = {UINT64_MAX, 0};  // of which file, before which segment
+  uint64_t caught_up_ = 0;
   std::pair<uint64_t, uint64_t> crashed_at_;
   std::optional<std::pair<uint64_t, uint64_t>> lied_at_;
 };
@@ -240,6 +259,7 @@ struct WorldSettings {
   uint32_t workers = 2;
   uint32_t engines = 2;
   uint64_t batch = 1;
+  bool stateful = false;
   int64_t segment_ns = 100'000'000;
   size_t gather_bytes = Gather::kMemoryBytes;
   double kill_chance = 0;  // a step is a SIGKILL from outside
@@ -304,7 +324,8 @@ class World {
       if (file.guilty_open) {
         ++count;
       } else if (file.fault_at != WorldFile::kAtOpening) {
-        count += file.guilty.size() + file.lying.size();
+        const uint64_t all = file.guilty.size() + file.lying.size();
+        count += settings_.stateful ? std::min<uint64_t>(1, all) : all;
       }
     }
     return count;
@@ -316,6 +337,8 @@ class World {
   }
   int random_crashes() const { return random_crashes_; }
   int kills() const { return kills_; }
+  // Segments that engines had to do again for the state of their models.
+  uint64_t caught_up() const { return caught_up_; }
   const std::vector<Task>& handed_out() const { return handed_out_; }
   const LineSink& sink() const { return sink_; }
   const Dispatcher& dispatcher() const { return *dispatcher_; }
@@ -341,9 +364,13 @@ class World {
       if (file.fault_at == WorldFile::kAtOpening || file.fault_at == static_cast<int64_t>(k)) {
         return text + LineSink::FaultLine(file.path, FaultOf(index, k));
       }
-      text += file.guilty.contains(k) || file.lying.contains(k)
-                  ? LineSink::CrashLine(file.path, k, CrashMessage())
-                  : LineSink::TagsLine(file.path, TagsOf(index, k));
+      const bool crashes = file.guilty.contains(k) || file.lying.contains(k);
+      if (crashes && settings_.stateful) {
+        const auto code = static_cast<uint32_t>(ErrorCode::kCrashed);
+        return text + LineSink::FaultLine(file.path, {index, k, -1, code, CrashMessage()});
+      }
+      text += crashes ? LineSink::CrashLine(file.path, k, CrashMessage())
+                      : LineSink::TagsLine(file.path, TagsOf(index, k));
     }
     return text;
   }
@@ -353,7 +380,8 @@ class World {
                                                          .segment_ns = kSegmentNs,
                                                          .hop_ns = kSegmentNs,
                                                          .labels = kLabels,
-                                                         .batch = settings_.batch},
+                                                         .batch = settings_.batch,
+                                                         .stateful = settings_.stateful},
                                         *list_, sink_);
   }
   bool Finished() const { return drained_ || dispatcher_->AllDone(); }
@@ -362,7 +390,7 @@ class World {
 
   void AddWorker() {
     const uint64_t id = next_worker_++;
-    workers_[id] = {std::vector<WorldEngine>(settings_.engines),
+    workers_[id] = {std::vector<WorldEngine>(settings_.engines, WorldEngine(settings_.stateful)),
                     std::vector<std::deque<ResultRecord>>(settings_.engines),
                     std::vector<bool>(settings_.engines)};
     dispatcher_->AddWorker(id, settings_.engines);
@@ -405,16 +433,36 @@ class World {
     Encode(*task.value(), bytes);
     EXPECT_LE(bytes.size(), kMaxTaskBytes);
     EXPECT_FALSE(task.value()->items.empty());
-    for (const auto& item : task.value()->items) EXPECT_GE(item.segment_count, 1U);
+    for (const auto& item : task.value()->items) {
+      EXPECT_GE(item.segment_count, 1U);
+      EXPECT_FALSE(settings_.stateful && IsHeld(item.file)) << item.path << " in two hands";
+    }
     handed_out_.push_back(*task.value());
     workers_.at(id).engines[engine].Give(*task.value());
     EXPECT_LE(workers_.at(id).engines[engine].tasks().size(), 3U);
   }
 
+  // Some engine has not done with it yet.
+  bool IsHeld(uint64_t file) const {
+    for (const auto& [id, worker] : workers_) {
+      for (const auto& engine : worker.engines) {
+        for (const auto& task : engine.tasks()) {
+          if (std::ranges::any_of(task.items, [file](auto& it) { return it.file == file; })) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
   void Publish(uint64_t id, uint32_t engine) {
     auto& worker = workers_.at(id);
     ResultRecord record;
-    switch (worker.engines[engine].Advance(files_, settings_.segment_ns, settings_.batch, record)) {
+    const auto step =
+        worker.engines[engine].Advance(files_, settings_.segment_ns, settings_.batch, record);
+    caught_up_ += worker.engines[engine].TakeCaughtUp();
+    switch (step) {
       case WorldEngine::Step::kIdle:
         return;
       case WorldEngine::Step::kPublished:
@@ -477,6 +525,7 @@ class World {
   std::vector<Task> handed_out_;
   uint64_t next_worker_ = 1;
   uint64_t crashes_ = 0;
+  uint64_t caught_up_ = 0;
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> crashes_by_;
   int random_crashes_ = 0;
   int kills_ = 0;

@@ -41,16 +41,24 @@ class FakePipeline : public Pipeline {
   }
   int64_t SegmentCount() const override { return count_; }
   int64_t batch() const override { return batch_size; }
-  PipelineFault Run(int64_t k, int64_t end, std::vector<Tag>& tags) override {
+  PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) override {
     EXPECT_TRUE(open_);
     EXPECT_LT(k, end);
     EXPECT_LE(end, count_);
     last_end = end;
-    EXPECT_TRUE(tags.empty()) << "tags of the segment before";
     Sleep();
     ++runs;
     if (k == bad_) return Fault();
-    for (size_t i = 0; i < tags_a_segment; ++i) tags.push_back({static_cast<uint32_t>(k), 0.5F});
+    if (tells_runs) {
+      result = SegmentRuns{
+          .first_frame = static_cast<uint64_t>(k * 10), .frames = 10, .runs = {{2, 3, 4, 0.5F}}};
+      return std::nullopt;
+    }
+    SegmentTags tags;
+    for (size_t i = 0; i < tags_a_segment; ++i) {
+      tags.tags.push_back({static_cast<uint32_t>(k), 0.5F});
+    }
+    result = std::move(tags);
     return std::nullopt;
   }
   void Close() override {
@@ -63,6 +71,7 @@ class FakePipeline : public Pipeline {
   std::atomic<int64_t> batch_size{1};
   std::atomic<int64_t> last_end{0};
   std::atomic<size_t> tags_a_segment{1};
+  std::atomic<bool> tells_runs{false};
 
  private:
   static PipelineFault Fault() {
@@ -191,6 +200,27 @@ TEST_F(EngineTest, AFaultEndsItsItemAlone) {
   Give({1, kLong, {{0, 2, 5, "bad"}, {1, 1, 9, "6 bad 3"}, {2, 0, 1, "1"}}});
   EXPECT_EQ(TakeTask(),
             "fault 0:2, info 1, tags 1:1, tags 1:2, fault 1:3, info 2, tags 2:0, done 1");
+}
+
+TEST_F(EngineTest, PublishesRunsWhereThePipelineGivesThose) {
+  pipeline_.tells_runs = true;
+  Start();
+  Give({1, kLong, {{4, 1, 2, "3"}}});
+  std::vector<SegmentRuns> runs;
+  for (std::optional<ResultRecord> record; !record || !std::holds_alternative<TaskDone>(*record);
+       record = Take()) {
+    if (record && std::holds_alternative<SegmentRuns>(*record)) {
+      runs.push_back(std::get<SegmentRuns>(*record));
+    }
+  }
+  ASSERT_EQ(runs.size(), 2U);
+  EXPECT_EQ(runs[0].file, 4U);
+  EXPECT_EQ(runs[0].segment, 1U);
+  EXPECT_EQ(runs[1].segment, 2U);
+  EXPECT_EQ(runs[1].first_frame, 20U);
+  ASSERT_EQ(runs[1].runs.size(), 1U);
+  EXPECT_EQ(runs[1].runs[0].count, 4U);
+  EXPECT_GT(runs[1].published_ns, 0);
 }
 
 TEST_F(EngineTest, EndsWhenItIsItselfThatCannotOpenAFile) {

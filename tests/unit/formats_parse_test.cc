@@ -58,6 +58,25 @@ TEST(ParseResultLine, TakesTranscriptsWithAndWithoutWords) {
   EXPECT_TRUE(Parse(R"({"file":"b","start":0.000,"end":2.480,"text":""})").words.empty());
 }
 
+TEST(ParseResultLine, TakesEvents) {
+  const ResultLine line = Parse(R"({"file":"a","start":0.000,"end":30.000,"events":[)"
+                                R"({"label":"speech","start":0.420,"end":31.700,"score":0.9312},)"
+                                R"({"label":"x","start":1.000,"end":1.000,"score":null}]})");
+  EXPECT_EQ(line.kind, ResultLine::Kind::kEvents);
+  EXPECT_EQ(line.end_ms, 30'000);
+  ASSERT_EQ(line.events.size(), 2U);
+  EXPECT_EQ(line.events[0].label, "speech");
+  EXPECT_EQ(line.events[0].start_ms, 420);
+  EXPECT_EQ(line.events[0].end_ms, 31'700);
+  EXPECT_EQ(line.events[0].score, 0.9312);
+  EXPECT_EQ(line.events[1].score, std::nullopt);
+  EXPECT_TRUE(Parse(R"({"file":"b","start":0.000,"end":2.480,"events":[]})").events.empty());
+  ResultLine other;
+  EXPECT_FALSE(ParseResultLine(
+      R"({"file":"b","start":0,"end":1,"events":[{"label":"x","start":1,"end":1}]})", other));
+  EXPECT_FALSE(ParseResultLine(R"({"file":"b","start":0,"end":1,"events":[],"tags":[]})", other));
+}
+
 TEST(ParseResultLine, TakesErrorsWithAndWithoutAPlace) {
   const ResultLine line =
       Parse(R"({"file":"c.mp3","error":{"code":"truncated","message":"it ends","at":61.440}})");

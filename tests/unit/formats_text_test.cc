@@ -59,21 +59,21 @@ TEST(Text, TakesBlanksOutOfFields) {
 TEST(Text, CaptionsAreTheTopLabelOrTheText) {
   ResultLine line;
   line.end_ms = 1000;
-  EXPECT_FALSE(CaptionOf(line)) << "no label";
+  EXPECT_TRUE(CaptionsOf(line).empty()) << "no label";
   line.tags = {{"first", 0.9}, {"second", 0.1}};
-  EXPECT_EQ(CaptionOf(line)->text, "first");
-  EXPECT_EQ(CaptionOf(line)->score, 0.9);
+  EXPECT_EQ(CaptionsOf(line).at(0).text, "first");
+  EXPECT_EQ(CaptionsOf(line).at(0).score, 0.9);
   line.end_ms = -1;
-  EXPECT_FALSE(CaptionOf(line)) << "behind the file's end";
+  EXPECT_TRUE(CaptionsOf(line).empty()) << "behind the file's end";
   line.end_ms = 0;
   line.kind = ResultLine::Kind::kTranscript;
   line.text = " two ";
-  EXPECT_EQ(CaptionOf(line)->text, " two ");
-  EXPECT_EQ(CaptionOf(line)->score, std::nullopt);
+  EXPECT_EQ(CaptionsOf(line).at(0).text, " two ");
+  EXPECT_EQ(CaptionsOf(line).at(0).score, std::nullopt);
   line.text = " \n";
-  EXPECT_FALSE(CaptionOf(line)) << "nothing but blanks";
+  EXPECT_TRUE(CaptionsOf(line).empty()) << "nothing but blanks";
   line.kind = ResultLine::Kind::kError;
-  EXPECT_FALSE(CaptionOf(line));
+  EXPECT_TRUE(CaptionsOf(line).empty());
 }
 
 TEST(Format, ReplacesTheLastExtension) {

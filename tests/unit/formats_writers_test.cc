@@ -28,6 +28,14 @@ ResultLine Text(const std::string& file, int64_t start_ms, int64_t end_ms, const
   return line;
 }
 
+ResultLine Events(const std::string& file, int64_t start_ms, int64_t end_ms,
+                  std::vector<TimedLabel> events) {
+  ResultLine line = Tags(file, start_ms, end_ms, {});
+  line.kind = ResultLine::Kind::kEvents;
+  line.events = std::move(events);
+  return line;
+}
+
 ResultLine Failure(const std::string& file, std::optional<int64_t> at_ms) {
   ResultLine line = Tags(file, 0, 0, {});
   line.kind = ResultLine::Kind::kError;
@@ -99,13 +107,13 @@ TEST(Writers, RavenCountsThroughAllRecordings) {
 TEST(Writers, AudacityHasTheTopLabel) {
   EXPECT_EQ(Write("audacity", Sample()),
             "0.000000\t3.000000\tspeech\n"
-            "86400.420000\t86402.480000\ttwo seven <b>\n");
+            "86400.420000\t86401.000000\ttwo seven <b>\n");
 }
 
 TEST(Writers, RttmHasTenFieldsWithoutBlanks) {
   EXPECT_EQ(Write("rttm", Sample()),
             "SPEAKER d/a_b.wav 1 0.000 3.000 <NA> <NA> speech <NA> <NA>\n"
-            "SPEAKER c.flac 1 86400.420 2.060 <NA> <NA> two_seven_<b> <NA> <NA>\n");
+            "SPEAKER c.flac 1 86400.420 0.580 <NA> <NA> two_seven_<b> <NA> <NA>\n");
   EXPECT_EQ(Write("rttm", {Tags("a", 0, 0, {{"x", 1.0}})}),
             "SPEAKER a 1 0.000 0.001 <NA> <NA> x <NA> <NA>\n")
       << "readers drop what has no length";
@@ -123,18 +131,45 @@ TEST(Writers, CtmHasTheWords) {
 TEST(Writers, SrtNumbersItsCaptions) {
   EXPECT_EQ(Write("srt", Sample()),
             "1\n00:00:00,000 --> 00:00:03,000\nspeech\n\n"
-            "2\n24:00:00,420 --> 24:00:02,480\ntwo seven <b>\n\n");
+            "2\n24:00:00,420 --> 24:00:01,000\ntwo seven <b>\n\n");
   EXPECT_EQ(Write("srt", {}), "");
 }
 
 TEST(Writers, WebVttNamesRecordingsOfAJob) {
   EXPECT_EQ(Write("vtt", Sample()),
             "WEBVTT\n\nNOTE d/a b.wav\n\n00:00:00.000 --> 00:00:03.000\nspeech\n\n"
-            "NOTE c.flac\n\n24:00:00.420 --> 24:00:02.480\ntwo seven &lt;b&gt;\n\n");
+            "NOTE c.flac\n\n24:00:00.420 --> 24:00:01.000\ntwo seven &lt;b&gt;\n\n");
   EXPECT_EQ(Write("vtt", {Text("a-->b", 0, 0, "x --> y & z")}, Scope::kJob),
             "WEBVTT\n\nNOTE a--&gt;b\n\n00:00:00.000 --> 00:00:00.001\nx --&gt; y &amp; z\n\n");
   EXPECT_EQ(Write("vtt", {Text("a", 0, 1, "x")}, Scope::kRecording),
             "WEBVTT\n\n00:00:00.000 --> 00:00:00.001\nx\n\n");
+}
+
+TEST(Writers, EventsAreIntervalsOfTheirOwn) {
+  const std::vector<ResultLine> lines = {
+      Events("a b", 0, 3000, {{"x", 500, 3500, 0.75}, {"y z", 500, 600, 0.5}}),
+      Events("a b", 3000, 6000, {})};
+  EXPECT_EQ(Write("csv", lines),
+            "file,start,end,rank,label,score,text,error\r\n"
+            "a b,0.500,3.500,,x,0.7500,,\r\n"
+            "a b,0.500,0.600,,y z,0.5000,,\r\n"
+            "a b,3.000,6.000,,,,,\r\n");
+  EXPECT_NE(
+      Write("raven", lines)
+          .find("\n1\tSpectrogram 1\t1\t0.500\t3.500\t0\t8000\ta b\ta b\t0.500\tx\t0.7500\t\n"
+                "2\tSpectrogram 1\t1\t0.500\t0.600\t0\t8000\ta b\ta b\t0.500\ty z\t0.5000\t\n"),
+      std::string::npos);
+  EXPECT_EQ(Write("audacity", lines), "0.500000\t3.500000\tx\n0.500000\t0.600000\ty z\n");
+  EXPECT_EQ(Write("rttm", lines),
+            "SPEAKER a_b 1 0.500 3.000 <NA> <NA> x <NA> <NA>\n"
+            "SPEAKER a_b 1 0.500 0.100 <NA> <NA> y_z <NA> <NA>\n");
+  EXPECT_EQ(Write("ctm", lines), "a_b 1 0.500 3.000 x 0.7500\na_b 1 0.500 0.100 y_z 0.5000\n");
+  EXPECT_EQ(Write("srt", lines),
+            "1\n00:00:00,500 --> 00:00:03,500\nx\n\n"
+            "2\n00:00:00,500 --> 00:00:00,600\ny z\n\n");
+  EXPECT_EQ(Write("vtt", lines, Scope::kRecording),
+            "WEBVTT\n\n00:00:00.500 --> 00:00:03.500\nx\n\n"
+            "00:00:00.500 --> 00:00:00.600\ny z\n\n");
 }
 
 TEST(Writers, ShowBytesThatAreNoUtf8) {

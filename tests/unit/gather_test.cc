@@ -233,6 +233,124 @@ TEST_F(GatherTest, TellsWhenTheScratchFileCannotBeWritten) {
   EXPECT_EQ(status.error().what, "could not write to the scratch file: bad file descriptor");
 }
 
+// Makes a line of each two pieces: what is between them is held back.
+class InPairs : public LineJoiner {
+ public:
+  void Begin() override { held_.clear(); }
+  Status Add(std::string_view pieces, std::string& out) override {
+    while (!pieces.empty()) {
+      const auto piece = pieces.substr(0, pieces.find('\n'));
+      if (piece == "damaged") return Error{"damaged"};
+      pieces.remove_prefix(piece.size() + 1);
+      if (held_.empty()) {
+        held_ = piece;
+      } else {
+        out += held_ + "+" + std::string(piece) + "\n";
+        held_.clear();
+      }
+    }
+    return Ok();
+  }
+  void End(std::string_view tail, std::string& out) override {
+    if (!held_.empty()) out += held_ + "\n";
+    out += tail;
+    held_.clear();
+  }
+  std::string Save() const override { return held_; }
+  Status Restore(std::string_view saved) override {
+    held_ = saved;
+    return Ok();
+  }
+
+ private:
+  std::string held_;
+};
+
+TEST_F(GatherTest, PiecesAreJoinedInOrder) {
+  Gather gather = Make(1000);
+  gather.JoinWith(std::make_unique<InPairs>(), std::make_unique<InPairs>());
+  EXPECT_TRUE(gather.Add(0, 0, "a\n"));
+  EXPECT_EQ(text_, "") << "held back";
+  EXPECT_EQ(gather.head_next(), 1U);
+  EXPECT_EQ(gather.head_bytes(), 0U);
+  EXPECT_EQ(gather.SaveJoiner(), "a");
+  EXPECT_TRUE(gather.Add(0, 2, "c\n"));
+  EXPECT_TRUE(gather.Add(0, 1, "b\n"));
+  EXPECT_EQ(text_, "a+b\n");
+  EXPECT_EQ(gather.head_bytes(), 4U);
+  EXPECT_EQ(gather.SaveJoiner(), "c");
+  // The next file, done before; then the head, with an error.
+  for (const uint64_t k : {2, 0, 1}) EXPECT_TRUE(gather.Add(1, k, std::to_string(k) + "\n"));
+  EXPECT_TRUE(gather.Finish(1, 3, ""));
+  EXPECT_EQ(gather.finished_bytes(), std::string("0+1\n2\n").size());
+  EXPECT_TRUE(gather.Finish(0, 3, "error\n"));
+  EXPECT_EQ(gather.finished_bytes(), std::string("a+b\nc\nerror\n").size());
+  EXPECT_EQ(text_, "a+b\nc\nerror\n0+1\n2\n");
+  EXPECT_EQ(gather.SaveJoiner(), "") << "of another file";
+  EXPECT_TRUE(gather.Finish(2, 0, "error\n"));
+  EXPECT_EQ(gather.files_written(), 3U);
+  EXPECT_EQ(gather.bytes_in_memory(), 0U);
+}
+
+TEST_F(GatherTest, AJoinerGoesOnWhereAnotherWas) {
+  Gather gather = Make(1000);
+  gather.JoinWith(std::make_unique<InPairs>(), std::make_unique<InPairs>());
+  EXPECT_TRUE(gather.StartAt(4, 3, 10, "c"));
+  EXPECT_TRUE(gather.Add(4, 3, "d\n"));
+  EXPECT_EQ(text_, "c+d\n");
+  EXPECT_TRUE(gather.Finish(4, 4, ""));
+  EXPECT_EQ(gather.finished_bytes(), 14U);
+}
+
+TEST_F(GatherTest, PiecesThatAJoinerRefusesAreAnError) {
+  Gather gather = Make(1000);
+  gather.JoinWith(std::make_unique<InPairs>(), std::make_unique<InPairs>());
+  EXPECT_TRUE(gather.Add(1, 0, "damaged\n"));
+  EXPECT_FALSE(gather.Finish(1, 1, ""));
+  EXPECT_FALSE(gather.Add(0, 0, "damaged\n"));
+}
+
+// Whatever order pieces come in, and however little memory there is.
+TEST_F(GatherTest, PiecesInAnyOrderGiveTheSameLines) {
+  constexpr uint64_t kFiles = 12;
+  constexpr uint64_t kSegments = 41;
+  std::string expected;
+  for (uint64_t file = 0; file < kFiles; ++file) {
+    InPairs joiner;
+    for (uint64_t k = 0; k < kSegments; ++k) EXPECT_TRUE(joiner.Add(Line(file, k), expected));
+    joiner.End("", expected);
+  }
+  std::mt19937 random(5);
+  for (const size_t memory : {size_t{0}, size_t{300}, size_t{1} << 20}) {
+    for (int round = 0; round < 5; ++round) {
+      text_.clear();
+      Gather gather = Make(memory);
+      gather.JoinWith(std::make_unique<InPairs>(), std::make_unique<InPairs>());
+      std::vector<std::pair<uint64_t, uint64_t>> order;
+      for (uint64_t file = 0; file < kFiles; ++file) {
+        for (uint64_t k = 0; k < kSegments; ++k) order.emplace_back(file, k);
+      }
+      std::shuffle(order.begin(), order.end(), random);
+      // Files end at different times.
+      if (round > 0)
+        std::stable_sort(order.begin(), order.end(),
+                         [](auto a, auto b) { return a.first % 3 > b.first % 3; });
+      std::vector<uint64_t> left(kFiles, kSegments);
+      uint64_t bytes = 0;
+      for (const auto& [file, k] : order) {
+        ASSERT_TRUE(gather.Add(file, k, Line(file, k)));
+        if (--left[file] > 0) continue;
+        ASSERT_TRUE(gather.Finish(file, kSegments, ""));
+        bytes += gather.finished_bytes();
+      }
+      ASSERT_EQ(text_, expected) << memory << " bytes of memory";
+      ASSERT_EQ(bytes, expected.size());
+      ASSERT_EQ(gather.bytes_in_memory(), 0U);
+      ASSERT_EQ(ScratchBytes(), 0);
+    }
+  }
+}
+
 TEST(ScratchFileTest, GivesBackWhatWasAppendedFromWhereItSaid) {
   ScratchFile scratch(UniqueFd(memfd_create("scratch", MFD_CLOEXEC)));
   const uint64_t first = scratch.Append("hello").value();

@@ -19,9 +19,11 @@ constexpr int kRounds = 100'000;
 
 TEST(HostileChannel, HonestScriptsAreBelieved) {
   const auto script = HonestScripts().front();
-  const Heard heard = LetItScribble(script.data(), script.size());
-  EXPECT_EQ(heard.lies, 0U);
-  EXPECT_GE(heard.results, 4U);
+  for (const Told told : {Told::kTags, Told::kRuns}) {
+    const Heard heard = LetItScribble(script.data(), script.size(), told);
+    EXPECT_EQ(heard.lies, 0U);
+    EXPECT_GE(heard.results, 4U);
+  }
 }
 
 TEST(HostileChannel, NeitherCrashesNorMisleadsNorHangsTheSupervisor) {
@@ -48,7 +50,8 @@ TEST(HostileChannel, NeitherCrashesNorMisleadsNorHangsTheSupervisor) {
           script.resize(static_cast<size_t>(at - script.begin()) + 1);
       }
     }
-    const Heard heard = LetItScribble(script.data(), script.size());
+    const Told told = round % 2 == 0 ? Told::kTags : Told::kRuns;
+    const Heard heard = LetItScribble(script.data(), script.size(), told);
     all.records += heard.records;
     all.lies += heard.lies;
     all.results += heard.results;

@@ -24,6 +24,44 @@ TEST(InferState, OfOneRunnerIsNoOthers) {
   EXPECT_EQ(ScoresOf(*one, tiny.input), (Counts{3, 3, 3}));
 }
 
+TEST(InferState, BeginsAnewWithEachReset) {
+  const TinyModel tiny("memory");
+  const auto model = tiny.Load();
+  const auto runner = model->NewRunner().value();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(runner->Reset());
+    EXPECT_EQ(ScoresOf(*runner, tiny.input), (Counts{1, 1, 1})) << i;
+    EXPECT_EQ(ScoresOf(*runner, tiny.input), (Counts{2, 2, 2})) << i;
+  }
+}
+
+// packed-memory.scores are what it says of its input when it is asked three times.
+TEST(InferState, OfCompiledCodeGoesOnUntilAResetAndIsNoOtherRunners) {
+  const TinyModel tiny("packed-memory");
+  ASSERT_EQ(tiny.bundle.manifest.prepared.written_buffers.size(), 2U);
+  const auto model = tiny.Load();
+  ASSERT_TRUE(WarmUp(*model, tiny.Source()));
+  const auto one = model->NewRunner().value();
+  const auto two = model->NewRunner().value();
+  const auto expected = [&tiny](int call) {
+    return std::vector<float>(tiny.expected.begin() + 5 * call,
+                              tiny.expected.begin() + 5 * (call + 1));
+  };
+  for (int round = 0; round < 2; ++round) {
+    for (int call = 0; call < 3; ++call) {
+      EXPECT_EQ(ScoresOf(*one, tiny.input), expected(call)) << round << " " << call;
+    }
+    EXPECT_EQ(ScoresOf(*two, tiny.input), expected(round));
+    ASSERT_TRUE(one->Reset());
+  }
+}
+
+TEST(InferState, InABufferThatCompiledCodeLacksIsRefused) {
+  TinyModel tiny("packed-memory");
+  tiny.bundle.manifest.prepared.written_buffers.push_back("other");
+  EXPECT_EQ(tiny.LoadTrouble(), "its code has no buffer \"other\"");
+}
+
 TEST(InferState, EndsWithTheSegmentUnlessTheManifestSaysStateful) {
   TinyModel tiny("memory");
   tiny.bundle.manifest.stateful = false;

@@ -63,6 +63,30 @@ FileRow FailedRow(uint64_t file, uint64_t bytes) {
 
 const Identity kIdentity = {{"model", "abc", "the model"}, {"intra", "1", "--intra", true}};
 
+// As earlier versions wrote them, which knew nothing of joiners.
+TEST_F(JournalTest, OfVersionTwoIsReadAndGoesOn) {
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->Begin(kIdentity, 10));
+    JournalStep step;
+    step.totals = journal->totals();
+    step.totals.bytes = 7;
+    ASSERT_TRUE(journal->Commit(step));
+  }
+  ASSERT_TRUE(Database::Open(path_, Database::Mode::kReadWrite)
+                  .value()
+                  .Run("DROP TABLE joiner; PRAGMA user_version = 2"));
+  for (const char* held_back : {"", "some", ""}) {
+    const auto journal = Open();
+    EXPECT_EQ(journal->totals().bytes, 7U);
+    JournalStep step;
+    step.totals = journal->totals();
+    step.totals.joiner = held_back;
+    ASSERT_TRUE(journal->Commit(step));
+    EXPECT_EQ(Open()->totals().joiner, held_back);
+  }
+}
+
 TEST_F(JournalTest, OfANewFileHasBegunNothing) {
   const auto journal = Open();
   EXPECT_FALSE(journal->begun());
@@ -83,6 +107,7 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
     step.totals.stage_ns[1] = 7;
     step.totals.restarts = {1, 2, 3, 4};
     step.totals.workers_replaced = 5;
+    step.totals.joiner = "held back";
     step.files = {Row(0, 3, 40), FailedRow(5, 9)};
     FileInfo info;
     info.file = 2;
@@ -104,6 +129,7 @@ TEST_F(JournalTest, RemembersWhatWasCommittedAndNothingElse) {
   EXPECT_EQ(journal->totals().stage_ns[1], 7);
   EXPECT_EQ(journal->totals().restarts, (std::array<uint64_t, 4>{1, 2, 3, 4}));
   EXPECT_EQ(journal->totals().workers_replaced, 5U);
+  EXPECT_EQ(journal->totals().joiner, "held back");
   EXPECT_FALSE(journal->totals().finished());
   EXPECT_EQ(journal->ReadFailed().value(),
             (std::map<ErrorCode, uint64_t>{{ErrorCode::kNotFound, 1}}));

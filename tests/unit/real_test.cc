@@ -2,6 +2,9 @@
 // segment what the same model says of it alone, whatever is asked for and wherever a fault lies.
 #include "worker/real/real_pipeline.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "read_sounds.h"
 #include "shared/arena/arena.h"
 #include "shared/record/error_code.h"
@@ -29,13 +32,13 @@ class RealTest : public ReadTest {
       if (auto fault = pipeline->Open(path, info).value()) return {Said(-1, *fault)};
       end = std::min(end, pipeline->SegmentCount());
       for (int64_t k = first; k < end; ++k) {
-        std::vector<Tag> tags;
-        if (auto fault = pipeline->Run(k, end, tags)) {
+        SegmentResult result;
+        if (auto fault = pipeline->Run(k, end, result)) {
           lines.push_back(Said(k, *fault));
           break;
         }
         std::string line = std::to_string(k) + ":";
-        for (const auto& tag : tags) {
+        for (const auto& tag : std::get<SegmentTags>(result).tags) {
           char score[32];
           std::snprintf(score, sizeof(score), " %u=%a", tag.label, static_cast<double>(tag.score));
           line += score;
@@ -126,15 +129,104 @@ TEST_F(RealTest, AModelThatFailsAtOneSegmentOfAGroupIsToldForThatOneAlone) {
   }
 }
 
+// "memory" counts its calls, so segment k's scores are k + 1 wherever it is asked from.
+class StatefulTest : public RealTest {
+ protected:
+  static std::vector<std::string> Counted(int64_t first, int64_t end) {
+    std::vector<std::string> lines;
+    for (int64_t k = first; k < end; ++k) {
+      char score[32];
+      std::snprintf(score, sizeof(score), "=%a", static_cast<double>(k + 1));
+      lines.push_back(std::to_string(k) + ": 0" + score + " 1" + score + " 2" + score);
+    }
+    return lines;
+  }
+  Worker memory_{"memory"};
+};
+
+TEST_F(StatefulTest, EverySegmentIsHeardBehindAllOfItsFileThatLieBeforeIt) {
+  const std::string path = WriteSound("a.wav", TenSegments());
+  EXPECT_EQ(memory_.Lines(path, 0, 100), Counted(0, 11));
+  for (int64_t first = 10; first >= 0; --first) {
+    EXPECT_EQ(memory_.Lines(path, first, first + 2),
+              Counted(first, std::min<int64_t>(first + 2, 11)));
+  }
+  for (int64_t first = 0; first < 11; first += 3) {  // with gaps
+    EXPECT_EQ(memory_.Lines(path, first, first + 1), Counted(first, first + 1));
+  }
+}
+
+TEST_F(StatefulTest, EachFileBeginsAnew) {
+  const std::string path = WriteSound("a.wav", TenSegments());
+  const std::string other = WriteSound("b.wav", TenSegments());
+  EXPECT_EQ(memory_.Lines(path, 0, 5), Counted(0, 5));
+  EXPECT_EQ(memory_.Lines(other, 0, 3), Counted(0, 3));
+  EXPECT_EQ(memory_.Lines(path, 5, 7), Counted(5, 7));
+  EXPECT_EQ(memory_.Lines(other, 3, 7), Counted(3, 7));
+  EXPECT_EQ(memory_.Lines(other, 0, 2), Counted(0, 2)) << "the same file, once more in the list";
+}
+
+TEST_F(StatefulTest, WhatStandsBeforeTheSegmentIsNotDoneAgain) {
+  const std::string path = WriteSound("a.wav", TenSegments());
+  EXPECT_EQ(memory_.Lines(path, 0, 5), Counted(0, 5));
+  // Unreadable by now; what lies before segment 5 is not asked for.
+  auto sound = TenSegments();
+  struct stat before {};
+  ASSERT_EQ(stat(path.c_str(), &before), 0);
+  sound[2 * kRate] = NAN;
+  WriteSound("a.wav", sound);
+  const timespec times[] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  EXPECT_EQ(memory_.Lines(path, 5, 8), Counted(5, 8));
+  Worker another("memory");
+  const std::vector<std::string> fault = {"5 not_finite at " + std::to_string(2 * kRate)};
+  EXPECT_EQ(another.Lines(path, 5, 8), fault) << "it has to go through it";
+}
+
+TEST_F(StatefulTest, AFileThatWasChangedIsAnotherOne) {
+  const std::string path = WriteSound("a.wav", TenSegments());
+  EXPECT_EQ(memory_.Lines(path, 0, 5), Counted(0, 5));
+  auto sound = TenSegments();
+  sound[2 * kRate] = NAN;
+  WriteSound("a.wav", sound);
+  const timespec times[] = {{0, UTIME_OMIT}, {1, 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  EXPECT_EQ(memory_.Lines(path, 5, 8).front().substr(0, 12), "5 not_finite");
+}
+
+TEST_F(StatefulTest, AFaultOfReadingEndsTheFileAndNotTheEngine) {
+  auto sound = TenSegments();
+  sound[4 * kRate] = NAN;
+  const std::string path = WriteSound("nan.wav", sound);
+  auto expected = Counted(0, 4);
+  expected.push_back("4 not_finite at " + std::to_string(4 * kRate));
+  EXPECT_EQ(memory_.Lines(path, 0, 100), expected);
+  EXPECT_EQ(memory_.Lines(WriteSound("a.wav", TenSegments()), 0, 3), Counted(0, 3));
+}
+
+TEST_F(StatefulTest, TheSegmentsThatAreDoneAgainShowInTheEnginesState) {
+  const std::string path = WriteSound("a.wav", TenSegments());
+  EngineState state{};
+  StageClock clock(&state);
+  const auto pipeline = memory_.factory->Make(clock).value();
+  FileInfo info;
+  ASSERT_FALSE(pipeline->Open(path, info).value());
+  clock.AtSegment(7, 6);
+  std::vector<Tag> tags;
+  ASSERT_FALSE(pipeline->Run(6, 7, tags));
+  EXPECT_EQ(state.segment, 6U);
+  EXPECT_EQ(state.file, 7U);
+}
+
 TEST_F(RealTest, AGroupIsReadAndRunOnce) {
   const std::string path = WriteSound("a.wav", TenSegments());
   FileInfo info;
   ASSERT_FALSE(four_.pipeline->Open(path, info).value());
-  std::vector<Tag> tags;
-  ASSERT_FALSE(four_.pipeline->Run(0, 4, tags));
+  SegmentResult result;
+  ASSERT_FALSE(four_.pipeline->Run(0, 4, result));
   four_.clock.Enter(Stage::kWaiting);
   four_.clock.TakeSpent();
-  for (int64_t k = 1; k < 4; ++k) ASSERT_FALSE(four_.pipeline->Run(k, 4, tags));
+  for (int64_t k = 1; k < 4; ++k) ASSERT_FALSE(four_.pipeline->Run(k, 4, result));
   const auto spent = four_.clock.TakeSpent();
   EXPECT_EQ(spent[static_cast<size_t>(Stage::kForward)], 0);
   EXPECT_EQ(spent[static_cast<size_t>(Stage::kRead)], 0);

@@ -35,6 +35,10 @@ SegmentTags SomeTags() { return {1, 2, {{3, 0.5F}, {4, -0.25F}}, 12'345'678, -9}
 FileFault SomeFault() {
   return {9, 8, 123, static_cast<uint32_t>(ErrorCode::kTruncated), "ends early"};
 }
+SegmentRuns SomeRuns() {
+  return {1,  2, 300, 50, {{3, 0, 4, 0.5F, FrameRun::kOn}, {4, 48, 2, -1.0F, FrameRun::kBetween}},
+          77, -9};
+}
 TaskDone SomeDone() { return {5, {1, 2, 3, 4, 5, 6, 7}}; }
 Task SomeTask() { return {11, 2'000'000'000, {{1, 2, 3, "a.wav"}, {4, 5, 6, ""}}}; }
 
@@ -64,6 +68,16 @@ TEST(ResultRecords, ComeBackAsTheyWent) {
   ASSERT_EQ(tags.tags.size(), 2U);
   EXPECT_EQ(tags.tags[1].label, 4U);
   EXPECT_EQ(tags.tags[1].score, -0.25F);
+  const auto runs = ThereAndBack(SomeRuns(), kSegmentRunsRecord);
+  EXPECT_EQ(std::tie(runs.file, runs.segment, runs.first_frame, runs.frames),
+            std::make_tuple(uint64_t{1}, uint64_t{2}, uint64_t{300}, uint32_t{50}));
+  EXPECT_EQ(runs.taken_ns, 77);
+  EXPECT_EQ(runs.published_ns, -9);
+  ASSERT_EQ(runs.runs.size(), 2U);
+  const FrameRun& last = runs.runs[1];
+  EXPECT_EQ(std::tie(last.label, last.first, last.count, last.score),
+            std::make_tuple(4U, 48U, 2U, -1.0F));
+  EXPECT_EQ(last.level, FrameRun::kBetween);
   const auto fault = ThereAndBack(SomeFault(), kFileFaultRecord);
   EXPECT_EQ(std::tie(fault.file, fault.segment, fault.at_sample, fault.message),
             std::make_tuple(uint64_t{9}, uint64_t{8}, int64_t{123}, std::string("ends early")));
@@ -77,6 +91,10 @@ TEST(ResultRecords, TakeTheirExtremes) {
   SegmentTags most{0, UINT64_MAX, std::vector<Tag>(kMaxTags, Tag{UINT32_MAX, 1.0F})};
   EXPECT_EQ(ThereAndBack(most, kSegmentTagsRecord).tags.size(), kMaxTags);
   EXPECT_TRUE(ThereAndBack(SegmentTags{}, kSegmentTagsRecord).tags.empty());
+  SegmentRuns many{0, UINT64_MAX, UINT64_MAX, UINT32_MAX,
+                   std::vector<FrameRun>(kMaxRuns, {UINT32_MAX, 0, UINT32_MAX, 0.5F})};
+  EXPECT_EQ(ThereAndBack(many, kSegmentRunsRecord).runs.size(), kMaxRuns);
+  EXPECT_TRUE(ThereAndBack(SegmentRuns{}, kSegmentRunsRecord).runs.empty());
   FileFault wordy = SomeFault();
   wordy.message.assign(3 * kMaxFaultMessage, 'm');
   EXPECT_EQ(ThereAndBack(wordy, kFileFaultRecord).message,
@@ -111,13 +129,14 @@ TEST(ResultRecords, CutAnywhereOrFollowedByAnythingAreRefused) {
   check(Encode(SomeTags(), bytes), bytes);
   check(Encode(SomeFault(), bytes), bytes);
   check(Encode(SomeDone(), bytes), bytes);
+  check(Encode(SomeRuns(), bytes), bytes);
 }
 
 TEST(ResultRecords, OfUnknownTypeAreRefused) {
   Bytes bytes;
   Encode(SomeInfo(), bytes);
   ResultRecord out;
-  for (const uint32_t type : {0U, 5U, UINT32_MAX}) EXPECT_FALSE(Decode(type, bytes, out));
+  for (const uint32_t type : {0U, 6U, UINT32_MAX}) EXPECT_FALSE(Decode(type, bytes, out));
 }
 
 TEST(ResultRecords, WithNumbersThatCannotBeAreRefused) {
@@ -157,6 +176,40 @@ TEST(ResultRecords, WithNumbersThatCannotBeAreRefused) {
     EXPECT_TRUE(refused(fault)) << code;
   }
   EXPECT_TRUE(refused(SegmentTags{0, 0, std::vector<Tag>(kMaxTags + 1)}));
+  const auto with = [](FrameRun run) {
+    SegmentRuns runs = SomeRuns();
+    runs.runs[1] = run;
+    return runs;
+  };
+  EXPECT_FALSE(refused(with({4, 48, 2, -1.0F, FrameRun::kOn})));
+  EXPECT_TRUE(refused(with({4, 48, 3, -1.0F, FrameRun::kOn}))) << "beyond the segment's frames";
+  EXPECT_TRUE(refused(with({4, 50, 0, -1.0F, FrameRun::kOn})));
+  EXPECT_TRUE(refused(with({4, 2, UINT32_MAX, 1.0F, FrameRun::kOn})));
+  EXPECT_TRUE(refused(with({4, 48, 0, -1.0F, FrameRun::kOn}))) << "without frames";
+  EXPECT_TRUE(refused(with({4, 48, 2, std::numeric_limits<float>::quiet_NaN(), FrameRun::kOn})));
+  EXPECT_TRUE(refused(with({4, 48, 2, std::numeric_limits<float>::infinity(), FrameRun::kOn})));
+  EXPECT_TRUE(refused(with({4, 48, 2, 1.0F, 0})));
+  EXPECT_TRUE(refused(with({4, 48, 2, 1.0F, 3})));
+}
+
+TEST(ResultRecords, OfRunsHaveAnOrder) {
+  using Runs = std::vector<FrameRun>;
+  EXPECT_TRUE(InOrderOfTime({}) && InOrderOfLabels({}));
+  EXPECT_TRUE(InOrderOfTime(Runs{{5, 0, 2, 0}, {1, 2, 1, 0}, {5, 9, 1, 0}}));
+  EXPECT_FALSE(InOrderOfTime(Runs{{5, 0, 2, 0}, {1, 1, 1, 0}})) << "a frame in two";
+  EXPECT_FALSE(InOrderOfTime(Runs{{5, 3, 2, 0}, {1, 1, 1, 0}}));
+  EXPECT_TRUE(InOrderOfLabels(Runs{{1, 5, 2, 0}, {1, 7, 2, 0}, {2, 0, 9, 0}}));
+  EXPECT_FALSE(InOrderOfLabels(Runs{{1, 5, 2, 0}, {1, 6, 2, 0}}));
+  EXPECT_FALSE(InOrderOfLabels(Runs{{2, 0, 1, 0}, {1, 5, 2, 0}}));
+}
+
+TEST(ResultRecords, TellWhichSegmentTheyAreOf) {
+  const auto told = SegmentOf(SomeRuns());
+  ASSERT_TRUE(told);
+  EXPECT_EQ(std::tie(told->file, told->segment, told->taken_ns, told->published_ns),
+            std::make_tuple(uint64_t{1}, uint64_t{2}, int64_t{77}, int64_t{-9}));
+  EXPECT_EQ(SegmentOf(SomeTags())->taken_ns, 12'345'678);
+  EXPECT_FALSE(SegmentOf(SomeInfo()) || SegmentOf(SomeFault()) || SegmentOf(SomeDone()));
 }
 
 // It decides nothing but what figures show.
@@ -178,9 +231,13 @@ TEST(ResultRecords, WithALengthThatLiesAreRefused) {
   Encode(SomeTags(), tags);
   Bytes fault;
   Encode(SomeFault(), fault);
+  Bytes runs;
+  Encode(SomeRuns(), runs);
   for (const uint32_t lie : {0U, 1U, 3U, 4096U, 4097U, 0x7fffffffU, 0x80000000U, UINT32_MAX}) {
     std::memcpy(tags.data() + 32, &lie, sizeof(lie));
     EXPECT_FALSE(Decode(kSegmentTagsRecord, tags, out)) << lie;
+    std::memcpy(runs.data() + 44, &lie, sizeof(lie));
+    EXPECT_FALSE(Decode(kSegmentRunsRecord, runs, out)) << lie;
     std::memcpy(fault.data() + 28, &lie, sizeof(lie));
     EXPECT_FALSE(Decode(kFileFaultRecord, fault, out)) << lie;
   }
@@ -191,7 +248,7 @@ TEST(ResultRecords, OfRandomBytesNeverHarmTheReader) {
   ResultRecord out;
   int taken = 0;
   for (int i = 0; i < 20'000; ++i) {
-    const auto type = static_cast<uint32_t>(random() % 6);
+    const auto type = static_cast<uint32_t>(random() % 7);
     Bytes bytes;
     if (i % 2 == 0) {
       bytes.resize(random() % 200);
@@ -201,6 +258,7 @@ TEST(ResultRecords, OfRandomBytesNeverHarmTheReader) {
       if (type == kSegmentTagsRecord) Encode(SomeTags(), bytes);
       if (type == kFileFaultRecord) Encode(SomeFault(), bytes);
       if (type == kTaskDoneRecord) Encode(SomeDone(), bytes);
+      if (type == kSegmentRunsRecord) Encode(SomeRuns(), bytes);
       if (!bytes.empty()) bytes[random() % bytes.size()] = static_cast<uint8_t>(random());
     }
     if (!Decode(type, bytes, out)) continue;

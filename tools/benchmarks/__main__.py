@@ -13,7 +13,7 @@ from benchmarks import common
 # In the order in which `all` runs them. Each module has a docstring, whose first line `list`
 # shows, and measure(quick); one with options of its own has parser(), and measure(quick, options).
 NAMES = ("limit", "front-end", "rings", "memory-of-a-list", "memory-of-a-recording", "weights", "deaths", "hanging-head",
-         "slow-storage", "allocator", "tune", "peers")
+         "slow-storage", "allocator", "codecs", "tune", "auto", "peers")
 
 
 def load(name):

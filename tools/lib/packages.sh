@@ -31,6 +31,7 @@ relacy-dev             | test  | header:relacy/relacy.hpp                       
 spin                   | test  | program:spin                                    | checks the model of the protocol
 gcc                    | test  | program:gcc                                     | compiles SPIN's checker
 strace                 | test  | program:strace                                  | system calls that fail, or are the last
+sox                    | test  | program:sox                                     | makes WAV, AIFF, AU, NIST, VOC … as others write them
 ffmpeg                 | test  | program:ffmpeg                                  | makes M4A, WebM and others, and decodes them for comparison
 alsa-utils             | test demo | file:/usr/share/sounds/alsa/Front_Center.wav | spoken sounds
 sonic-pi-samples       | test demo | file:/usr/share/sonic-pi/samples/drum_cowbell.flac | instrument sounds

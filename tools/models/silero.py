@@ -17,6 +17,7 @@ from torch import nn
 from common import save
 
 RATE = 16000
+WINDOW = 512  # samples that the published model scores at once
 MANIFEST = {
     "consort": 1,
     "name": "silero",
@@ -43,6 +44,19 @@ class SpeechInSegment(nn.Module):
         for window in x.split(512, 1):
             highest = torch.maximum(highest, self.vad(window, 16000))
         return highest
+
+
+class SpeechInWindows(nn.Module):
+    """Input (1, n · 512) at 16 kHz, output (1, n, 1) in 0 … 1: of each 512 samples, behind all that came before
+    them. The state is the published model's own."""
+
+    def __init__(self, vad):
+        super().__init__()
+        self.vad = vad
+
+    def forward(self, x):
+        scores = [self.vad(window, 16000) for window in x.split(512, 1)]
+        return torch.stack(scores, 1)
 
 
 def published():

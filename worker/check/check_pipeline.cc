@@ -21,8 +21,9 @@ class CheckPipeline : public Pipeline {
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }
 
-  PipelineFault Run(int64_t, int64_t, std::vector<Tag>&) override {
+  PipelineFault Run(int64_t, int64_t, SegmentResult& result) override {
     if (const auto fault = reader_.CheckEnd()) return ToFault(*fault);
+    result = SegmentTags{};
     return std::nullopt;
   }
 

@@ -120,8 +120,7 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
   segment_bytes_ =
       static_cast<double>(info.size_bytes) / static_cast<double>(std::max<uint64_t>(1, count));
   const uint64_t piece = PieceSegments(segment_bytes_);
-  SegmentTags result;
-  result.file = item.file;
+  SegmentResult result;
   int64_t began_ns = 0;  // with this segment, or with the first of its batch
   for (uint64_t k = item.first_segment; k < end; ++k) {
     // At least one segment a task, so that a slow model gets on; and what was done in advance
@@ -133,18 +132,22 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
       CONSORT_TRY(LookAhead(task, index, k));
     }
     const int64_t read_ns = clock_.spent_ns(Stage::kRead);
-    result.segment = k;
-    result.tags.clear();
-    auto fault = pipeline.Run(static_cast<int64_t>(k), static_cast<int64_t>(end), result.tags);
+    auto fault = pipeline.Run(static_cast<int64_t>(k), static_cast<int64_t>(end), result);
     clock_.Enter(Stage::kPost);
     ahead_.Took(clock_.spent_ns(Stage::kRead) - read_ns);
     if (fault) {
       CONSORT_TRY(PublishFault(std::move(*fault), item.file, k));
       break;
     }
-    result.published_ns = MonotonicNs();
-    result.taken_ns = result.published_ns - began_ns;
-    CONSORT_TRY(Publish(result));
+    CONSORT_TRY(std::visit(
+        [&](auto& of_segment) {
+          of_segment.file = item.file;
+          of_segment.segment = k;
+          of_segment.published_ns = MonotonicNs();
+          of_segment.taken_ns = of_segment.published_ns - began_ns;
+          return Publish(of_segment);
+        },
+        result));
     state_.segments_done.store(state_.segments_done.load(std::memory_order_relaxed) + 1,
                                std::memory_order_relaxed);
   }

@@ -1,5 +1,5 @@
-// What an engine does with files: open one, then give the tags of its segments. Two ways exist:
-// the real one (decode, features, model) and the null one (no LibTorch, made-up tags).
+// What an engine does with files: open one, then give the results of its segments. Two ways exist:
+// the real one (decode, features, model) and the null one (no LibTorch, made-up results).
 #pragma once
 
 #include <memory>
@@ -23,9 +23,10 @@ class Pipeline {  // one per engine, used by its thread alone
   virtual Result<PipelineFault> Open(const std::string& path, FileInfo& info) = 0;
   // Segments of the open file.
   virtual int64_t SegmentCount() const = 0;
-  // The tags of segment k of the open file. All of k <= … < end <= SegmentCount() are asked for, in
+  // The result of segment k of the open file: tags or runs, always the same of the two; what
+  // `result` was before does not matter. All of k <= … < end <= SegmentCount() are asked for, in
   // this order: some may be done in advance. A fault in one of those is told when it is asked for.
-  virtual PipelineFault Run(int64_t k, int64_t end, std::vector<Tag>& tags) = 0;
+  virtual PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) = 0;
   // What is done in advance ends before the next multiple of this.
   virtual int64_t batch() const { return 1; }
   // All of a file is read, so that it helps to have it read ahead.

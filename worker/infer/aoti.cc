@@ -11,8 +11,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <optional>
+#include <memory>
+#include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "shared/bundle/built_for.h"
 #include "worker/infer/forward.h"
@@ -28,6 +30,55 @@ constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
 constexpr char kCode[] = "code";
 constexpr char kModelName[] = "model";
 
+// The code, opened, and the constants that it was pointed to. May throw.
+class Package {
+ public:
+  using Constants = std::unordered_map<std::string, at::Tensor>;
+
+  // `runners`: how many threads may run it at once without waiting.
+  Package(const std::string& folder, size_t runners)
+      : loader_(folder, kModelName, /*run_single_threaded=*/false, runners) {}
+
+  // What it wants to be pointed to: type by name.
+  auto Wanted() { return loader_.get_runner()->getConstantNamesToDtypes(); }
+
+  // `constants` by the table's names. Those in `written` become this package's own: a copy, which
+  // the code writes to.
+  void PointTo(Constants constants, const std::vector<std::string>& written) {
+    constants_ = std::move(constants);
+    for (const auto& name : written) {
+      at::Tensor& mine = constants_.at(name);
+      const at::Tensor saved = mine;
+      mine = saved.clone();
+      written_.emplace_back(mine, saved);
+    }
+    // By the runner, whose keys are the table's names; the loader's own are names of the original
+    // program, which repeat in quantized ones.
+    loader_.get_runner()->update_constant_buffer(constants_, /*use_inactive=*/false,
+                                                 /*validate_full_updates=*/true,
+                                                 /*user_managed=*/true);
+  }
+
+  at::Tensor Run(at::Tensor input) {
+    const QuietErrors quiet;
+    std::vector<at::Tensor> inputs;
+    inputs.push_back(std::move(input));
+    const auto outputs = loader_.boxed_run(std::move(inputs));
+    return outputs.empty() ? at::empty({0}) : outputs.front();
+  }
+
+  // What it wrote to is as it was saved.
+  void Reset() {
+    for (const auto& [mine, saved] : written_) mine.copy_(saved);
+  }
+
+ private:
+  // The runner keeps pointers to these very tensors, so they go after it.
+  Constants constants_;
+  std::vector<std::pair<at::Tensor, at::Tensor>> written_;  // the package's own, the arena's
+  torch::inductor::AOTIModelPackageLoader loader_;
+};
+
 class PackagedModel : public Model {
  public:
   explicit PackagedModel(const ModelSource& source) : source_(source) {}
@@ -35,33 +86,35 @@ class PackagedModel : public Model {
   Status Load() {
     CONSORT_TRY(CheckCode());
     CONSORT_TRY(CheckInput());
-    const std::string path = source_.bundle->folder + "/" + kCode;
     try {
       // As many copies of the model's small state as engines: an engine that finds none free waits.
       const auto runners = static_cast<size_t>(std::max(1, source_.engines));
-      loader_.emplace(path, kModelName, /*run_single_threaded=*/false, runners);
-      return AliasConstants();
+      shared_ = std::make_shared<Package>(CodeFolder(), runners);
+      CONSORT_TRY(constants_, AliasConstants());
+      shared_->PointTo(constants_, written());
+      return Ok();
     } catch (const std::exception& trouble) {
-      return Error{"could not load \"" + path + "\": " + Reason(trouble), kMakeAgain};
+      return Trouble(trouble);
     }
   }
 
   Result<std::unique_ptr<Runner>> NewRunner() override;
-
-  // Any thread. May throw.
-  at::Tensor Run(at::Tensor input) {
-    const QuietErrors quiet;
-    std::vector<at::Tensor> inputs;
-    inputs.push_back(std::move(input));
-    const auto outputs = loader_->boxed_run(std::move(inputs));
-    return outputs.empty() ? at::empty({0}) : outputs.front();
-  }
 
   const ModelSource& source() const { return source_; }
 
  private:
   Error Wrong(const std::string& what, const std::string& hint = kMakeAgain) const {
     return Error{"bundle \"" + source_.bundle->folder + "\": " + what, hint};
+  }
+
+  std::string CodeFolder() const { return source_.bundle->folder + "/" + kCode; }
+
+  Error Trouble(const std::exception& trouble) const {
+    return Error{"could not load \"" + CodeFolder() + "\": " + Reason(trouble), kMakeAgain};
+  }
+
+  const std::vector<std::string>& written() const {
+    return source_.bundle->manifest.prepared.written_buffers;
   }
 
   // The loader takes whatever it finds in the folder: a library put beside ours, or a file of
@@ -89,8 +142,9 @@ class PackagedModel : public Model {
   }
 
   // Names and types must be the same in code and table, in both directions.
-  Status AliasConstants() {
-    const auto wanted = loader_->get_runner()->getConstantNamesToDtypes();
+  Result<Package::Constants> AliasConstants() const {
+    const auto wanted = shared_->Wanted();
+    Package::Constants constants;
     for (const auto& entry : source_.bundle->weights.tensors) {
       const auto found = wanted.find(entry.name);
       if (found == wanted.end()) return Wrong("its code has no weight \"" + entry.name + "\"");
@@ -99,48 +153,64 @@ class PackagedModel : public Model {
       if (static_cast<int32_t>(weight.scalar_type()) != found->second) {
         return Wrong("the weight \"" + entry.name + "\" has another type in its code");
       }
-      constants_.emplace(entry.name, std::move(weight));
+      constants.emplace(entry.name, std::move(weight));
     }
     for (const auto& [name, type] : wanted) {
-      if (!constants_.contains(name)) {
+      if (!constants.contains(name)) {
         return Wrong("\"weights.json\" has no weight \"" + name + "\"");
       }
     }
-    // By the runner, whose keys are the table's names; the loader's own are names of the original
-    // program, which repeat in quantized ones.
-    loader_->get_runner()->update_constant_buffer(constants_, /*use_inactive=*/false,
-                                                  /*validate_full_updates=*/true,
-                                                  /*user_managed=*/true);
-    return Ok();
+    for (const auto& name : written()) {
+      if (!constants.contains(name)) return Wrong("its code has no buffer \"" + name + "\"");
+    }
+    return constants;
   }
 
   ModelSource source_;
-  // The runner keeps pointers to these very tensors, so they go after it.
-  std::unordered_map<std::string, at::Tensor> constants_;
-  std::optional<torch::inductor::AOTIModelPackageLoader> loader_;
+  Package::Constants constants_;  // views of the arena
+  std::shared_ptr<Package> shared_;
+  std::mutex opening_;
 };
 
-// Compiled code keeps no state from one call to the next.
 class PackagedRunner : public Runner {
  public:
-  explicit PackagedRunner(PackagedModel& model) : model_(model) {}
+  PackagedRunner(const PackagedModel& model, std::shared_ptr<Package> package)
+      : model_(model), package_(std::move(package)) {}
 
   Status Forward(std::span<const float> input, std::vector<float>& scores) override {
     c10::InferenceMode inference;
     try {
-      const at::Tensor answer = model_.Run(InputTensor(input, model_.source()));
+      const at::Tensor answer = package_->Run(InputTensor(input, model_.source()));
       return TakeScores(answer, model_.source(), scores);
     } catch (const std::exception& trouble) {
       return ForwardTrouble(trouble);
     }
   }
 
+  Status Reset() override {
+    c10::InferenceMode inference;
+    package_->Reset();
+    return Ok();
+  }
+
  private:
-  PackagedModel& model_;
+  const PackagedModel& model_;
+  std::shared_ptr<Package> package_;
 };
 
+// Compiled code without state may be everybody's. Code that writes to its buffers is one engine's.
 Result<std::unique_ptr<Runner>> PackagedModel::NewRunner() {
-  return std::unique_ptr<Runner>(std::make_unique<PackagedRunner>(*this));
+  std::shared_ptr<Package> package = shared_;
+  if (source_.bundle->manifest.stateful) {
+    const std::lock_guard lock(opening_);
+    try {
+      package = std::make_shared<Package>(CodeFolder(), 1);
+      package->PointTo(constants_, written());
+    } catch (const std::exception& trouble) {
+      return Trouble(trouble);
+    }
+  }
+  return std::unique_ptr<Runner>(std::make_unique<PackagedRunner>(*this, std::move(package)));
 }
 
 }  // namespace

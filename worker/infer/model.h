@@ -29,10 +29,14 @@ class Runner {
   // `input` is a batch of segments' features (row by row, as input_shape says), best 64-byte
   // aligned (else it is copied: which kernel runs, so the last bits, may depend on alignment). Only
   // a model that works in place on its input changes it. `scores` gets for each segment of the
-  // batch one float per label of the bundle. Unless the manifest says `stateful`, every call starts
-  // from the state the model was saved with, so that the scores depend on the input alone. After an
-  // error the runner may be used again.
+  // batch one float per label of the bundle; of outputs in frames that for each frame, row by row.
+  // Unless the manifest says `stateful`, every call starts from the state the model was saved with,
+  // so that the scores depend on the input alone. After an error the runner may be used again, of a
+  // stateful model after Reset.
   virtual Status Forward(std::span<const float> input, std::vector<float>& scores) = 0;
+
+  // The next call starts from the state the model was saved with.
+  virtual Status Reset() = 0;
 };
 
 class Model {

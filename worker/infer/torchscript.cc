@@ -151,10 +151,21 @@ class ScriptRunner : public Runner {
     }
   }
 
+  Status Reset() override {
+    c10::InferenceMode inference;
+    try {
+      if (used_) module_ = model_.Copy();
+      used_ = false;
+      return Ok();
+    } catch (const std::exception& trouble) {
+      return ForwardTrouble(trouble);
+    }
+  }
+
  private:
   const ScriptModel& model_;
   torch::jit::Module module_;
-  bool used_ = false;
+  bool used_ = false;  // since it was copied
 };
 
 Result<std::unique_ptr<Runner>> ScriptModel::NewRunner() {

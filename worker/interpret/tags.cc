@@ -1,20 +1,11 @@
 #include "worker/interpret/tags.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
+#include "worker/interpret/activation.h"
+
 namespace consort {
-namespace {
-
-double Sigmoid(double x) {
-  if (x >= 0) return 1 / (1 + std::exp(-x));
-  const double e = std::exp(x);  // exp(-x) would overflow
-  return e / (1 + e);
-}
-
-}  // namespace
-
 TagInterpreter::TagInterpreter(const OutputSpec& output, const std::vector<std::string>& labels)
     : activation_(output.activation),
       top_k_(std::min(static_cast<size_t>(output.top_k), labels.size())),
@@ -32,26 +23,10 @@ TagInterpreter::TagInterpreter(const OutputSpec& output, const std::vector<std::
   }
 }
 
-void TagInterpreter::Activate(std::span<const float> raw) {
-  using Activation = OutputSpec::Activation;
-  if (activation_ == Activation::kNone) {
-    std::copy(raw.begin(), raw.end(), scores_.begin());
-    return;
-  }
-  if (activation_ == Activation::kSigmoid) {
-    std::transform(raw.begin(), raw.end(), scores_.begin(),
-                   [](float x) { return static_cast<float>(Sigmoid(x)); });
-    return;
-  }
-  const double most = raw.empty() ? 0 : *std::max_element(raw.begin(), raw.end());
-  double sum = 0;
-  for (const float x : raw) sum += std::exp(x - most);
-  const double log_sum = std::log(sum);
-  std::transform(raw.begin(), raw.end(), scores_.begin(), [&](float x) {
-    const double log_score = x - most - log_sum;
-    return static_cast<float>(activation_ == Activation::kSoftmax ? std::exp(log_score)
-                                                                  : log_score);
-  });
+Status TagInterpreter::Interpret(std::span<const float> raw, const SegmentPlace& /*place*/,
+                                 SegmentResult& result) {
+  if (!std::holds_alternative<SegmentTags>(result)) result = SegmentTags{};
+  return Interpret(raw, std::get<SegmentTags>(result).tags);
 }
 
 Status TagInterpreter::Interpret(std::span<const float> raw, std::vector<Tag>& tags) {
@@ -60,13 +35,8 @@ Status TagInterpreter::Interpret(std::span<const float> raw, std::vector<Tag>& t
     return Error{"the model gave " + std::to_string(raw.size()) + " scores for " +
                  std::to_string(scores_.size()) + " labels"};
   }
-  const auto odd =
-      std::find_if_not(raw.begin(), raw.end(), [](float x) { return std::isfinite(x); });
-  if (odd != raw.end()) {
-    return Error{"the model's score " + std::to_string(odd - raw.begin()) + " is " +
-                 (std::isnan(*odd) ? "not a number" : "infinite")};
-  }
-  Activate(raw);
+  CONSORT_TRY(CheckFinite(raw));
+  Activate(activation_, raw, scores_);
   order_.clear();
   for (uint32_t label = 0; label < scores_.size(); ++label) {
     if (scores_[label] >= thresholds_[label]) order_.push_back(label);

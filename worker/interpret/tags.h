@@ -10,13 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "shared/base/result.h"
-#include "shared/bundle/manifest.h"
-#include "shared/record/result.h"
+#include "worker/interpret/interpreter.h"
 
 namespace consort {
 
-class TagInterpreter {
+class TagInterpreter : public Interpreter {
  public:
   // `output.label_thresholds` is empty or has one for each label.
   TagInterpreter(const OutputSpec& output, const std::vector<std::string>& labels);
@@ -24,11 +22,10 @@ class TagInterpreter {
   // `raw` has one score per label (another number is an error); fills `tags`, best first. A score
   // that is NaN or infinite is an error and leaves `tags` empty.
   Status Interpret(std::span<const float> raw, std::vector<Tag>& tags);
+  Status Interpret(std::span<const float> raw, const SegmentPlace& place,
+                   SegmentResult& result) override;
 
  private:
-  // From raw_ scores to activated ones, in double where sums are taken.
-  void Activate(std::span<const float> raw);
-
   OutputSpec::Activation activation_;
   size_t top_k_;
   std::vector<float> thresholds_;  // by label; infinite: never a tag

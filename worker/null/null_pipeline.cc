@@ -16,6 +16,8 @@
 
 #include "shared/base/clock.h"
 #include "shared/record/error_code.h"
+#include "shared/segment/frames.h"
+#include "worker/interpret/interpreter.h"
 #include "worker/read/segment_reader.h"
 #include "worker/stage/fault_point.h"
 #include "worker/stage/stage_clock.h"
@@ -107,6 +109,10 @@ class NullPipeline : public Pipeline {
       sound_.resize(static_cast<size_t>(bundle.manifest.audio.SegmentSamples()));
     }
     all_stages_ = &FaultsAreAsked != nullptr && FaultsAreAsked();
+    if (bundle.manifest.output.kind != OutputSpec::Kind::kTags) {
+      interpreter_ = MakeInterpreter(bundle.manifest, bundle.labels);
+      raw_.resize(static_cast<size_t>(bundle.manifest.prepared.output_size));
+    }
   }
 
   Result<PipelineFault> Open(const std::string& path, FileInfo& info) override {
@@ -124,7 +130,7 @@ class NullPipeline : public Pipeline {
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }
 
-  PipelineFault Run(int64_t k, int64_t, std::vector<Tag>& tags) override {
+  PipelineFault Run(int64_t k, int64_t, SegmentResult& result) override {
     uint64_t heard = 0;
     if (!sound_.empty()) {
       if (const auto fault = reader_.ReadSegment(k, sound_)) return ToFault(*fault);
@@ -138,6 +144,16 @@ class NullPipeline : public Pipeline {
     Sleep(segment_us_ + command_.sleep_us);
     if (command_.leak_mib > 0) leaked_.push_back(TouchMiB(command_.leak_mib));
     if (auto fault = Obey(k)) return fault;
+    return interpreter_ ? RunFrames(k, result) : RunTags(k, heard, result);
+  }
+
+  void Close() override { reader_.Close(); }
+
+ private:
+  PipelineFault RunTags(int64_t k, uint64_t heard, SegmentResult& result) {
+    if (!std::holds_alternative<SegmentTags>(result)) result = SegmentTags{};
+    auto& tags = std::get<SegmentTags>(result).tags;
+    tags.clear();
     if (command_.word == "lie" && command_.segment == k) tags.push_back({UINT32_MAX, 1.0F});
     const auto labels = bundle_.labels.size();
     const auto count = std::min(static_cast<size_t>(bundle_.manifest.output.top_k), labels);
@@ -151,9 +167,29 @@ class NullPipeline : public Pipeline {
     return std::nullopt;
   }
 
-  void Close() override { reader_.Close(); }
+  // Each label's score is another number every kHeldFrames of the file, from 0 to 1: what is made
+  // of them depends on the file's name alone, not on how it is cut.
+  PipelineFault RunFrames(int64_t k, SegmentResult& result) {
+    constexpr uint64_t kHeldFrames = 7;
+    const auto& manifest = bundle_.manifest;
+    const FrameGrid grid(manifest.audio.hop_ns, manifest.output.frame_ns);
+    const auto labels = bundle_.labels.size();
+    const auto first = static_cast<uint64_t>(k * grid.per_hop());
+    for (size_t i = 0; i < raw_.size(); ++i) {
+      const uint64_t held = (first + i / labels) / kHeldFrames;
+      raw_[i] = static_cast<float>(Mix(hash_ + held * labels + i % labels) % 1000) * 1e-3F;
+    }
+    const FileInfo& info = reader_.info();
+    const SegmentPlace place{k, reader_.segment_count(), info.samples, info.sample_rate};
+    if (const Status done = interpreter_->Interpret(raw_, place, result); !done) {
+      return FileFault{0, 0, -1, static_cast<uint32_t>(ErrorCode::kOutput), done.error().what};
+    }
+    if (command_.word == "lie" && command_.segment == k) {
+      std::get<SegmentRuns>(result).runs.push_back({UINT32_MAX, 0, 1, 1.0F, FrameRun::kOn});
+    }
+    return std::nullopt;
+  }
 
- private:
   // Does what the file's name asks for, if this is the place.
   PipelineFault Obey(int64_t k) {
     if (command_.word.empty() || command_.segment != k) return std::nullopt;
@@ -194,6 +230,8 @@ class NullPipeline : public Pipeline {
   uint64_t hash_ = 0;
   int64_t segment_us_ = 0;
   bool all_stages_ = false;
+  std::unique_ptr<Interpreter> interpreter_;     // of outputs with frames
+  std::vector<float> raw_;                       // for it
   std::vector<float> sound_;                     // of a segment; empty: none is read
   std::vector<std::unique_ptr<char[]>> leaked_;  // for the worker's life
 };

@@ -11,8 +11,9 @@
 #include "worker/features/normalize.h"
 #include "worker/infer/aligned_floats.h"
 #include "worker/infer/model.h"
-#include "worker/interpret/tags.h"
+#include "worker/interpret/interpreter.h"
 #include "worker/read/segment_reader.h"
+#include "worker/real/state_place.h"
 #include "worker/stage/stage_clock.h"
 
 namespace consort {
@@ -34,13 +35,13 @@ class RealPipeline : public Pipeline {
   RealPipeline(const Bundle& bundle, std::unique_ptr<FeatureExtractor> features,
                std::unique_ptr<Runner> runner, StageClock& clock)
       : audio_(bundle.manifest.audio),
+        stateful_(bundle.manifest.stateful),
         batch_(bundle.manifest.prepared.batch),
-        labels_(bundle.labels.size()),
         clock_(clock),
         reader_(audio_, clock),
         features_(std::move(features)),
         runner_(std::move(runner)),
-        tags_(bundle.manifest.output, bundle.labels),
+        interpreter_(MakeInterpreter(bundle.manifest, bundle.labels)),
         wave_(static_cast<size_t>(audio_.SegmentSamples())),
         input_(static_cast<size_t>(features_->size() * batch_)) {}
 
@@ -52,21 +53,28 @@ class RealPipeline : public Pipeline {
       return PipelineFault(ToFault(*fault));
     }
     info = reader_.info();
+    if (stateful_) state_.Open(path, info);
     return PipelineFault();
   }
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }
   int64_t batch() const override { return batch_; }
 
-  PipelineFault Run(int64_t k, int64_t end, std::vector<Tag>& tags) override {
+  PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) override {
     if (k < group_.first || k > group_.end || (k == group_.end && !group_.fault)) {
+      if (stateful_) {
+        if (auto fault = CatchUp(k)) return fault;
+      }
       RunGroup(k, std::min(end, (k / batch_ + 1) * batch_));
     }
     if (k == group_.end) return group_.fault;
     clock_.AtSegments(k, k + 1);
     clock_.Enter(Stage::kPost);
-    const auto scores = std::span(scores_).subspan(static_cast<size_t>(k % batch_) * labels_);
-    if (const Status done = tags_.Interpret(scores.first(labels_), tags); !done) {
+    const size_t each = scores_.size() / static_cast<size_t>(batch_);
+    const auto scores = std::span(scores_).subspan(static_cast<size_t>(k % batch_) * each, each);
+    const FileInfo& info = reader_.info();
+    const SegmentPlace place{k, reader_.segment_count(), info.samples, info.sample_rate};
+    if (const Status done = interpreter_->Interpret(scores, place, result); !done) {
       return ToFault(ErrorCode::kOutput, done.error());
     }
     return std::nullopt;
@@ -87,6 +95,39 @@ class RealPipeline : public Pipeline {
     return input_.span().subspan(static_cast<size_t>(slot) * size, size);
   }
 
+  // Brings the model's state to where segment k begins: lets it hear, unpublished, what lies
+  // between. A fault on the way is one of segment k: its state cannot be had.
+  PipelineFault CatchUp(int64_t k) {
+    if (!state_.Reaches(k)) {
+      state_.Lose();
+      clock_.Enter(Stage::kForward);
+      if (const Status done = runner_->Reset(); !done)
+        return ToFault(ErrorCode::kModel, done.error());
+      state_.Begin();
+    }
+    while (state_.next() < k) {
+      const int64_t j = state_.next();
+      clock_.AtSegment(j);
+      if (auto fault = Prepare(j)) return fault;
+      clock_.Enter(Stage::kForward);
+      if (const Status done = Forward(); !done) return ToFault(ErrorCode::kModel, done.error());
+    }
+    clock_.AtSegment(k);
+    return std::nullopt;
+  }
+
+  // Of what lies in input_.
+  Status Forward() {
+    const Status done = runner_->Forward(input_.span(), scores_);
+    if (!stateful_) return done;
+    if (done) {
+      state_.Heard();
+    } else {
+      state_.Lose();
+    }
+    return done;
+  }
+
   // Makes group_ of the segments from k on, as far as `end` or a fault.
   void RunGroup(int64_t k, int64_t end) {
     if (k < one_by_one_until_) end = k + 1;
@@ -102,7 +143,7 @@ class RealPipeline : public Pipeline {
     }
     clock_.AtSegments(k, group_.end);
     clock_.Enter(Stage::kForward);
-    const Status done = runner_->Forward(input_.span(), scores_);
+    const Status done = Forward();
     if (done) return;
     if (group_.end == k + 1) {
       group_ = {k, k, ToFault(ErrorCode::kModel, done.error())};
@@ -124,18 +165,19 @@ class RealPipeline : public Pipeline {
   }
 
   const AudioSpec& audio_;
-  const int64_t batch_;
-  const size_t labels_;
+  const bool stateful_;
+  const int64_t batch_;  // 1 where it is stateful
   StageClock& clock_;
   SegmentReader reader_;
   std::unique_ptr<FeatureExtractor> features_;
   std::unique_ptr<Runner> runner_;
-  TagInterpreter tags_;
+  std::unique_ptr<Interpreter> interpreter_;
   AlignedFloats wave_;
   AlignedFloats input_;        // of the batch: segment k in slot k % batch_
   std::vector<float> scores_;  // the same
   Group group_;
   int64_t one_by_one_until_ = 0;
+  StatePlace state_;  // of runner_, where it is stateful
 };
 
 }  // namespace

@@ -1,9 +1,13 @@
-// The four stages in a row: read (validate, decode, resample) → features → forward → tags.
+// The four stages in a row: read (validate, decode, resample) → features → forward → interpret.
 //
 // A model that was prepared for batches of N does the segments of a group in one forward: those
 // with the same k / N, as far as they belong to the item. consort-prepare checked that a segment's
 // scores depend neither on the others of its batch nor on its place there, so items may begin and
 // end anywhere.
+//
+// A model with state (`stateful`) hears the segments of a file from the first one on, and each file
+// with the state it was saved with. Where an item begins elsewhere than the state stands, which is
+// so after a death or a resume, the segments that lie between are done first, and not told.
 #pragma once
 
 #include <memory>

@@ -50,6 +50,13 @@ class StageClock {
     state_->segment.store(segment, std::memory_order_relaxed);
   }
 
+  // The same of another segment of that file.
+  void AtSegment(int64_t segment) {
+    AtSegments(segment, segment + 1);
+    if (state_ == nullptr) return;
+    state_->segment.store(static_cast<uint64_t>(segment), std::memory_order_relaxed);
+  }
+
   // Tells that what may take long gets on.
   void Step() {
     if (state_ != nullptr) {

@@ -16,9 +16,14 @@ class Bundle:
     precision: str
     packed: int    # weights in the layout that the kernels want
     torch: str     # LibTorch's version
-    identity: str  # equal for bundles of one model
     segment_seconds: float
     hop_seconds: float
+    # What bundles of one model agree in, as "features.n_fft": 1024.
+    identity: dict = dataclasses.field(default_factory=dict, hash=False)
+
+    def same_model(self, other):
+        """A key that only one has was not written yet when the other was made, and has its default."""
+        return all(other.identity.get(key, value) == value for key, value in self.identity.items())
 
 
 def read(paths):
@@ -39,13 +44,13 @@ def _read_one(path, name):
         with open(manifest_path, encoding="utf-8") as file:
             manifest = json.load(file)
         prepared, audio = manifest["prepared"], manifest["audio"]
-        heard = {key: manifest[key] for key in ("name", "audio", "features")}
-        heard["output"] = {key: value for key, value in manifest["output"].items() if key != "labels"}
-        heard["source"] = prepared.get("source", {}).get("sha256")
-        heard["labels"] = prepared["files"].get("labels.txt", {}).get("sha256")
+        identity = {f"{part}.{key}": value for part in ("audio", "features", "output") for key, value in manifest[part].items()
+                    if (part, key) != ("output", "labels")}
+        identity |= {"name": manifest["name"], "source": prepared.get("source", {}).get("sha256"),
+                     "labels": prepared["files"].get("labels.txt", {}).get("sha256")}
         return Bundle(name, os.path.abspath(path), manifest["name"], prepared["backend"], prepared.get("precision", "fp32"),
-                      prepared.get("packed", {}).get("weights", 0), prepared.get("torch", ""), json.dumps(heard, sort_keys=True),
-                      float(audio["segment_seconds"]), float(audio["hop_seconds"]))
+                      prepared.get("packed", {}).get("weights", 0), prepared.get("torch", ""), float(audio["segment_seconds"]),
+                      float(audio["hop_seconds"]), identity)
     except OSError as error:
         raise CompareError(f'could not open "{manifest_path}": {(error.strerror or str(error)).lower()}',
                            "-m takes a folder made by consort-prepare") from None
@@ -65,8 +70,8 @@ class Roles:
 
 def roles(bundles):
     main = bundles[0]
-    same = tuple(it for it in bundles if it.identity == main.identity)
-    others = tuple(it for it in bundles if it.identity != main.identity)
+    same = tuple(it for it in bundles if it.same_model(main))
+    others = tuple(it for it in bundles if not it.same_model(main))
     base = next((it for it in same if it.backend == "torchscript"), main)
     packed = next((it for it in same if it.backend == "aoti" and it.packed and it.precision == base.precision and it is not base), None)
     return Roles(main, base, packed, same, others)

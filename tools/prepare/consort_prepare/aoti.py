@@ -31,6 +31,7 @@ INSIDE = os.path.join("data", "aotinductor", "model")  # where the loader looks 
 ALWAYS = {"cpp.threads": 1, "aot_inductor.package_constants_on_disk_format": "binary_blob",
           "aot_inductor.precompile_headers": False, "aot_inductor.enable_line_tables": False}
 PRODUCTS = "products"
+WRITTEN = "written.json"
 # What each variant asks the compiler for. "unfrozen" keeps the weights as they were in the model;
 # PRODUCTS is "packed" of another program (products.py).
 VARIANTS = {
@@ -39,6 +40,10 @@ VARIANTS = {
     "unpacked": {"freezing": True, "cpp.weight_prepack": False},
     "unfrozen": {"freezing": False},
 }
+# With state: freezing folds a buffer as if it stayed what it is, and so does the folding of constants where the
+# buffer holds one value alone (PyTorch 2.13).
+STATEFUL_VARIANT = "unfrozen"
+STATEFUL = {"joint_graph_constant_folding": False}
 # x86-64-v3 is AVX2 and FMA. Vectors of 256 bits; how oneDNN packs depends on the CPU, so nothing is packed.
 PORTABLE = {"cpp.march": "x86-64-v3", "cpp.simdlen": 256, "cpp.weight_prepack": False}
 PORTABLE_FLAGS = ("avx2", "fma")
@@ -63,12 +68,13 @@ def set_scratch(folder):
     torch._inductor.config.compile_threads = 1
 
 
-def compile_variant(exported, variant, folder, portable=False):
+def compile_variant(exported, variant, folder, portable=False, written=()):
     """Makes `folder` with code/, weights.bin and weights.json; and beside them blob, the constants
-    as the compiler wrote them."""
+    as the compiler wrote them, and written.json if there are any: `written`, buffers that the program
+    writes to."""
     os.makedirs(folder)
     package = os.path.join(folder, "package.pt2")
-    config = {**ALWAYS, **VARIANTS[variant], **(PORTABLE if portable else {})}
+    config = {**ALWAYS, **VARIANTS[variant], **(PORTABLE if portable else {}), **(STATEFUL if written else {})}
     with _without_paths(os.environ["TORCHINDUCTOR_CACHE_DIR"]), torch.no_grad():
         torch._inductor.aoti_compile_and_package(exported, package_path=package, inductor_configs=config)
     raw = os.path.join(folder, "raw")
@@ -84,6 +90,8 @@ def compile_variant(exported, variant, folder, portable=False):
     _strip(os.path.join(code, "model.so"))
     os.rename(_the_one(inside, ".wrapper_metadata.json"), os.path.join(code, "model_metadata.json"))
     rows = read_table(wrapper)
+    with open(wrapper, encoding="utf-8") as file:
+        wrapper_text = file.read()
     blob = os.path.join(folder, "blob")
     found = [name for name in os.listdir(inside) if name.endswith(".blob")]
     if found:
@@ -92,6 +100,7 @@ def compile_variant(exported, variant, folder, portable=False):
         raise RuntimeError("the compiler wrote no file of constants")
     shutil.rmtree(raw)
     write_weights(rows, blob, folder)
+    _write_written(written, wrapper_text, folder)
 
 
 def _the_one(folder, end):
@@ -209,11 +218,37 @@ def _span(row):
     return first - first % weights.ALIGNMENT, end  # so that a range stays aligned as it was
 
 
+# ---- buffers that are written to -----------------------------------------------------------
+
+def _write_written(buffers, wrapper_text, folder):
+    """`buffers` by the names they have in the program; written.json has those of the package."""
+    names = dict(re.findall(r"constants_info_\[(\d+)\]\.name = \"(.*)\";", wrapper_text))
+    originals = dict((original, number) for number, original in
+                     re.findall(r"constants_info_\[(\d+)\]\.original_fqn = \"(.*)\";", wrapper_text))
+    for buffer in buffers:
+        if buffer not in originals:
+            raise RuntimeError(f"the compiled code does not keep the buffer {buffer}")
+    if buffers:
+        with open(os.path.join(folder, WRITTEN), "w", encoding="utf-8") as file:
+            json.dump(sorted(names[originals[buffer]] for buffer in buffers), file)
+
+
+def read_written(folder):
+    """Of a folder that compile_variant made: the constants that the code writes to."""
+    path = os.path.join(folder, WRITTEN)
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 # ---- opening -------------------------------------------------------------------------------
 
-def open_package(folder):
-    """The bundle's program as a worker has it: a callable whose constants are views of weights.bin."""
+def open_package(folder, written=()):
+    """The bundle's program as a worker has it: a callable whose constants are views of weights.bin, but
+    for those that it writes to, which are its own."""
     tensors = weights.map_weights(os.path.join(folder, "weights.bin"), os.path.join(folder, "weights.json"))
+    tensors = {name: tensor.clone() if name in written else tensor for name, tensor in tensors.items()}
     loader = _loader(os.path.join(folder, CODE))
     if len(loader.get_constant_fqns()) > len(tensors):  # a missing one would be a crash
         raise PrepareError("the code has constants that the table of weights does not name")

@@ -296,4 +296,4 @@ def write_model_json(folder, manifest, prepared):
 def open_bundle(folder, written=()):
     """A callable, from a segment's model input to its scores, as a worker has it."""
     from . import making
-    return making.open_aoti(folder) if os.path.isdir(os.path.join(folder, "code")) else making.open_torchscript(folder, written)
+    return making.open_aoti(folder, written) if os.path.isdir(os.path.join(folder, "code")) else making.open_torchscript(folder, written)

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from . import torchscript
+from . import manifest as manifests, torchscript
 from .errors import PrepareError
 from .frontend import Frontend
 
@@ -25,7 +25,12 @@ def extreme_inputs(manifest):
 
 
 def run(module, model_input):
-    """The model's output, flat. An exception of the model becomes a sentence."""
+    """The model's output, flat."""
+    return answer_of(module, model_input).reshape(-1)
+
+
+def answer_of(module, model_input):
+    """The model's output. An exception of the model becomes a sentence."""
     try:
         with torch.inference_mode():
             output = module(model_input)
@@ -40,15 +45,20 @@ def run(module, model_input):
     if not output.is_floating_point():
         raise PrepareError(f"the model gives {str(output.dtype).split('.')[1]} numbers, not scores",
                            "wrap it in a module that returns floating-point scores")
-    return output.detach().clone().reshape(-1)
+    return output.detach().clone()
 
 
 def check_behaviour(module, manifest, labels):
     """`module` is one that nothing else uses. Returns (input_shape, output_size, written_buffers)."""
     one, two = noise_inputs(manifest)
     before = _state(module)
-    first = run(module, one)
-    if first.numel() != len(labels):
+    first = answer_of(module, one)
+    if manifests.has_frames(manifest):
+        if first.dim() < 2 or first.shape[-1] != len(labels):
+            raise PrepareError(f"the model gives an answer of shape {list(first.shape)} for a segment, but there are {len(labels)} labels",
+                               f'"output.kind" is "{manifest["output"]["kind"]}": it is to give [1, frames, labels], '
+                               'and "output.labels" to name one label for each score of a frame')
+    elif first.numel() != len(labels):
         raise PrepareError(f"the model gives {first.numel()} scores for a segment, but there are {len(labels)} labels",
                            '"output.labels" must name one label for each score, in their order')
     run(module, one)  # TorchScript compiles in its first two runs
@@ -60,7 +70,8 @@ def check_behaviour(module, manifest, labels):
     same = torch.equal(torch.nan_to_num(answer), torch.nan_to_num(again)) and torch.equal(answer.isnan(), again.isnan())
     if not same and not manifest["stateful"]:
         raise PrepareError("the model gives another answer when the same segment comes again, so it keeps state or draws random numbers",
-                           'let it reset its state in forward; models with "stateful": true can be prepared, but not run yet')
+                           'let it reset its state in forward, or say "stateful": true in the manifest: '
+                           "then it hears each file from its first segment to its last, in order")
     if not torch.isfinite(answer).all() and not torch.isfinite(run(module, two)).any():
         raise PrepareError("the model gives no finite score for noise", "look at its weights, and at the manifest's features")
     written = [name for name, state in _state(module).items() if state != before[name]]

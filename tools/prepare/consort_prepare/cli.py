@@ -116,6 +116,8 @@ def prepare(args):
     bundle.check_place(folder)
     asked = Asked(args.backend, args.precision, args.batch, args.fast, args.portable, args.calibrate, variant=args.variant)
     _check_together(asked)
+    if manifest["stateful"]:
+        _check_stateful(asked)
     sounds = args.verify or (args.calibrate if asked.precision != "fp32" else [])
     sounds_sha256 = None
     if sounds or args.calibrate:
@@ -133,7 +135,7 @@ def prepare(args):
         if sounds_sha256 is None:
             return f"{args.output} is up to date" + ("" if drift else _unknown_drift(asked.precision))
         if drift.get("audio_sha256") == sounds_sha256:
-            return f"{args.output} is up to date\n{verify.words(drift)}"
+            return f"{args.output} is up to date\n{verify.words(drift, manifest)}"
         if drift and not args.verify:  # int8, verified over other sounds than those it took its ranges from
             return f"{args.output} is up to date"
         return _verify(args, folder, manifest, found, sounds, sounds_sha256)
@@ -159,6 +161,17 @@ def _check_together(asked):
                 raise PrepareError(f"{option} is for the backend aoti", "leave out one of the two")
 
 
+def _check_stateful(asked):
+    if asked.batch not in (1, "auto"):
+        raise PrepareError(f'"stateful" is true, so the segments of a file come one after the other and --batch {asked.batch} is of no use',
+                           "leave it out")
+    if asked.precision != "fp32":
+        raise PrepareError(f'"stateful" is true, and --precision {asked.precision} would round what the model remembers from segment to segment',
+                           "leave it out for fp32")
+    if asked.variant not in (None, "unfrozen"):
+        raise PrepareError(f'"stateful" is true, and --variant {asked.variant} would freeze what the model remembers', "leave it out")
+
+
 def _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256):
     import torch
     from . import bundle, making
@@ -177,7 +190,7 @@ def _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256):
     if not sounds:
         return line + _unknown_drift(prepared["precision"])
     from . import verify
-    return f"{line}\n{verify.words(prepared['drift'])}"
+    return f"{line}\n{verify.words(prepared['drift'], manifest)}"
 
 
 def _unknown_drift(precision):
@@ -199,7 +212,7 @@ def _verify(args, folder, manifest, model, sounds, sounds_sha256):
         staging.take_all_but_model_json()
         bundle.write_model_json(staging.path, manifest, prepared)
         staging.put_in_place()
-    return f"{args.output} is up to date\n{verify.words(prepared['drift'])}"
+    return f"{args.output} is up to date\n{verify.words(prepared['drift'], manifest)}"
 
 
 def _words(prepared):

@@ -10,7 +10,7 @@ from .errors import PrepareError
 
 def fill(folder, scratch, model_path, manifest, labels, asked, source, progress):
     """Writes code, weights and labels into `folder`; returns `prepared`."""
-    reason = _why_not_aoti(model_path, manifest, asked)
+    reason = _why_not_aoti(asked)
     prepared = None
     if reason is None:
         prepared, reason = _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress)
@@ -31,10 +31,8 @@ def fill(folder, scratch, model_path, manifest, labels, asked, source, progress)
     return prepared
 
 
-def _why_not_aoti(model_path, manifest, asked):
-    if asked.backend == "torchscript":
-        return "--backend torchscript was given"
-    return '"stateful" is true' if manifest["stateful"] else None
+def _why_not_aoti(asked):
+    return "--backend torchscript was given" if asked.backend == "torchscript" else None
 
 
 def _is_torchscript(model_path):
@@ -53,7 +51,7 @@ def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
         raise PrepareError(missing, "leave --precision out for fp32")
     aoti.check_compiler()
     shape, size, written = checks.check_behaviour(program.original(model_path), manifest, labels)
-    if written:
+    if written and not manifest["stateful"]:
         return None, f'it keeps state in buffer "{written[0]}"'
     try:
         found = variants.find(model_path, manifest, asked, scratch, progress)
@@ -63,12 +61,13 @@ def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
         return None, str(error)
     except ChildFailed as error:  # on the way to the compiler, or behind it
         return None, f"{bundle.DOES_NOT_COMPILE}: {error}"
+    written = aoti.read_written(found.best.folder)
     variants.take(found, folder)
     cpu = bundle.cpu()
     if asked.portable:
         cpu |= {"flags": list(aoti.PORTABLE_FLAGS), "portable": True}
     return {"backend": "aoti", "precision": asked.precision, "cpu": cpu, "batch": found.best.batch,
-            "input_shape": [found.best.batch, *shape[1:]], "output_size": size, "written_buffers": [],
+            "input_shape": [found.best.batch, *shape[1:]], "output_size": size, "written_buffers": written,
             "packed": {"weights": found.best.packed, "of": found.packable}, "variants": found.to_json()}, None
 
 
@@ -94,10 +93,10 @@ def open_torchscript(folder, written):
     return module
 
 
-def open_aoti(folder):
+def open_aoti(folder, written=()):
     """A callable that takes one segment, whatever the batch."""
     from . import aoti
-    run, batch = aoti.open_package(folder), bundle.read_model(folder)["prepared"]["batch"]
+    run, batch = aoti.open_package(folder, written), bundle.read_model(folder)["prepared"]["batch"]
     if batch == 1:
         return run
     # Its answer for a segment is the same whatever else is in the batch: that was checked.

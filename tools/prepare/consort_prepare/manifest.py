@@ -14,7 +14,6 @@ from .errors import PrepareError
 SCHEMA_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                            "..", "..", "..", "include", "consort", "manifest.schema.json")
 LABELS_FILE = "labels.txt"
-UNSUPPORTED = {("output", "kind"): ("frames", "ctc")}
 
 
 def load_schema():
@@ -30,12 +29,6 @@ def read_manifest(path):
     if "prepared" in raw:
         raise PrepareError(f'"{path}" has the key "prepared": it is the model.json of a bundle',
                            "give the manifest that the bundle was made from")
-    for (part, key), kinds in UNSUPPORTED.items():
-        section = raw.get(part)
-        kind = section.get(key) if isinstance(section, dict) else None
-        if isinstance(kind, str) and kind in kinds:
-            raise PrepareError(f'"{path}": "{part}.{key}" is "{kind}", which is not supported yet',
-                               'this version takes the output "tags"')
     raw = presets.expand(raw, path)
     schema = load_schema()
     error = best_match(jsonschema.Draft202012Validator(schema).iter_errors(raw))
@@ -66,7 +59,16 @@ def read_labels(manifest, manifest_path):
     for number, label in enumerate(labels, 1):
         if not label:
             raise PrepareError(f'"{path}": line {number} is blank', "write one label a line")
+    blank = manifest["output"].get("blank", 0)
+    if blank >= len(labels):
+        raise PrepareError(f'"{manifest_path}": "output.blank" is {blank}, and "{path}" has {len(labels)} labels, counted from 0',
+                           "name the label that stands for nothing")
     return labels
+
+
+def has_frames(manifest):
+    """Whether the model's answer for a segment is rows of a score for each label."""
+    return manifest["output"]["kind"] != "tags"
 
 
 def bundled(manifest):
@@ -162,6 +164,8 @@ def with_defaults(raw, schema=None):
             result[key] = rule["default"]
         elif key == "win_length":
             result[key] = result["n_fft"]
+        elif key == "threshold_off" and result.get("kind") == "frames":
+            result[key] = result["threshold"]
     return result
 
 
@@ -188,12 +192,34 @@ def _cross_check(manifest, path):
         fail(f'"audio.segment_seconds" is {audio["segment_seconds"]}: less than one sample at {rate} Hz')
     if 2 * seconds_to_ns(audio["hop_seconds"]) * rate < 10**9:
         fail(f'"audio.hop_seconds" is {audio["hop_seconds"]}: less than one sample at {rate} Hz')
+    if manifest["stateful"] and seconds_to_ns(audio["hop_seconds"]) != seconds_to_ns(audio["segment_seconds"]):
+        fail(f'"stateful" is true, but "audio.hop_seconds" ({audio["hop_seconds"]:g}) is not "audio.segment_seconds" '
+             f'({audio["segment_seconds"]:g})', "a model with state hears a file from end to end: make them the same")
     if features["kind"] in ("log_mel", "mfcc"):
         _check_log_mel(features, rate, samples, fail)
     if features["kind"] == "mfcc" and features["n_mfcc"] > features["n_mels"]:
         fail(f'"features.n_mfcc" is {features["n_mfcc"]}, more than "features.n_mels" ({features["n_mels"]})')
     if features["kind"] == "kaldi_fbank":
         _check_kaldi(features, rate, samples, fail)
+    if has_frames(manifest):
+        _check_frames(audio, manifest["output"], fail)
+
+
+def _check_frames(audio, output, fail):
+    if audio["hop_seconds"] > audio["segment_seconds"]:
+        fail(f'"output.kind" is "{output["kind"]}", which needs every frame of a file, and "audio.hop_seconds" '
+             f'({audio["hop_seconds"]:g}) is more than "audio.segment_seconds" ({audio["segment_seconds"]:g})')
+    if output["frame_seconds"] > audio["segment_seconds"]:
+        fail(f'"output.frame_seconds" is {output["frame_seconds"]:g}, more than a segment')
+    hop, frame = seconds_to_ns(audio["hop_seconds"]), seconds_to_ns(output["frame_seconds"])
+    count = max(1, (hop + frame // 2) // frame)
+    fits = count * frame if count * frame <= seconds_to_ns(audio["segment_seconds"]) else (count - 1) * frame
+    if 2 * abs(count * frame - hop) > count + 1:  # more than rounding to nanoseconds makes
+        fail(f'"output.frame_seconds" is {output["frame_seconds"]:.9g}, and "audio.hop_seconds", {audio["hop_seconds"]:.9g}, is no '
+             "whole number of them", f"the nearest hop that fits is {fits / 1e9:.9g}")
+    if output["kind"] == "frames" and output["threshold_off"] > output["threshold"]:
+        fail(f'"output.threshold_off" is {output["threshold_off"]:g}, above "output.threshold" ({output["threshold"]:g})',
+             "an event ends below it")
 
 
 def _check_log_mel(features, rate, samples, fail):

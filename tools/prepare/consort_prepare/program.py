@@ -10,10 +10,11 @@ It comes from one of three sources:
   draws its weights must seed them, or each call is another model.
 
 Whatever the model gives, the program gives one float32 tensor with the batch first: the first of
-several results, [1, labels] for [labels].
+several results, [1, labels] for [labels], [1, frames, labels] for [frames, labels].
 """
 
 import contextlib
+import copy
 import dataclasses
 import hashlib
 import importlib
@@ -106,13 +107,13 @@ def original(path):
     return _load_exported(path).module(check_guards=False) if kind == "exported" else _from_python(path)[0]
 
 
-def load(path, example):
-    """The Program for inputs like `example`, a batch of one. Raises NotConvertible, or PrepareError
-    for what is no model at all."""
+def load(path, example, stateful=False):
+    """The Program for inputs like `example`, a batch of one. `stateful`: it may write to its buffers.
+    Raises NotConvertible, or PrepareError for what is no model at all."""
     kind = kind_of(path)
     with quiet():
         if kind == "torchscript":
-            make = _maker_of_torchscript(path, example)
+            make = _maker_of_torchscript(path, example, stateful)
         elif kind == "exported":
             module = _load_exported(path).module()
             make = lambda _: module
@@ -121,9 +122,31 @@ def load(path, example):
             make = lambda _: module
         # A second call of the person's function might draw other weights.
         given = module if kind == "python" else original(path)
-        exported = _export(make(example), example)
-        _check_answers(given, exported, example, thoroughly=kind == "torchscript")
+        exported = _export(make(example), example, stateful)
+        if not stateful:
+            _check_answers(given, exported, example, thoroughly=kind == "torchscript")
+        else:
+            with _kept(exported):
+                # A copy: what is given may share its buffers with the program.
+                _check_answers(copy.deepcopy(given), exported, example, thoroughly=True)
         return Program(given, exported, example, make)
+
+
+@contextlib.contextmanager
+def _kept(exported):
+    """Afterwards the program's buffers hold what they did, whatever was run."""
+    tensors = [tensor for tensor in [*exported.state_dict.values(), *exported.constants.values()] if isinstance(tensor, torch.Tensor)]
+    saved = [tensor.clone() for tensor in tensors]
+    yield
+    with torch.no_grad():
+        for tensor, value in zip(tensors, saved):
+            tensor.copy_(value)
+
+
+def written_buffers(exported):
+    """Names of the buffers that the program writes to."""
+    # Writes show in the signature only when the graph has no writes in place any more.
+    return list(exported.run_decompositions({}).graph_signature.buffers_to_mutate.values())
 
 
 def with_batch(program, size):
@@ -152,11 +175,11 @@ def run_exported(exported, model_input):
         return exported.module(check_guards=False)(model_input)
 
 
-def _maker_of_torchscript(path, example):
+def _maker_of_torchscript(path, example, stateful):
     from torch._export.converter import TS2EPConverter
 
     written = _written_buffers(torchscript.load(path), example)
-    if written:
+    if written and not stateful:
         raise NotConvertible(f'it keeps state in buffer "{written[0]}"')
 
     def make(model_input):
@@ -228,6 +251,8 @@ class _OneResult(torch.nn.Module):
         result = first_result(self.inner(x))
         if result.dim() <= 1:
             result = result.reshape(1, -1)
+        elif result.dim() == 2 and x.shape[0] == 1 and result.shape[0] > 1:
+            result = result[None]
         return result if result.dtype == torch.float32 else result.float()
 
 
@@ -237,7 +262,7 @@ def first_result(result):
     return result
 
 
-def _export(module, example):
+def _export(module, example, stateful=False):
     try:
         with torch.no_grad():
             exported = torch.export.export(_OneResult(module), (example,))
@@ -245,7 +270,7 @@ def _export(module, example):
             signature = exported.run_decompositions({}).graph_signature
     except Exception as error:
         raise NotConvertible(_reason(error)) from None
-    for buffer in signature.buffers_to_mutate.values():
+    for buffer in () if stateful else signature.buffers_to_mutate.values():
         raise NotConvertible(f'it keeps state in buffer "{buffer.removeprefix("inner.")}"')
     if signature.user_inputs_to_mutate:
         raise NotConvertible("it writes into its input")
@@ -266,8 +291,8 @@ def _does_nothing(node):
 
 
 def _check_answers(given, exported, example, thoroughly):
-    """What came by way of the converter is held to more: silence and a loud sound, for branches, and
-    the first again, so that a state which the graph lost shows."""
+    """What came by way of the converter, or keeps state, is held to more: silence and a loud sound, for
+    branches, and the first again, so that a state which the graph lost shows."""
     noise = torch.randn(example.shape, generator=torch.Generator().manual_seed(20261124))
     inputs = [noise * example.std(unbiased=False) + example.mean()]
     if thoroughly:

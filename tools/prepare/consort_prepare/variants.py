@@ -71,6 +71,7 @@ def find(model_path, manifest, options, scratch, progress):
 class _Search:
     def __init__(self, compiler, model_path, manifest, options, scratch, progress, log):
         self._compiler, self._options, self._scratch, self._progress = compiler, options, scratch, progress
+        self._stateful = manifest["stateful"]
         self._runner = lambda: Child(lambda: Runner(model_path, manifest), log)
 
     def run(self):
@@ -81,6 +82,8 @@ class _Search:
             self._step("calibrating", "calibrate")
         packable = self._lower(batch)
         names = ["unpacked", "unfrozen"] if options.portable else list(aoti.VARIANTS)
+        if self._stateful:
+            names = [aoti.STATEFUL_VARIANT]
         made, problems = [], []
         for variant in [options.variant] if options.variant else names[:1] if options.fast else names:
             if variant == aoti.PRODUCTS and not self._has_products(batch):
@@ -89,7 +92,9 @@ class _Search:
                 continue
             try:
                 new = self._make(variant, batch)
-            except ChildFailed as error:
+            except (ChildFailed, PrepareError) as error:
+                if isinstance(error, PrepareError) and not self._stateful:
+                    raise
                 problems.append((variant, str(error)))
                 continue
             if all(new.sha256 != each.sha256 for each in made):  # int8 is packed whatever is asked for
@@ -105,7 +110,7 @@ class _Search:
             self._progress.say(f"warning: {best.packed} of {packable} weights are packed; the others are put in order again for every segment")
         if batch > 1:
             self._demand_independence(best)
-        elif options.batch == "auto":
+        elif options.batch == "auto" and not self._stateful:
             best = self._try_batches(best, made)
         return Found(best, made, packable)
 

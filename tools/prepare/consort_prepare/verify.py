@@ -4,7 +4,7 @@ import hashlib
 
 import torch
 
-from . import bundle, checks, precision, program as programs
+from . import bundle, checks, manifest as manifests, precision, program as programs
 from .errors import PrepareError
 from .frontend import Frontend, activated, segments_of_whole_file
 
@@ -19,36 +19,46 @@ def check_audio(paths, option="--verify"):
 
 def verify(folder, model_path, manifest, written, paths, audio_sha256):
     """The bundle in `folder` against the model it was made from."""
-    opened = bundle.open_bundle(folder, written)
-    return compare(programs.original(model_path), opened, manifest, paths, audio_sha256)
+    return compare(lambda: (programs.original(model_path), bundle.open_bundle(folder, written)), manifest, paths, audio_sha256)
 
 
-def compare(original, ours, manifest, paths, audio_sha256):
-    """prepared.verify. `original`, `ours`: from model input to scores, batch of one; the drift is of
-    what is printed, so after the manifest's activation."""
+def compare(opened, manifest, paths, audio_sha256):
+    """prepared.drift. `opened()` gives both, the original and ours: from model input to scores, batch
+    of one. A stateful pair is opened again for each file, which is where state begins. The drift is
+    of what is printed, so after the manifest's activation. "top_tag_equal" is a share of segments, or of
+    frames where the answer is in frames."""
     frontend, activation = Frontend(manifest), manifest["output"]["activation"]
+    if manifest["output"]["kind"] == "ctc" and activation == "log_softmax":
+        activation = "softmax"  # scores of words are probabilities
+    with_frames = manifests.has_frames(manifest)
     files = precision.audio_files(paths, "--verify")
-    segments, worst, total, equal = 0, 0.0, 0.0, 0
-    for path in files:
+    segments, rows, worst, total, equal = 0, 0, 0.0, 0.0, 0
+    original, ours = opened()
+    for n, path in enumerate(files):
+        if n > 0 and manifest["stateful"]:
+            original, ours = opened()
         try:
             for _, _, samples in segments_of_whole_file(path, manifest["audio"]):
                 model_input = frontend(samples)
-                expected = activated(_scores(original, model_input), activation)
-                got = activated(_scores(ours, model_input), activation)
+                expected = activated(_scores(original, model_input, with_frames), activation)
+                got = activated(_scores(ours, model_input, with_frames), activation)
                 difference = _difference(expected, got)
                 segments += 1
                 worst, total = max(worst, difference.max().item()), total + difference.mean().item()
-                equal += int(torch.argmax(expected) == torch.argmax(got))
+                same = torch.argmax(expected, -1) == torch.argmax(got, -1)
+                rows, equal = rows + same.numel(), equal + int(same.sum())
         except (RuntimeError, OSError) as error:  # soundfile's errors are RuntimeErrors
             raise PrepareError(f'could not read "{path}": {error}', "--verify takes audio files and folders of them") from None
     if not segments:
         raise PrepareError("there is no sound in the files given to --verify")
     return {"audio_sha256": audio_sha256, "files": len(files), "segments": segments, "worst_difference": worst,
-            "mean_difference": total / segments, "top_tag_equal": equal / segments}
+            "mean_difference": total / segments, "top_tag_equal": equal / rows}
 
 
-def _scores(model, model_input):
-    return checks.run(lambda x: programs.first_result(model(x)), model_input.clone()).float()
+def _scores(model, model_input, with_frames):
+    """[labels], or [frames, labels]."""
+    answer = checks.answer_of(lambda x: programs.first_result(model(x)), model_input.clone()).float()
+    return answer.reshape(-1, answer.shape[-1]) if with_frames else answer.reshape(-1)
 
 
 def _difference(expected, got):
@@ -58,7 +68,8 @@ def _difference(expected, got):
     return (expected - got).abs().masked_fill(same, 0).nan_to_num(nan=float("inf")).double()
 
 
-def words(found):
+def words(found, manifest):
+    equal = {"tags": "top tag", "frames": "top label of a frame", "ctc": "top token of a frame"}[manifest["output"]["kind"]]
     segments, files = (f"{found[key]} {key if found[key] != 1 else key[:-1]}" for key in ("segments", "files"))
     return (f'verify: {segments} of {files}: worst difference {found["worst_difference"]:.3g}, '
-            f'top tag equal in {100 * found["top_tag_equal"]:.2f} %, mean difference {found["mean_difference"]:.2g}')
+            f'{equal} equal in {100 * found["top_tag_equal"]:.2f} %, mean difference {found["mean_difference"]:.2g}')

@@ -29,7 +29,7 @@ class Compiler:
     def load(self):
         """Raises NotConvertible."""
         import torch._inductor  # here, so that its seconds show as a step's
-        self._program = programs.load(self._model_path, checks.noise_inputs(self._manifest)[0])
+        self._program = programs.load(self._model_path, checks.noise_inputs(self._manifest)[0], self._manifest["stateful"])
 
     def calibrate(self):
         self._inputs = precisions.calibration_inputs(self._calibration, self._manifest)
@@ -59,7 +59,8 @@ class Compiler:
 
     def compile_here(self, variant, batch, folder):
         lowered = self._with_products if variant == aoti.PRODUCTS else self._lowered
-        aoti.compile_variant(lowered[batch], variant, folder, self._options.portable)
+        written = programs.written_buffers(lowered[batch]) if self._manifest["stateful"] else ()
+        aoti.compile_variant(lowered[batch], variant, folder, self._options.portable, written)
 
 
 class Runner:
@@ -72,7 +73,7 @@ class Runner:
 
     def _open(self, folder):
         if folder not in self._opened:
-            self._opened[folder] = aoti.open_package(folder)
+            self._opened[folder] = aoti.open_package(folder, aoti.read_written(folder))
         return self._opened[folder]
 
     def check(self, folder, batch, exact):

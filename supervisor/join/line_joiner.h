@@ -1,0 +1,39 @@
+// From what segments say one by one to the lines of a file, where a thing may begin in one segment
+// and end in another: words, events. Pure values; one thread.
+//
+// Everything that waits for its turn (in memory, in the scratch file, in the journal) waits as
+// pieces, one line of text a segment (piece.h). Lines are made of them in order, so at the end.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shared/base/result.h"
+#include "shared/bundle/manifest.h"
+
+namespace consort {
+
+class LineJoiner {
+ public:
+  virtual ~LineJoiner() = default;
+
+  // Another file: nothing is known of it.
+  virtual void Begin() = 0;
+  // One or more whole pieces, in order. Appends those lines that nothing can change any more: a
+  // line is held back as long as a thing that begins in it has no end, and so are those behind it.
+  virtual Status Add(std::string_view pieces, std::string& out) = 0;
+  // No piece follows: the lines that were held back, and then `tail`.
+  virtual void End(std::string_view tail, std::string& out) = 0;
+
+  // All that a later Add depends on, as text without a line feed; empty if nothing is known.
+  virtual std::string Save() const = 0;
+  virtual Status Restore(std::string_view saved) = 0;
+};
+
+// Null: each segment's piece is its line.
+std::unique_ptr<LineJoiner> MakeLineJoiner(const Manifest& manifest,
+                                           const std::vector<std::string>& labels);
+
+}  // namespace consort

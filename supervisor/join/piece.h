@@ -1,0 +1,33 @@
+// One segment's part of a file with frames, as a line of text that joiners read. It is internal: it
+// waits, and lies in the journal, until lines are made of it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "shared/base/result.h"
+#include "shared/record/result.h"
+
+namespace consort {
+
+struct Piece {
+  uint64_t segment = 0;
+  // What the segment said; `first_frame`, `frames` and `runs` count, and `file` does not. Without
+  // a meaning if there is an error line.
+  SegmentRuns told;
+  int64_t samples = 0;     // of the file
+  int32_t rate = 0;        // Hz
+  std::string name;        // of the file, escaped as in results
+  std::string error_line;  // in place of the segment's own line, with its line feed; mostly empty
+};
+
+// Each appends a line.
+void AppendPiece(std::string& out, const SegmentRuns& told, int64_t samples, int32_t rate,
+                 std::string_view escaped_name);
+void AppendErrorPiece(std::string& out, uint64_t segment, std::string_view error_line);
+
+// `line` is whole, with its line feed. Reuses what is in `piece`.
+Status ParsePiece(std::string_view line, Piece& piece);
+
+}  // namespace consort

@@ -1,0 +1,155 @@
+"""silero-vad as it was published, whose state goes through a file, against its own package: the same timestamps, to the sample."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import numpy
+import pytest
+import soundfile
+import soxr
+import torch
+
+import audio
+import processes
+from conftest import ROOT
+from program import DONE, by_file, read_results
+from test_stateful import FAST, segments_counted
+
+sys.path.insert(0, str(ROOT / "tools/models"))
+import silero  # noqa: E402
+
+RATE, WINDOW = silero.RATE, silero.WINDOW
+WINDOWS = 96  # of a segment: 3.072 s
+LABELS = [f"window {n:02d}" for n in range(WINDOWS)]
+
+
+def at_rate(path):
+    sound, rate = soundfile.read(path)
+    return soxr.resample(sound if sound.ndim == 1 else sound.mean(axis=1), rate, RATE)
+
+
+def speech(words, count, seed, shortest=0.05, longest=1.5):
+    """So many words with pauses between them."""
+    choice = random.Random(seed)
+    noise = numpy.random.default_rng(seed)
+    parts = []
+    for _ in range(count):
+        pause = noise.normal(0, 1e-3, round(RATE * choice.uniform(shortest, longest)))
+        parts += [pause, choice.uniform(0.3, 1) * words[choice.randrange(len(words))]]
+    return numpy.concatenate(parts)
+
+
+def made_sounds(sounds):
+    """name → samples: speech of all kinds, and what is none."""
+    words = [at_rate(path) for path in sounds.wavs if "Noise" not in path]
+    instruments = [at_rate(path) for path in sorted(sounds.flacs, key=os.path.getsize)[-3:]]
+    noise = numpy.random.default_rng(1)
+    time = numpy.arange(8 * RATE) / RATE
+    segment = WINDOW * WINDOWS
+    talk = speech(words, 12, 1)
+    made = {
+        "silence": numpy.zeros(5 * RATE),
+        "one-sample": talk[RATE:RATE + 1],
+        "one-window": talk[RATE:RATE + WINDOW],
+        "a-segment": talk[:segment],
+        "a-segment-and-a-sample": talk[:segment + 1],
+        "a-segment-but-a-sample": talk[:segment - 1],
+        "noise": noise.normal(0, 0.1, 8 * RATE),
+        "loud-noise": noise.normal(0, 0.7, 4 * RATE),
+        "tone": 0.5 * numpy.sin(2 * numpy.pi * 440 * time),
+        "glide": audio.music(8, RATE)[:, 0],
+        "pulses": numpy.where(numpy.arange(6 * RATE) % 4000 < 40, 0.9, 0.0),
+        "ends-in-speech": numpy.concatenate([talk, words[0][:RATE // 2]]),
+        "begins-in-speech": words[1][RATE // 4:],
+        "no-pauses": speech(words, 20, 2, 0, 0.02),
+        "short-pauses": speech(words, 20, 3, 0.05, 0.15),
+        "long-pauses": speech(words, 6, 4, 3, 6),
+        "soft": 0.02 * speech(words, 10, 5),
+        "clipped": 8 * speech(words, 10, 6),
+        "in-noise": speech(words, 10, 7)[:8 * RATE] + noise.normal(0, 0.05, 8 * RATE),
+        "over-a-tone": speech(words, 10, 8)[:8 * RATE] + 0.1 * numpy.sin(2 * numpy.pi * 200 * time),
+        "many-words": speech(words, 80, 9),
+    }
+    for n, instrument in enumerate(instruments):
+        made[f"instrument-{n}"] = instrument
+    made["words-and-music"] = numpy.concatenate([words[2], instruments[0], words[3], instruments[1]])
+    return {name: numpy.clip(samples, -0.999, 0.999) for name, samples in made.items()}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, sounds):
+    folder = tmp_path_factory.mktemp("vad")
+    for name, samples in made_sounds(sounds).items():
+        audio.write(folder / f"{name}.wav", samples, RATE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    """The published model, as a tagger of windows: a label for each window of a segment."""
+    place = tmp_path_factory.mktemp("silero-vad")
+    seconds = WINDOWS * WINDOW / RATE
+    manifest = {"consort": 1, "name": "silero-vad", "stateful": True, "features": {"kind": "waveform"},
+                "audio": {"sample_rate": RATE, "channels": "mix", "segment_seconds": seconds, "hop_seconds": seconds},
+                "output": {"kind": "tags", "labels": "labels.txt", "top_k": WINDOWS, "threshold": 0.0}}
+    (place / "vad.json").write_text(json.dumps(manifest))
+    (place / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+    torch.jit.save(torch.jit.script(silero.SpeechInWindows(silero.published()).eval()), str(place / "vad.pt"))
+    done = subprocess.run([sys.executable, "-m", "consort_prepare", place / "vad.pt", "-o", place / "bundle", "--backend", "torchscript"],
+                          cwd=ROOT / "tools/prepare", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return place / "bundle"
+
+
+@pytest.fixture(scope="module")
+def published(folder):
+    """file → what the package itself says: timestamps in samples."""
+    from silero_vad import get_speech_timestamps
+    torch.set_num_threads(1)
+    vad, found = silero.published(), {}
+    for path in sorted(folder.iterdir()):
+        found[str(path)] = get_speech_timestamps(torch.from_numpy(soundfile.read(path, dtype="float32")[0]), vad)
+    assert sum(map(bool, found.values())) >= 12 and not found[str(folder / "silence.wav")]
+    return found
+
+
+def timestamps(out):
+    """file → those that the package makes of the scores in the results."""
+    from silero_vad import get_speech_timestamps_from_probs
+    found = {}
+    for file, lines in by_file(read_results(out)).items():
+        scores = []
+        for line in lines:
+            tags = {tag["label"]: tag["score"] for tag in line["tags"]}
+            scores += [tags[label] for label in LABELS]
+        samples = soundfile.info(file).frames
+        found[file] = get_speech_timestamps_from_probs(scores[:-(-samples // WINDOW)], audio_length_samples=samples)
+    return found
+
+
+@pytest.mark.parametrize("split", [(1, 1), (2, 1), (1, 3), (2, 2)])
+def test_timestamps_are_those_of_the_package(run_consort, tmp_path, folder, bundle, published, split):
+    out = tmp_path / "out.jsonl"
+    run = run_consort("run", "-m", bundle, "-o", out, "-p", split[0], "-t", split[1], folder)
+    assert run.exit == DONE, run.stderr
+    assert timestamps(out) == published
+
+
+def test_kills_inside_a_file_change_no_byte(start_consort, run_consort, tmp_path, folder, bundle, published):
+    sound = folder / "many-words.wav"
+    calm, out = tmp_path / "calm.jsonl", tmp_path / "out.jsonl"
+    assert run_consort("run", "-m", bundle, "-o", calm, sound).exit == DONE
+    assert timestamps(calm) == {str(sound): published[str(sound)]}
+    segments = len(read_results(calm))
+    running = start_consort("run", "-m", bundle, "-o", out, "-p", 1, "-t", 1, "--quiet", sound, env=FAST)
+    assert processes.wait_until(lambda: segments_counted(out) >= 1, interval=0.001)
+    running.signal(signal.SIGKILL)
+    assert running.wait().exit == 137
+    before = out.read_bytes()
+    assert calm.read_bytes().startswith(before) and before.count(b"\n") < segments
+    assert run_consort("run", "-m", bundle, "-o", out, "-p", 1, "-t", 1, sound).exit == DONE
+    assert out.read_bytes() == calm.read_bytes()

@@ -1,0 +1,517 @@
+// From frames to lines: whatever the segment and the hop, the words and events are those of the
+// whole file, as the plain programs below find them; and where it is interrupted does not matter.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "shared/segment/segment.h"
+#include "supervisor/join/line_joiner.h"
+#include "supervisor/join/piece.h"
+#include "worker/interpret/interpreter.h"
+
+namespace consort {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int64_t kFrameMs = 20;
+constexpr int64_t kFrameNs = kFrameMs * 1'000'000;
+constexpr int32_t kRate = 1000;  // a sample is a millisecond
+
+// How a file is cut: in frames.
+struct Cut {
+  int64_t segment;
+  int64_t hop;
+};
+
+struct Scene {
+  Manifest manifest;
+  std::vector<std::string> labels;
+  std::vector<std::vector<float>> frames;  // of the whole file: a score for each label
+  int64_t samples = 0;                     // of the file; frames has those that begin in it
+
+  void CutBy(const Cut& cut) {
+    manifest.audio.segment_ns = cut.segment * kFrameNs;
+    manifest.audio.hop_ns = cut.hop * kFrameNs;
+  }
+};
+
+// The pieces that workers would make of it; those of `crashed` segments are error lines.
+std::vector<std::string> Pieces(const Scene& scene, const std::vector<int64_t>& crashed = {}) {
+  const auto& audio = scene.manifest.audio;
+  const SegmentGrid grid(audio.segment_ns, audio.hop_ns, kRate);
+  const int64_t count = grid.Count(scene.samples);
+  const auto interpreter = MakeInterpreter(scene.manifest, scene.labels);
+  std::vector<std::string> pieces;
+  for (int64_t k = 0; k < count; ++k) {
+    auto& piece = pieces.emplace_back();
+    if (std::ranges::count(crashed, k) > 0) {
+      AppendErrorPiece(piece, static_cast<uint64_t>(k), "{\"error\":" + std::to_string(k) + "}\n");
+      continue;
+    }
+    std::vector<float> raw;
+    for (int64_t i = 0; i < audio.segment_ns / kFrameNs; ++i) {
+      const auto at = static_cast<size_t>(k * audio.hop_ns / kFrameNs + i);
+      const auto silence = std::vector<float>(scene.labels.size(), 0.0F);
+      const auto& row = at < scene.frames.size() ? scene.frames[at] : silence;
+      raw.insert(raw.end(), row.begin(), row.end());
+    }
+    SegmentResult result;
+    EXPECT_TRUE(interpreter->Interpret(raw, {k, count, scene.samples, kRate}, result));
+    auto& runs = std::get<SegmentRuns>(result);
+    runs.segment = static_cast<uint64_t>(k);
+    AppendPiece(piece, runs, scene.samples, kRate, "a b.wav");
+  }
+  return pieces;
+}
+
+// With a new joiner in place of the old one before piece `restart`.
+std::string Join(const Scene& scene, const std::vector<std::string>& pieces,
+                 size_t restart = SIZE_MAX, const std::string& tail = "") {
+  auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+  joiner->Begin();
+  std::string out;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (i == restart) {
+      const std::string saved = joiner->Save();
+      EXPECT_EQ(saved.find('\n'), std::string::npos);
+      joiner = MakeLineJoiner(scene.manifest, scene.labels);
+      const Status restored = joiner->Restore(saved);
+      EXPECT_TRUE(restored) << restored.error().what;
+      EXPECT_EQ(joiner->Save(), saved);
+    }
+    const Status added = joiner->Add(pieces[i], out);
+    EXPECT_TRUE(added) << added.error().what;
+  }
+  joiner->End(tail, out);
+  EXPECT_EQ(joiner->Save(), "");
+  return out;
+}
+
+std::vector<Json> Parsed(const std::string& lines) {
+  std::vector<Json> parsed;
+  for (size_t at = 0; at < lines.size();) {
+    const size_t end = lines.find('\n', at);
+    parsed.push_back(Json::parse(lines.substr(at, end - at)));
+    at = end + 1;
+  }
+  return parsed;
+}
+
+// Of all lines together; each line's are those that begin in its part, if nothing is padded.
+Json All(const Scene& scene, const std::vector<Json>& lines, const char* key) {
+  const auto& audio = scene.manifest.audio;
+  const SegmentGrid grid(audio.segment_ns, audio.hop_ns, kRate);
+  EXPECT_EQ(lines.size(), static_cast<size_t>(grid.Count(scene.samples)));
+  Json all = Json::array();
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const auto k = static_cast<int64_t>(i);
+    EXPECT_EQ(lines[i]["file"], "a b.wav");
+    EXPECT_EQ(std::llround(lines[i]["start"].get<double>() * 1000), grid.StartMs(k));
+    EXPECT_EQ(std::llround(lines[i]["end"].get<double>() * 1000), grid.EndMs(k, scene.samples));
+    for (const auto& one : lines[i][key]) {
+      EXPECT_TRUE(one["start"] >= lines[i]["start"] || scene.manifest.output.pad_ns > 0);
+      all.push_back(one);
+    }
+  }
+  return all;
+}
+
+std::string Ms(int64_t ms) {
+  char text[40];
+  std::snprintf(text, sizeof(text), "%lld.%03lld", static_cast<long long>(ms / 1000),
+                static_cast<long long>(ms % 1000));
+  return text;
+}
+
+std::string Score(double score) {
+  char text[40];
+  std::snprintf(text, sizeof(text), "%.4f", static_cast<double>(static_cast<float>(score)));
+  return text;
+}
+
+Json Timed(const char* key, const std::string& name, int64_t start_ms, int64_t end_ms,
+           double score) {
+  return Json::parse("{\"" + std::string(key) + "\":" + Json(name).dump() + ",\"start\":" +
+                     Ms(start_ms) + ",\"end\":" + Ms(end_ms) + ",\"score\":" + Score(score) + "}");
+}
+
+// ---- words ----
+
+// A token a frame, then merged; then read from left to right.
+Json WordsOf(const Scene& scene) {
+  struct Token {
+    size_t label;
+    int64_t first, end;
+    double score;
+  };
+  std::vector<Token> tokens;
+  size_t before = 0;
+  for (size_t f = 0; f < scene.frames.size(); ++f) {
+    const auto& row = scene.frames[f];
+    const auto best = static_cast<size_t>(std::ranges::max_element(row) - row.begin());
+    const auto at = static_cast<int64_t>(f);
+    if (best != 0 && best == before) {
+      tokens.back().end = at + 1;
+      tokens.back().score = std::max(tokens.back().score, double{row[best]});
+    } else if (best != 0) {
+      tokens.push_back({best, at, at + 1, row[best]});
+    }
+    before = best;
+  }
+  Json words = Json::array();
+  const std::string& separator = scene.manifest.output.word_separator;
+  std::vector<Token> word;
+  std::string text;
+  const auto end_word = [&] {
+    if (word.empty()) return;
+    double sum = 0;
+    for (const auto& token : word) sum += token.score;
+    words.push_back(Timed("word", text, word.front().first * kFrameMs,
+                          std::min(word.back().end * kFrameMs, scene.samples),
+                          sum / static_cast<double>(word.size())));
+    word.clear();
+    text.clear();
+  };
+  for (const auto& token : tokens) {
+    std::string label = scene.labels[token.label];
+    if (label.starts_with(separator)) {
+      end_word();
+      label.erase(0, separator.size());
+      if (label.empty()) continue;
+    }
+    if (!word.empty() && (token.first - word.front().first) * kFrameMs >= 60'000) end_word();
+    word.push_back(token);
+    text += label;
+  }
+  end_word();
+  return words;
+}
+
+Scene WithWords(std::mt19937& random, const std::string& separator) {
+  Scene scene;
+  scene.manifest.output.kind = OutputSpec::Kind::kCtc;
+  scene.manifest.output.frame_ns = kFrameNs;
+  scene.manifest.output.word_separator = separator;
+  scene.labels = {"<pad>", "|", "a", "b", "\xE2\x96\x81", "\xE2\x96\x81oh", "\""};
+  const size_t count = 1 + random() % 400;
+  while (scene.frames.size() < count) {
+    const size_t label = random() % 3 == 0 ? 0 : random() % scene.labels.size();
+    for (size_t n = 1 + random() % (random() % 8 == 0 ? 60 : 4); n > 0; --n) {
+      std::vector<float> row(scene.labels.size(), 0.0F);
+      row[label] = static_cast<float>(random() % 1000 + 1) / 1000;
+      scene.frames.push_back(row);
+    }
+  }
+  scene.frames.resize(count);
+  scene.samples = static_cast<int64_t>(count - 1) * kFrameMs + 1 + random() % kFrameMs;
+  return scene;
+}
+
+Cut AnyCut(std::mt19937& random) {
+  const int64_t segment = 1 + random() % 60;
+  return {segment, 1 + static_cast<int64_t>(random() % segment)};
+}
+
+TEST(Words, AreThoseOfTheWholeFileHoweverItIsCut) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 400; ++round) {
+    Scene scene = WithWords(random, round % 3 == 0 ? "" : round % 3 == 1 ? "|" : "\xE2\x96\x81");
+    scene.manifest.output.activation = OutputSpec::Activation::kNone;
+    const Json expected = WordsOf(scene);
+    for (int cut = 0; cut < 4; ++cut) {
+      scene.CutBy(AnyCut(random));
+      const auto pieces = Pieces(scene);
+      const std::string lines = Join(scene, pieces);
+      const auto parsed = Parsed(lines);
+      ASSERT_EQ(All(scene, parsed, "words"), expected) << lines;
+      for (const auto& line : parsed) {
+        std::string text;
+        for (const auto& word : line["words"]) {
+          text += (text.empty() ? "" : " ") + word["word"].get<std::string>();
+        }
+        ASSERT_EQ(line["text"], text);
+      }
+      ASSERT_EQ(Join(scene, pieces, random() % pieces.size()), lines) << "when interrupted";
+    }
+  }
+}
+
+Scene WithFrames(OutputSpec::Kind kind, const std::vector<std::string>& labels,
+                 const std::vector<size_t>& best) {
+  Scene scene;
+  scene.manifest.output.kind = kind;
+  scene.manifest.output.activation = OutputSpec::Activation::kNone;
+  scene.manifest.output.frame_ns = kFrameNs;
+  scene.manifest.output.word_separator = "|";
+  scene.manifest.output.threshold = scene.manifest.output.threshold_off = 0.5;
+  scene.labels = labels;
+  for (const size_t label : best) {
+    scene.frames.emplace_back(labels.size(), 0.0F)[label] = 1.0F;
+  }
+  scene.samples = static_cast<int64_t>(best.size()) * kFrameMs;
+  return scene;
+}
+
+TEST(Words, HaveLinesOfThisForm) {
+  Scene scene =
+      WithFrames(OutputSpec::Kind::kCtc, {"-", "|", "a", "\""}, {2, 2, 0, 2, 1, 0, 3, 0, 0, 0});
+  scene.CutBy({4, 4});
+  EXPECT_EQ(Join(scene, Pieces(scene)),
+            "{\"file\":\"a b.wav\",\"start\":0.000,\"end\":0.080,\"text\":\"aa\",\"words\":[{"
+            "\"word\":\"aa\",\"start\":0.000,\"end\":0.080,\"score\":1.0000}]}\n"
+            "{\"file\":\"a b.wav\",\"start\":0.080,\"end\":0.160,\"text\":\"\\\"\",\"words\":[{"
+            "\"word\":\"\\\"\",\"start\":0.120,\"end\":0.140,\"score\":1.0000}]}\n"
+            "{\"file\":\"a b.wav\",\"start\":0.160,\"end\":0.200,\"text\":\"\",\"words\":[]}\n");
+}
+
+TEST(Words, HoldTheirLineBackUntilTheyEndAndNoOther) {
+  Scene scene =
+      WithFrames(OutputSpec::Kind::kCtc, {"-", "|", "a"}, {0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0});
+  scene.CutBy({2, 2});
+  const auto pieces = Pieces(scene);
+  auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+  std::vector<size_t> lines;
+  for (const auto& piece : pieces) {
+    std::string out;
+    ASSERT_TRUE(joiner->Add(piece, out));
+    lines.push_back(static_cast<size_t>(std::ranges::count(out, '\n')));
+  }
+  EXPECT_EQ(lines, (std::vector<size_t>{1, 0, 0, 0, 4, 1}));
+}
+
+TEST(Words, EndByThemselvesAfterAMinute) {
+  std::vector<size_t> best(4000, 0);
+  best[10] = best[2999] = best[3010] = best[3500] = 2;
+  Scene scene = WithFrames(OutputSpec::Kind::kCtc, {"-", "|", "a"}, best);
+  for (const Cut cut : {Cut{100, 100}, Cut{4000, 4000}, Cut{300, 7}}) {
+    scene.CutBy(cut);
+    const Json words = All(scene, Parsed(Join(scene, Pieces(scene))), "words");
+    EXPECT_EQ(words, Json::array({Timed("word", "aa", 200, 60'000, 1),
+                                  Timed("word", "aa", 60'200, 70'020, 1)}));
+  }
+  // What waits is given out then, not at the end.
+  scene.CutBy({100, 100});
+  auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+  std::string out;
+  const auto pieces = Pieces(scene);
+  for (int k = 0; k < 31; ++k) ASSERT_TRUE(joiner->Add(pieces[static_cast<size_t>(k)], out));
+  EXPECT_EQ(std::ranges::count(out, '\n'), 30);
+}
+
+// ---- events ----
+
+// get_speech_timestamps_from_probs of silero-vad 6.2, line by line, in milliseconds.
+void EventsOfLabel(const Scene& scene, size_t label, std::vector<Json>& found) {
+  const auto& output = scene.manifest.output;
+  struct Event {
+    int64_t start, end;
+    float score;
+  };
+  std::vector<Event> events;
+  bool triggered = false;
+  int64_t temp_end = 0;
+  Event current{};
+  float best = 0;
+  for (size_t i = 0; i < scene.frames.size(); ++i) {
+    const float score = scene.frames[i][label];
+    const int64_t now = static_cast<int64_t>(i) * kFrameMs;
+    if (score >= static_cast<float>(output.threshold))
+      best = triggered ? std::max(best, score) : score;
+    if (score >= static_cast<float>(output.threshold) && temp_end != 0) temp_end = 0;
+    if (score >= static_cast<float>(output.threshold) && !triggered) {
+      triggered = true;
+      current.start = now;
+      continue;
+    }
+    if (score < static_cast<float>(output.threshold_off) && triggered) {
+      if (temp_end == 0) temp_end = now;
+      if (now - temp_end < output.min_gap_ns / 1'000'000) continue;
+      if (temp_end - current.start > output.min_ns / 1'000'000) {
+        events.push_back({current.start, temp_end, best});
+      }
+      temp_end = 0;
+      triggered = false;
+    }
+  }
+  if (triggered && scene.samples - current.start > output.min_ns / 1'000'000) {
+    events.push_back({current.start, scene.samples, best});
+  }
+  const int64_t pad = output.pad_ns / 1'000'000;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (i == 0) events[i].start = std::max<int64_t>(0, events[i].start - pad);
+    if (i + 1 < events.size()) {
+      const int64_t silence = events[i + 1].start - events[i].end;
+      events[i].end += silence < 2 * pad ? silence / 2 : pad;
+      events[i + 1].start -= silence < 2 * pad ? silence / 2 : pad;
+    } else {
+      events[i].end = std::min(scene.samples, events[i].end + pad);
+    }
+  }
+  for (const auto& event : events) {
+    found.push_back(
+        Timed("label", scene.labels[label], event.start, event.end, double{event.score}));
+  }
+}
+
+Scene WithEvents(std::mt19937& random) {
+  Scene scene;
+  auto& output = scene.manifest.output;
+  output.kind = OutputSpec::Kind::kFrames;
+  output.activation = OutputSpec::Activation::kNone;
+  output.frame_ns = kFrameNs;
+  output.threshold = 0.5;
+  output.threshold_off = random() % 2 == 0 ? 0.5 : 0.3;
+  // Numbers that frames meet exactly, and such that they do not; even ones for pads to be halved.
+  const auto some_ms = [&] {
+    return random() % 3 == 0 ? 0 : static_cast<int64_t>(random() % 12) * 10;
+  };
+  output.min_ns = some_ms() * 1'000'000;
+  output.min_gap_ns = some_ms() * 1'000'000;
+  output.pad_ns = some_ms() * 1'000'000;
+  scene.labels = {"b", "a", "c"};
+  const size_t count = 1 + random() % 300;
+  std::vector<float> row(3, 0.0F);
+  std::vector<size_t> stays(3, 0);
+  for (size_t f = 0; f < count; ++f) {
+    for (size_t label = 0; label < 3; ++label) {
+      if (stays[label]-- == 0) {
+        stays[label] = random() % (random() % 10 == 0 ? 80 : 6);
+        row[label] = static_cast<float>(random() % 1000) / 1000;
+      }
+    }
+    scene.frames.push_back(row);
+  }
+  scene.samples = static_cast<int64_t>(count - 1) * kFrameMs + 2 * (1 + random() % (kFrameMs / 2));
+  return scene;
+}
+
+std::vector<Json> Sorted(std::vector<Json> events) {
+  std::ranges::sort(events, {}, [](const Json& event) {
+    return std::pair(event["start"].get<double>(), event["label"].get<std::string>());
+  });
+  return events;
+}
+
+TEST(Events, AreThoseOfTheWholeFileHoweverItIsCut) {
+  std::mt19937 random(2);
+  size_t events = 0;
+  for (int round = 0; round < 600; ++round) {
+    Scene scene = WithEvents(random);
+    std::vector<Json> expected;
+    for (size_t label = 0; label < 3; ++label) EventsOfLabel(scene, label, expected);
+    expected = Sorted(std::move(expected));
+    events += expected.size();
+    for (int cut = 0; cut < 4; ++cut) {
+      scene.CutBy(AnyCut(random));
+      const auto pieces = Pieces(scene);
+      const std::string lines = Join(scene, pieces);
+      const auto parsed = Parsed(lines);
+      for (const auto& line : parsed) {
+        const std::vector<Json> of_line = line["events"];
+        ASSERT_EQ(of_line, Sorted(of_line)) << "not in order";
+      }
+      const std::vector<Json> all = All(scene, parsed, "events");
+      ASSERT_EQ(Sorted(all), expected) << lines;
+      ASSERT_EQ(Join(scene, pieces, random() % pieces.size()), lines) << "when interrupted";
+    }
+  }
+  EXPECT_GT(events, 5000U);
+}
+
+TEST(Events, HaveLinesOfThisForm) {
+  Scene scene = WithFrames(OutputSpec::Kind::kFrames, {"b", "a"}, {0, 0, 0, 1, 0});
+  scene.frames[0][1] = 0.75F;
+  scene.CutBy({4, 4});
+  EXPECT_EQ(Join(scene, Pieces(scene)),
+            "{\"file\":\"a b.wav\",\"start\":0.000,\"end\":0.080,\"events\":["
+            "{\"label\":\"a\",\"start\":0.000,\"end\":0.020,\"score\":0.7500},"
+            "{\"label\":\"b\",\"start\":0.000,\"end\":0.060,\"score\":1.0000},"
+            "{\"label\":\"a\",\"start\":0.060,\"end\":0.080,\"score\":1.0000}]}\n"
+            "{\"file\":\"a b.wav\",\"start\":0.080,\"end\":0.100,\"events\":["
+            "{\"label\":\"b\",\"start\":0.080,\"end\":0.100,\"score\":1.0000}]}\n");
+}
+
+// ---- both ----
+
+TEST(Joiners, EndWhatIsOpenWhereASegmentCrashed) {
+  Scene scene = WithFrames(OutputSpec::Kind::kFrames, {"a"}, std::vector<size_t>(9, 0));
+  scene.manifest.output.pad_ns = 10'000'000;
+  scene.CutBy({3, 3});
+  std::string lines = Join(scene, Pieces(scene, {1}));
+  EXPECT_EQ(lines,
+            "{\"file\":\"a b.wav\",\"start\":0.000,\"end\":0.060,\"events\":["
+            "{\"label\":\"a\",\"start\":0.000,\"end\":0.060,\"score\":1.0000}]}\n"
+            "{\"error\":1}\n"
+            "{\"file\":\"a b.wav\",\"start\":0.120,\"end\":0.180,\"events\":["
+            "{\"label\":\"a\",\"start\":0.120,\"end\":0.180,\"score\":1.0000}]}\n");
+  for (size_t restart = 0; restart < 3; ++restart) {
+    EXPECT_EQ(Join(scene, Pieces(scene, {1}), restart), lines);
+  }
+  EXPECT_EQ(Join(scene, Pieces(scene, {0, 1, 2})), "{\"error\":0}\n{\"error\":1}\n{\"error\":2}\n");
+  scene = WithFrames(OutputSpec::Kind::kCtc, {"-", "a"}, std::vector<size_t>(9, 1));
+  scene.CutBy({3, 3});
+  const auto parsed = Parsed(Join(scene, Pieces(scene, {1})));
+  ASSERT_EQ(parsed.size(), 3U);
+  EXPECT_EQ(parsed[0]["words"], Json::array({Timed("word", "a", 0, 60, 1)}));
+  EXPECT_EQ(parsed[2]["words"], Json::array({Timed("word", "a", 120, 180, 1)}));
+}
+
+TEST(Joiners, EndWhatIsOpenWhereAFaultIs) {
+  Scene scene = WithFrames(OutputSpec::Kind::kFrames, {"a"}, std::vector<size_t>(9, 0));
+  scene.CutBy({3, 3});
+  auto pieces = Pieces(scene);
+  pieces.pop_back();
+  const std::string lines = Join(scene, pieces, SIZE_MAX, "a fault\n");
+  EXPECT_TRUE(lines.ends_with("\na fault\n"));
+  EXPECT_NE(lines.find("\"start\":0.000,\"end\":0.120,\"score\""), std::string::npos) << lines;
+  EXPECT_EQ(Join(scene, {}, SIZE_MAX, "no file\n"), "no file\n");
+}
+
+TEST(Joiners, TakeSeveralPiecesAtOnceAndFilesOneAfterTheOther) {
+  std::mt19937 random(3);
+  for (int round = 0; round < 20; ++round) {
+    Scene scene = round % 2 == 0 ? WithEvents(random) : WithWords(random, "|");
+    scene.CutBy(AnyCut(random));
+    const auto pieces = Pieces(scene);
+    std::string together;
+    for (const auto& piece : pieces) together += piece;
+    auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+    for (int file = 0; file < 2; ++file) {
+      std::string out;
+      ASSERT_TRUE(joiner->Add(together, out));
+      joiner->End("", out);
+      ASSERT_EQ(out, Join(scene, pieces));
+    }
+  }
+}
+
+TEST(Joiners, RefuseWhatIsDamaged) {
+  std::mt19937 random(4);
+  for (int round = 0; round < 50; ++round) {
+    Scene scene = round % 2 == 0 ? WithEvents(random) : WithWords(random, "|");
+    scene.CutBy({10, 5});
+    const auto pieces = Pieces(scene);
+    auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+    std::string out;
+    EXPECT_FALSE(joiner->Add("nonsense\n", out));
+    EXPECT_FALSE(joiner->Add("r1 2\n", out));
+    joiner->Begin();
+    ASSERT_TRUE(joiner->Add(pieces[0], out));
+    EXPECT_FALSE(joiner->Add(pieces[0], out)) << "twice";
+    // Cut anywhere it is refused, or less of what waits is known: nothing else happens.
+    const std::string saved = joiner->Save();
+    for (size_t size = 1; size < saved.size(); ++size) {
+      auto other = MakeLineJoiner(scene.manifest, scene.labels);
+      if (other->Restore(saved.substr(0, size))) other->End("", out);
+    }
+    EXPECT_FALSE(joiner->Restore("nonsense"));
+  }
+  EXPECT_EQ(MakeLineJoiner(Manifest{}, {}), nullptr) << "tags need none";
+}
+
+}  // namespace
+}  // namespace consort
