@@ -26,7 +26,9 @@ constexpr double kShortest = 1e-9;       // seconds; the grain of segment times
 AudioSpec ReadAudio(JsonObject audio) {
   AudioSpec spec;
   spec.sample_rate = static_cast<int32_t>(audio.Integer("sample_rate", 1, kHighestSampleRate));
-  audio.Choice<int>("channels", {{"mix", 0}});
+  using Channels = AudioSpec::Channels;
+  spec.channels =
+      audio.Choice<Channels>("channels", {{"mix", Channels::kMix}, {"first", Channels::kFirst}});
   spec.segment_ns = SecondsToNs(audio.Number("segment_seconds", kShortest, kLongestSegmentSeconds));
   spec.hop_ns = SecondsToNs(audio.Number("hop_seconds", kShortest, kLongestSegmentSeconds));
   using Normalize = AudioSpec::Normalize;

@@ -15,6 +15,8 @@ namespace consort {
 
 struct AudioSpec {
   int32_t sample_rate = 0;  // Hz, what the model hears
+  // Of a file with several: the mean of all, or the first.
+  enum class Channels { kMix, kFirst } channels = Channels::kMix;
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
   enum class Normalize { kNone, kZeroMeanUnitVariance, kPeak } normalize = Normalize::kNone;
@@ -70,6 +72,9 @@ struct OutputSpec {
   enum class Activation { kNone, kSigmoid, kSoftmax, kLogSoftmax } activation = Activation::kNone;
   std::string labels_path;  // as written: relative to the manifest's folder, or absolute
   double threshold = 0.0;
+  // Of tags and frames, where a run chooses other than the manifest (shared/bundle/tag_choice.h): a
+  // threshold for each label, infinite for one that is left out. Empty: `threshold` is that of all.
+  std::vector<float> label_thresholds = {};
 
   // tags.
   int64_t top_k = 5;
@@ -90,7 +95,8 @@ struct OutputSpec {
 
 // What consort-prepare found; absent in a manifest written by hand.
 struct Prepared {
-  enum class Backend { kTorchScript, kAoti, kNull } backend = Backend::kTorchScript;
+  // kCheck stands in no manifest: files are opened, and there is no model (check_bundle.h).
+  enum class Backend { kTorchScript, kAoti, kNull, kCheck } backend = Backend::kTorchScript;
   std::string precision = "fp32";
   std::string torch_version;  // "2.13.0"
   std::string source_name;    // of the file it was made from, for people; empty if not told

@@ -16,6 +16,9 @@ uint32_t Encode(const FileInfo& info, std::vector<uint8_t>& out) {
   writer.Put(info.mtime_ns);
   writer.Put(info.sample_rate);
   writer.Put(info.segment_alignment);
+  writer.Put(info.channels);
+  writer.Put(info.flags);
+  writer.PutBytes(std::string_view(info.container).substr(0, kMaxContainerBytes));
   return kFileInfoRecord;
 }
 
@@ -83,7 +86,18 @@ FileInfo GetFileInfo(WireReader& reader) {
   info.mtime_ns = reader.Get<int64_t>();
   info.sample_rate = reader.Get<int32_t>();
   info.segment_alignment = reader.Get<uint32_t>();
+  info.channels = reader.Get<int32_t>();
+  info.flags = reader.Get<uint32_t>();
+  info.container = std::string(reader.GetBytes().substr(0, kMaxContainerBytes + 1));
   return info;
+}
+
+bool IsPossible(const FileInfo& info) {
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return info.samples >= 0 && info.sample_rate >= 1 && info.segment_alignment >= 1 &&
+         info.channels >= 0 && info.channels <= kMaxChannels &&
+         (info.flags & ~kAllFileFlags) == 0 && info.container.size() <= kMaxContainerBytes &&
+         std::ranges::all_of(info.container, plain);
 }
 
 // False: not all of it can be.
@@ -138,11 +152,9 @@ Status DecodeResult(uint32_t type, const void* data, size_t size, ResultRecord& 
   WireReader reader(data, size);
   switch (type) {
     case kFileInfoRecord: {
-      const FileInfo info = GetFileInfo(reader);
-      if (info.samples < 0 || info.sample_rate < 1 || info.segment_alignment < 1) {
-        return Damaged("file info");
-      }
-      out = info;
+      FileInfo info = GetFileInfo(reader);
+      if (!IsPossible(info)) return Damaged("file info");
+      out = std::move(info);
       break;
     }
     case kSegmentTagsRecord: {

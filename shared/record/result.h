@@ -17,6 +17,14 @@ namespace consort {
 // The segment_alignment of a file that can only be decoded from its beginning on.
 inline constexpr uint32_t kOnePassAlignment = UINT32_MAX;
 
+// FileInfo::flags. Its header says less than is there, or nothing, as an interrupted recording
+// leaves it: what is there was taken.
+inline constexpr uint32_t kHeaderUnfinished = 1;
+inline constexpr uint32_t kAllFileFlags = kHeaderUnfinished;
+
+inline constexpr size_t kMaxContainerBytes = 15;
+inline constexpr int32_t kMaxChannels = 65'535;
+
 // First record of every item whose file could be opened.
 struct FileInfo {
   uint64_t file = 0;
@@ -26,6 +34,10 @@ struct FileInfo {
   uint32_t segment_alignment = 1;
   int64_t size_bytes = 0;
   int64_t mtime_ns = 0;
+  // For people alone.
+  int32_t channels = 0;        // of the file
+  uint32_t flags = 0;          // of kAllFileFlags
+  std::string container = {};  // "wav", "mp4": small letters and digits
 };
 
 struct Tag {

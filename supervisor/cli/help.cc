@@ -9,6 +9,7 @@ usage: consort COMMAND ...
 
 commands:
   run             audio files in, one line of results for each segment out
+  check           which files of a list can be read, and how much sound they are
   tune            the best split of processes and threads for a model on this machine
   compare         threads, processes or both on this machine: a report with figures
   status          what a job has done, and what failed
@@ -42,6 +43,15 @@ what to do:
       --restart          begin anew, also if the output exists
       --retry-failed     once a job is done: its failed files once more
       --mixed            go on with another CPU, LibTorch or --intra
+
+which tags, in place of what the bundle says; part of the job:
+      --top-k K          at most so many tags a segment
+      --min-score X      with at least this score
+      --thresholds FILE  labels with a least score of their own: label, tab, score
+      --include-labels FILE
+                         no other labels than these, one a line
+      --exclude-labels FILE
+                         all labels but these
 
 how to split the work:
   -p, --processes N      worker processes, or "auto"             [auto]
@@ -91,6 +101,42 @@ exit status:
   128+n  ended by signal n (Ctrl-C: 130)
 
 A model bundle is a program: run only what you trust.
+)";
+
+const char kCheckHelp[] =
+    R"(consort check: which files of a list can be read, and how much sound they are
+
+usage: consort check [-m BUNDLE] [options] (LIST | FILE | DIR | -)...
+
+  LIST, FILE, DIR and - are as for "consort run". Every file is opened, by processes
+  that may crash on it, and its end is looked at. Nothing is run on it.
+
+  -m, --model BUNDLE     how many segments that is, and how long a run would take
+      --failed FILE      a list of the files that would fail: one absolute path a line
+      --json FILE        everything, a line for each file; "-": standard output, in
+                         place of the report
+  -p, --processes N      worker processes, or "auto": one a usable CPU  [auto]
+      --progress HOW     auto, bar, plain or none                [auto]
+      --quiet            only warnings and the report
+  -h, --help             this text
+
+Told on standard output: files that are fine and files that would fail, by error code
+with the first of each, hours of sound, the shortest and the longest file, containers,
+sample rates and channels.
+
+What it cannot see: damage in the middle of a file, and samples that are not numbers;
+only decoding everything shows that. What is decoded to its end all the same, which
+takes as long as a run's reading: files whose length nothing else tells (a FLAC that
+was written to a pipe; WMA, AMR, WavPack, Monkey's Audio and other formats that FFmpeg
+reads in one pass; of M4A and AAC the packets are counted), and files whose end is not
+where their header says.
+
+exit status:
+  0      all files are fine
+  1      it could not be found out
+  2      the command line makes no sense
+  3      some files would fail
+  128+n  ended by signal n (Ctrl-C: 130); what was seen so far is told
 )";
 
 const char kTuneHelp[] =

@@ -5,6 +5,7 @@ namespace consort {
 
 extern const char kMainHelp[];
 extern const char kRunHelp[];
+extern const char kCheckHelp[];
 extern const char kTuneHelp[];
 extern const char kStatusHelp[];
 extern const char kExportHelp[];

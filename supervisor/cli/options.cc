@@ -2,11 +2,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <map>
 
+#include "shared/record/result.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/help.h"
 #include "supervisor/cli/near_miss.h"
@@ -15,7 +18,7 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, tune, compare, status, export, doctor";
+constexpr char kCommands[] = "commands: run, check, tune, compare, status, export, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
 
@@ -260,6 +263,65 @@ void CheckFormats(const RunOptions& run) {
   }
 }
 
+// The words behind the options of tags.
+class TagWords {
+ public:
+  void AddTo(CLI::App& app) {
+    top_k_option_ = app.add_option("--top-k", top_k_);
+    min_score_option_ = app.add_option("--min-score", min_score_);
+    for (auto& file : files_) file.option = app.add_option(file.name, file.path);
+  }
+
+  // Throws UsageError.
+  TagOptions Parse() const {
+    TagOptions tags;
+    if (!top_k_option_->empty()) tags.top_k = ParseTopK();
+    if (!min_score_option_->empty()) tags.min_score = ParseMinScore();
+    for (const auto& file : files_) {
+      if (!file.option->empty() && file.path.empty()) {
+        throw UsageError{std::string(file.name) + " needs the name of a file"};
+      }
+      tags.*file.to = file.path;
+    }
+    return tags;
+  }
+
+ private:
+  int64_t ParseTopK() const {
+    int64_t number = 0;
+    const char* end = top_k_.data() + top_k_.size();
+    const auto [at, error] = std::from_chars(top_k_.data(), end, number);
+    const auto most = static_cast<int64_t>(kMaxTags);
+    if (error == std::errc() && at == end && number >= 1 && number <= most) return number;
+    throw UsageError{"--top-k takes a number from 1 to " + std::to_string(most) + ", not \"" +
+                     top_k_ + '"'};
+  }
+
+  double ParseMinScore() const {
+    double score = 0;
+    const char* end = min_score_.data() + min_score_.size();
+    const auto [at, error] = std::from_chars(min_score_.data(), end, score);
+    if (error == std::errc() && at == end && std::abs(score) <= kMostScore) return score;
+    throw UsageError{"--min-score takes a score such as 0.25, not \"" + min_score_ + '"'};
+  }
+
+  static constexpr double kMostScore = 1e30;  // as a manifest's threshold
+
+  struct File {
+    const char* name;
+    std::string TagOptions::*to;
+    std::string path = {};
+    const CLI::Option* option = nullptr;
+  };
+  std::string top_k_;
+  std::string min_score_;
+  const CLI::Option* top_k_option_ = nullptr;
+  const CLI::Option* min_score_option_ = nullptr;
+  std::array<File, 3> files_{File{"--include-labels", &TagOptions::include_labels},
+                             File{"--exclude-labels", &TagOptions::exclude_labels},
+                             File{"--thresholds", &TagOptions::thresholds}};
+};
+
 // Throws UsageError and CLI::CallForHelp.
 RunOptions ParseRun(std::span<const std::string> words) {
   RunOptions run;
@@ -274,12 +336,14 @@ RunOptions ParseRun(std::span<const std::string> words) {
   std::string progress = "auto";
   std::string formats;
   std::string measure;
+  TagWords tags;
   CLI::App app;
   app.option_defaults()->take_last();
   app.add_option("-m,--model", run.bundle);
   app.add_option("-o,--output", run.output);
   app.add_option("--job", run.job);
   const auto* format = app.add_option("--format", formats);
+  tags.AddTo(app);
   app.add_flag("--restart", run.restart);
   app.add_flag("--mixed", run.mixed);
   app.add_flag("--retry-failed", run.retry_failed);
@@ -314,6 +378,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
     throw UsageError{"--figures needs the name of a file"};
   }
   if (!format->empty()) run.formats = ParseFormats(formats);
+  run.tags = tags.Parse();
   if (!measured->empty()) run.measure_ns = ParseMeasure(measure);
   if (run.measure_ns && run.retry_failed) {
     throw UsageError{"--measure and --retry-failed exclude each other"};
@@ -356,6 +421,33 @@ TuneOptions ParseTune(std::span<const std::string> words) {
   if (tune.bundle.empty()) throw UsageError{kNoModel};
   CheckOperands(tune.operands);
   return tune;
+}
+
+// Throws UsageError and CLI::CallForHelp.
+CheckOptions ParseCheck(std::span<const std::string> words) {
+  CheckOptions check;
+  std::string workers = "auto";
+  std::string progress = "auto";
+  CLI::App app;
+  app.option_defaults()->take_last();
+  app.add_option("-m,--model", check.bundle);
+  const auto* failed = app.add_option("--failed", check.failed);
+  const auto* json = app.add_option("--json", check.json);
+  app.add_option("-p,--processes", workers);
+  app.add_option("--progress", progress);
+  app.add_flag("--quiet", check.quiet);
+  check.operands = ParseOptions(app, words);
+  check.workers = ParseCountOrAuto("-p", workers);
+  check.progress = ParseProgress(progress);
+  if (!failed->empty() && (check.failed.empty() || check.failed == "-")) {
+    throw UsageError{"--failed needs the name of a file"};
+  }
+  if (!json->empty() && check.json.empty()) throw UsageError{"--json needs the name of a file"};
+  if (!check.failed.empty() && !check.json.empty() && Plain(check.failed) == Plain(check.json)) {
+    throw UsageError{"--failed and --json both write \"" + check.failed + '"'};
+  }
+  CheckOperands(check.operands);
+  return check;
 }
 
 // Throws UsageError and CLI::CallForHelp.
@@ -425,6 +517,8 @@ using Words = std::span<const std::string>;
 const Command kCommandTable[] = {
     {"run", ParsedCommand::Kind::kRun, kRunHelp,
      [](Words words, ParsedCommand& to) { to.run = ParseRun(words); }},
+    {"check", ParsedCommand::Kind::kCheck, kCheckHelp,
+     [](Words words, ParsedCommand& to) { to.check = ParseCheck(words); }},
     {"tune", ParsedCommand::Kind::kTune, kTuneHelp,
      [](Words words, ParsedCommand& to) { to.tune = ParseTune(words); }},
     // Its options, --help too, are consort-compare's own.

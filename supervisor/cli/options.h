@@ -16,6 +16,21 @@
 
 namespace consort {
 
+// What of a model's scores becomes tags; what is not given is as the bundle says.
+struct TagOptions {
+  std::optional<int64_t> top_k = {};     // --top-k, 1 … kMaxTags
+  std::optional<double> min_score = {};  // --min-score
+  std::string include_labels = {};       // --include-labels, a file; empty: none
+  std::string exclude_labels = {};       // --exclude-labels, likewise
+  std::string thresholds = {};           // --thresholds, likewise
+
+  // One of them is given.
+  bool any() const {
+    return top_k || min_score || !include_labels.empty() || !exclude_labels.empty() ||
+           !thresholds.empty();
+  }
+};
+
 struct RunOptions {
   std::string bundle;                    // -m
   std::string output = "results.jsonl";  // -o; "-" is standard output
@@ -32,8 +47,9 @@ struct RunOptions {
   Size worker_memory_limit;                     // of what a worker has to itself
   enum class Progress { kAuto, kBar, kPlain, kNone } progress = Progress::kAuto;
   bool restart = false;
-  bool mixed = false;                  // go on with another CPU, LibTorch or --intra
-  bool retry_failed = false;           // the files that failed, once more
+  bool mixed = false;         // go on with another CPU, LibTorch or --intra
+  bool retry_failed = false;  // the files that failed, once more
+  TagOptions tags;
   std::vector<const Format*> formats;  // --format; none: results alone
   std::string figures;                 // --figures; empty: none
   std::optional<int64_t> measure_ns;   // --measure; nullopt: the whole job
@@ -76,6 +92,16 @@ struct TuneOptions {
   std::vector<std::string> operands;  // as of run
 };
 
+struct CheckOptions {
+  std::string bundle;          // -m; empty: none
+  std::string failed;          // --failed, a file; empty: none
+  std::string json;            // --json, a file or "-"; empty: none
+  std::optional<int> workers;  // -p; nullopt: as many as there are usable CPUs
+  bool quiet = false;
+  RunOptions::Progress progress = RunOptions::Progress::kAuto;
+  std::vector<std::string> operands;  // as of run
+};
+
 struct ParsedCommand {
   enum class Kind {
     kRun,      // do what `run` says
@@ -84,6 +110,7 @@ struct ParsedCommand {
     kDoctor,   // what `doctor` says
     kCompare,  // hand `words` to the program consort-compare
     kTune,     // what `tune` says
+    kCheck,    // what `check` says
     kExit,     // all is said: leave with exit_status
   } kind = Kind::kExit;
   int exit_status = 0;
@@ -92,6 +119,7 @@ struct ParsedCommand {
   ExportOptions exports = {};  // "export" is a word of C++
   DoctorOptions doctor = {};
   TuneOptions tune = {};
+  CheckOptions check = {};
   std::vector<std::string> words = {};  // of a command that another program does, as given
 };
 

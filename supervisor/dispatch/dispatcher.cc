@@ -414,11 +414,16 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
   if (file == nullptr) return Ok();
   if (!file->info) {
     file->info = info;
+    file->info->flags = 0;
     file->grid = grid;
     file->total = total;
     size_.FileKnown(total);
-    return Ok();
   }
+  // Not known of a file that an earlier run has opened.
+  if ((info.flags & ~file->info->flags & kHeaderUnfinished) != 0) {
+    if (files_unfinished_++ == 0) unfinished_path_ = file->path;
+  }
+  file->info->flags |= info.flags;
   if (info.samples == file->info->samples && info.sample_rate == file->info->sample_rate &&
       info.size_bytes == file->info->size_bytes && info.mtime_ns == file->info->mtime_ns) {
     return Ok();

@@ -168,6 +168,9 @@ class Dispatcher {
   // Segments, and files that cannot be opened, that are guilty.
   uint64_t given_up() const { return given_up_; }
   double audio_seconds() const { return audio_seconds_; }
+  // Files whose header says less than is there (kHeaderUnfinished), and the path of one of them.
+  uint64_t files_unfinished() const { return files_unfinished_; }
+  const std::string& unfinished_path() const { return unfinished_path_; }
   // Of tasks that ended, and how many segments they had.
   const std::array<int64_t, kStageCount>& stage_ns() const { return stage_ns_; }
   uint64_t segments_timed() const { return segments_timed_; }
@@ -282,6 +285,8 @@ class Dispatcher {
   uint64_t segments_done_ = 0;
   uint64_t given_up_ = 0;
   double audio_seconds_ = 0;
+  uint64_t files_unfinished_ = 0;
+  std::string unfinished_path_;
   std::array<int64_t, kStageCount> stage_ns_{};
   uint64_t segments_timed_ = 0;
 };

@@ -129,6 +129,7 @@ std::optional<Finding> CheckBundle(const Survey& survey) {
       Bytes(survey.bundle->weights.bytes) + " of weights, " + prepared.precision;
   switch (prepared.backend) {
     case Prepared::Backend::kNull:
+    case Prepared::Backend::kCheck:
       return Finding{Level::kFine, "made-up results, no model"};
     case Prepared::Backend::kTorchScript:
       return Finding{Level::kNote, weights + ", TorchScript",

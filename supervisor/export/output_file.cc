@@ -33,24 +33,24 @@ Result<UniqueFd> OpenAlone(const std::string& made) {
 
 }  // namespace
 
-Status OutputFile::Check(const std::string& path) {
+Status OutputFile::Check(const std::string& path, const std::string& option) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode)) {
       return Error{"could not create \"" + path + "\": it is a folder",
-                   "name a file in it with -o"};
+                   "name a file in it with " + option};
     }
     if (!S_ISREG(status.st_mode)) {
       return Error{"could not replace \"" + path + "\": it is no regular file",
-                   "name another file with -o"};
+                   "name another file with " + option};
     }
   }
   const std::string folder = FolderOf(RealPath(path));
   if (::access(folder.c_str(), W_OK | X_OK) == 0) return Ok();
   const int trouble = errno;
   Error error = SystemError("create", path, trouble);
-  error.hint = trouble == ENOENT ? "make the folder first, or name another with -o"
-                                 : "name another file with -o";
+  error.hint = trouble == ENOENT ? "make the folder first, or name another with " + option
+                                 : "name another file with " + option;
   return error;
 }
 

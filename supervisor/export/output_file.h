@@ -10,8 +10,9 @@ namespace consort {
 
 class OutputFile {
  public:
-  // Whether a file can be made at `path`. Ok if a regular file is there: it will be replaced.
-  static Status Check(const std::string& path);
+  // Whether a file can be made at `path`, which `option` names. Ok if a regular file is there: it
+  // will be replaced.
+  static Status Check(const std::string& path, const std::string& option = "-o");
 
   // "-": standard output, which is written as it comes. What is at `path` stays until PutInPlace.
   static Result<OutputFile> Create(const std::string& path);

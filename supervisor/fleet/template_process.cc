@@ -28,11 +28,14 @@ namespace bp = boost::process;
 // Where the child finds what it inherits. Above standard error, below anything else.
 constexpr int kControlFd = 3;
 constexpr int kArenaFd = 4;
+constexpr int kTagsFd = 5;
+constexpr int kLastFd = kTagsFd;
 
 // What the child does between fork and exec: only calls that are safe there.
 struct ChildSetup {
   int control;
   int arena;
+  int tags;
   const cpu_set_t* cpus;
   size_t descriptors;
 
@@ -48,11 +51,13 @@ struct ChildSetup {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     SetDescriptorLimit(descriptors);
     if (cpus != nullptr) sched_setaffinity(0, sizeof(*cpus), cpus);
-    // Both were moved above these numbers before, so neither dup2 overwrites the other's source.
+    // Marked, not closed: Boost.Process tells a failed exec through a descriptor of its own.
+    close_range(kControlFd, ~0U, CLOSE_RANGE_CLOEXEC);
+    // All were moved above these numbers before, so no dup2 overwrites another's source. What dup2
+    // makes bears no mark.
     dup2(control, kControlFd);
     if (arena >= 0) dup2(arena, kArenaFd);
-    // Marked, not closed: Boost.Process tells a failed exec through a descriptor of its own.
-    close_range(arena >= 0 ? kArenaFd + 1 : kControlFd + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+    if (tags >= 0) dup2(tags, kTagsFd);
   }
 };
 
@@ -61,12 +66,15 @@ std::vector<UniqueFd> ReserveLowNumbers() {
   std::vector<UniqueFd> reserved;
   for (;;) {
     UniqueFd fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (fd.get() < 0 || fd.get() > kArenaFd) return reserved;
+    if (fd.get() < 0 || fd.get() > kLastFd) return reserved;
     reserved.push_back(std::move(fd));
   }
 }
 
-UniqueFd DuplicateAbove(int fd) { return UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, kArenaFd + 1)); }
+// -1 stays so.
+UniqueFd DuplicateAbove(int fd) {
+  return fd < 0 ? UniqueFd() : UniqueFd(fcntl(fd, F_DUPFD_CLOEXEC, kLastFd + 1));
+}
 
 bp::environment ChildEnvironment(int intra) {
   bp::environment environment = boost::this_process::environment();
@@ -91,17 +99,14 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
   process.socket_ = UniqueFd(sockets[0]);
   UniqueFd theirs(sockets[1]);
   const UniqueFd control = DuplicateAbove(theirs.get());
-  const UniqueFd arena = command.arena_fd >= 0 ? DuplicateAbove(command.arena_fd) : UniqueFd();
+  const UniqueFd arena = DuplicateAbove(command.arena_fd);
+  const UniqueFd tags = DuplicateAbove(command.tags_fd);
   theirs.Reset();
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   for (const int cpu : command.cpus) CPU_SET(static_cast<size_t>(cpu), &cpus);
 
   std::vector<std::string> arguments = {"--template",
-                                        "--bundle",
-                                        command.bundle,
-                                        "--bundle-sha256",
-                                        command.bundle_sha256,
                                         "--control-fd",
                                         std::to_string(kControlFd),
                                         "--supervisor-pid",
@@ -110,8 +115,17 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
                                         std::to_string(command.intra),
                                         "--engines",
                                         std::to_string(command.engines)};
+  if (command.check_rate > 0) {
+    arguments.insert(arguments.end(), {"--check", std::to_string(command.check_rate)});
+  } else {
+    arguments.insert(arguments.end(),
+                     {"--bundle", command.bundle, "--bundle-sha256", command.bundle_sha256});
+  }
   if (command.arena_fd >= 0) {
     arguments.insert(arguments.end(), {"--arena-fd", std::to_string(kArenaFd)});
+  }
+  if (command.tags_fd >= 0) {
+    arguments.insert(arguments.end(), {"--tags-fd", std::to_string(kTagsFd)});
   }
   if (command.become) arguments.push_back("--become");
   bp::environment environment = ChildEnvironment(command.intra);
@@ -120,7 +134,7 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
     bp::child child(
         bp::exe = command.program, bp::args = arguments, environment, bp::std_in < bp::null,
         bp::extend::on_exec_setup = [&](auto&) {
-          ChildSetup{control.get(), arena.get(), command.cpus.empty() ? nullptr : &cpus,
+          ChildSetup{control.get(), arena.get(), tags.get(), command.cpus.empty() ? nullptr : &cpus,
                      command.descriptors}();
         });
     process.pid_ = child.id();

@@ -19,6 +19,8 @@ struct TemplateCommand {
   std::string bundle;
   std::string bundle_sha256;  // what it must still be when a template starts
   int arena_fd = -1;          // inherited; -1: none
+  int tags_fd = -1;           // inherited: what of the scores becomes tags; -1: as the bundle says
+  int check_rate = 0;  // its workers open files and do no more (--check); 0: they run a model
   int intra = 1;
   int engines = 1;         // of each of its workers
   bool become = false;     // the process becomes the one worker (--no-template)

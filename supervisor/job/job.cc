@@ -9,6 +9,7 @@
 #include "shared/base/folder.h"
 #include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
+#include "supervisor/choose/choose_tags.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/figures/figures_file.h"
 #include "supervisor/figures/run_figures.h"
@@ -16,6 +17,7 @@
 #include "supervisor/job/job_files.h"
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/make_fleet.h"
+#include "supervisor/job/progress_style.h"
 #include "supervisor/job/retry_failed.h"
 #include "supervisor/job/run_formats.h"
 #include "supervisor/job/signals.h"
@@ -41,21 +43,6 @@ Result<UniqueFd> MakeScratch(const std::string& folder) {
 // Starts in a row of which none counted anything; the next one suspects what they were at.
 constexpr uint64_t kMostIdleStarts = 3;
 
-ProgressStyle StyleOf(const RunOptions& options) {
-  if (options.quiet) return ProgressStyle::kNone;
-  switch (options.progress) {
-    case RunOptions::Progress::kBar:
-      return ProgressStyle::kBar;
-    case RunOptions::Progress::kPlain:
-      return ProgressStyle::kPlain;
-    case RunOptions::Progress::kNone:
-      return ProgressStyle::kNone;
-    case RunOptions::Progress::kAuto:
-      break;
-  }
-  return AutoProgressStyle(options.output == "-");
-}
-
 // With --restart the output may be there: it must not be what the job is to read.
 Status CheckOutputIsNoOperand(const RunOptions& options) {
   struct stat output {};
@@ -79,7 +66,8 @@ struct Ground {
   explicit Ground(FleetMaker maker) : fleets(std::move(maker)) {}
 
   FleetMaker fleets;
-  Bundle bundle;
+  Bundle bundle;       // its output as this run chooses
+  Identity tags;       // that choice, as far as it is part of the job
   std::string folder;  // for scratch files
   std::unique_ptr<Progress> progress;
   std::unique_ptr<FileList> list;
@@ -172,7 +160,7 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
                                          " of " + std::to_string(count) + " files are done");
     }
   }
-  loop.KeepJournal(journal);
+  loop.KeepJournal(journal, recorder);
   loop.KeepLog(files.folder());
   loop.TakeFigures(ground.figures);
   if (ground.list->size() == 0) {
@@ -231,7 +219,7 @@ Result<int> WorkKept(const RunOptions& options, Ground& ground, JobFiles& files,
 }
 
 Result<int> RunKept(const RunOptions& given, Ground& ground) {
-  CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle));
+  CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle, ground.tags));
   RunOptions options = given;
   options.intra = files.intra();
   ground.folder = files.folder();
@@ -255,11 +243,14 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   CONSORT_TRY(CheckPrepared(ground.bundle));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
   CONSORT_TRY(CheckBuiltFor(ground.bundle, cpu));
+  CONSORT_TRY(auto chosen, ChooseTags(options.tags, ground.bundle));
+  ground.bundle.manifest.output = std::move(chosen.output);
+  ground.tags = std::move(chosen.identity);
   // What is wrong with the results' file is told before anything takes time; it is made, or an old
   // one emptied, once nothing else can go wrong.
   CONSORT_TRY(CheckOutputIsNoOperand(options));
   CONSORT_TRY(CheckOperands(options.operands));
-  ground.progress = MakeProgress(StyleOf(options));
+  ground.progress = MakeProgress(StyleOf(options.quiet, options.progress, options.output == "-"));
   UseTunedProfile(options, ground.bundle, cpu.model, ground.fleets.machine(),
                   [&](const std::string& line, bool warns) {
                     ground.progress->Message((warns ? "warning: " : "") + line);

@@ -26,14 +26,15 @@ std::string JobFiles::FolderFor(const RunOptions& options) {
   return options.job.empty() ? options.output + ".job" : options.job;
 }
 
-Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle) {
+Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle,
+                                const Identity& tags) {
   const std::string path = FolderFor(options);
   // Told before a folder is made: what is wrong with the results' own.
   CONSORT_TRY(
       ResultFile::CheckCreatable(options.output, options.restart || Exists(path + "/journal.db")));
   CONSORT_TRY(auto folder, JobFolder::Open(path));
   JobFiles files(std::move(folder), options);
-  CONSORT_TRY(files.OpenJournal(bundle));
+  CONSORT_TRY(files.OpenJournal(bundle, tags));
   if (!files.resumes_) {
     CONSORT_TRY(ResultFile::CheckCreatable(options.output, files.anew()));
   }
@@ -55,7 +56,7 @@ Result<std::optional<JobFiles::KnownIdentity>> JobFiles::ReadBegun() {
   return std::optional(std::move(was));
 }
 
-Status JobFiles::OpenJournal(const Bundle& bundle) {
+Status JobFiles::OpenJournal(const Bundle& bundle, const Identity& tags) {
   CONSORT_TRY(const auto was, ReadBegun());
   // A profile may have come, gone or changed since: the same command goes on all the same.
   const auto chosen = was && !options_->intra_given ? IntraChosenThen(*was) : std::nullopt;
@@ -65,7 +66,8 @@ Status JobFiles::OpenJournal(const Bundle& bundle) {
                             .intra = intra_,
                             .intra_given = options_->intra_given,
                             .output = options_->output,
-                            .job = folder_.path()});
+                            .job = folder_.path(),
+                            .tags = tags});
   if (!was) return Ok();
   CONSORT_TRY(CompareIdentity(*was, identity_, folder_.path(), options_->mixed));
   resumes_ = true;

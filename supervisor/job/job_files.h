@@ -27,7 +27,9 @@ class JobFiles {
 
   // Takes the job's lock. Refuses results that belong to no job of ours, and a job that was begun
   // with other options.
-  static Result<JobFiles> Open(const RunOptions& options, const Bundle& bundle);
+  // `tags`: those parts of its identity that are the choice of tags.
+  static Result<JobFiles> Open(const RunOptions& options, const Bundle& bundle,
+                               const Identity& tags);
 
   // Whether the list is the one that the job was begun with, or longer. Leaves it at its beginning.
   Status CheckList(FileList& list);
@@ -53,7 +55,7 @@ class JobFiles {
       : folder_(std::move(folder)), options_(&options) {}
   using KnownIdentity = std::vector<std::pair<std::string, std::string>>;
 
-  Status OpenJournal(const Bundle& bundle);
+  Status OpenJournal(const Bundle& bundle, const Identity& tags);
   // What the job that is to be gone on with was begun with; nullopt: there is none.
   Result<std::optional<KnownIdentity>> ReadBegun();
   // Results that are there may be written over: --restart, now or in a run that was cut off.

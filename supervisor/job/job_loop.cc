@@ -11,6 +11,7 @@
 #include "shared/ring/futex.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/job/signals.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {
@@ -24,12 +25,12 @@ constexpr int kHotMs = 1;
 
 }  // namespace
 
-JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list,
-                 Recorder& recorder, Progress& progress)
+JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list, JobOutput& output,
+                 Progress& progress)
     : options_(options),
       bundle_(bundle),
       list_(list),
-      recorder_(recorder),
+      output_(output),
       progress_(progress),
       words_(progress, options.quiet),
       dispatcher_({.attempts = options.attempts,
@@ -39,8 +40,8 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
                    .frame_ns = bundle.manifest.output.frame_ns,
                    .by_label = bundle.manifest.output.kind == OutputSpec::Kind::kFrames,
                    .batch = static_cast<uint64_t>(bundle.manifest.prepared.batch),
-                    .stateful = bundle.manifest.stateful},
-                  list, recorder_),
+                   .stateful = bundle.manifest.stateful},
+                  list, output_),
       hangs_(Deadlines(options.segment_timeout_ns, bundle.manifest.prepared.batch), dispatcher_,
              [this](const std::string& line) { Verbose(line); }),
       trace_(options.verbose > 1 ? [this](const std::string& line) { progress_.Message(line); }
@@ -63,6 +64,7 @@ Result<int> JobLoop::Run(JobFleet fleet) {
   CONSORT_TRY(fleet_->Start());
   if (figures_ != nullptr) BeginFigures(fleet);
   auto ended = Loop();
+  TellUnfinished();
   if (figures_ != nullptr) EndFigures();
   if (urgent >= 0) loop_->Remove(urgent);
   fleet_->ForEachRunning([this](const Worker& worker) { CountLostWakeUps(worker); });
@@ -135,8 +137,8 @@ Result<int> JobLoop::Loop() {
     if (failure_) break;
     if (stop_now_) return Finish();
     if (dispatcher_.AllDone() || (stop_signal_ != 0 && dispatcher_.Idle())) {
-      Check(recorder_.Flush());
-      if (recorder_.flushed() && !failure_) return Finish();
+      Check(output_.Flush());
+      if (output_.flushed() && !failure_) return Finish();
       if (failure_) break;
     }
     CheckFailures();
@@ -149,11 +151,11 @@ Result<int> JobLoop::Loop() {
       wait_ns = std::clamp<int64_t>(*figures_->window_end_ns() - MonotonicNs(), 0, wait_ns);
     }
     int wait_ms = static_cast<int>((wait_ns + 999'999) / 1'000'000);
-    if (!hot_.empty() || recorder_.blocked()) wait_ms = std::min(wait_ms, kHotMs);
+    if (!hot_.empty() || output_.blocked()) wait_ms = std::min(wait_ms, kHotMs);
     CONSORT_TRY([[maybe_unused]] const bool any, loop_->Wait(wait_ms));
     words_.Flush(MonotonicNs());
-    if (recorder_.blocked()) Check(recorder_.Flush());
-    if (!recorder_.congested()) ServeHot();
+    if (output_.blocked()) Check(output_.Flush());
+    if (!output_.congested()) ServeHot();
     if (checkpoint_ && !failure_) Check(checkpoint_->MaybeWrite(MonotonicNs()));
     if (failure_) break;
     if (hand_out_) DispatchAll();
@@ -161,22 +163,22 @@ Result<int> JobLoop::Loop() {
     if (figures_ != nullptr) MaybeEndMeasuring();
   }
   // A reader that went away (`| head`) has what it wanted: that is no failure to complain about.
-  if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
+  if (output_.reader_gone()) return SignalExitStatus(SIGPIPE);
   // What is there counts, unless writing it is what failed: then these do nothing more.
-  Status kept = recorder_.Flush();
+  Status kept = output_.Flush();
   if (kept && checkpoint_) kept = checkpoint_->Write(MonotonicNs());
   return *failure_;
 }
 
 Result<int> JobLoop::Finish() {
-  Check(recorder_.Flush());
-  if (!failure_) Check(recorder_.Sync());
+  Check(output_.Flush());
+  if (!failure_) Check(output_.Sync());
   if (!failure_ && checkpoint_) Check(checkpoint_->Write(MonotonicNs()));
-  if (recorder_.reader_gone()) return SignalExitStatus(SIGPIPE);
+  if (output_.reader_gone()) return SignalExitStatus(SIGPIPE);
   if (failure_) return *failure_;
   if (measured_) return kDone;
-  if (!dispatcher_.AllDone() || !recorder_.flushed()) return SignalExitStatus(stop_signal_);
-  return recorder_.files_failed() > 0 ? kSomeFailed : kDone;
+  if (!dispatcher_.AllDone() || !output_.flushed()) return SignalExitStatus(stop_signal_);
+  return output_.files_failed() > 0 ? kSomeFailed : kDone;
 }
 
 // ---- results in, tasks out ----
@@ -391,9 +393,9 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   Verbose("worker " + std::to_string(worker.pid()) + " " +
           (let_go ? "was one too many, and is gone" : death.Words()));
   const bool exited = death.signal == 0 && death.cause != Death::Cause::kUnknown;
-  recorder_.SeeDeath({death.signal != 0 ? SignalName(death.signal) : "",
-                      exited ? std::optional(death.exit_code) : std::nullopt,
-                      worker.output().Tail()});
+  output_.SeeDeath({death.signal != 0 ? SignalName(death.signal) : "",
+                    exited ? std::optional(death.exit_code) : std::nullopt,
+                    worker.output().Tail()});
   Check(dispatcher_.RemoveWorker(
       worker.id(),
       crashed                                 ? Ending::kCrashed
@@ -427,7 +429,7 @@ void JobLoop::Check(const Status& status) {
 
 void JobLoop::CheckFailures() {
   const auto& most = options_.max_failures;
-  const uint64_t failed = recorder_.files_failed();
+  const uint64_t failed = output_.files_failed();
   const uint64_t ended = dispatcher_.files_done();
   if (!most || stop_signal_ != 0 || dispatcher_.AllDone() || !most->Passed(failed, ended)) return;
   const std::string how = checkpoint_ ? "\"consort status\" tells which and why; the same command "
@@ -436,6 +438,20 @@ void JobLoop::CheckFailures() {
   failure_ = Error{std::to_string(failed) + " of the " + std::to_string(ended) +
                        " files so far failed, more than --max-failures " + most->text + " allows",
                    how};
+}
+
+void JobLoop::TellUnfinished() {
+  const auto count = static_cast<int64_t>(dispatcher_.files_unfinished());
+  // A check has a line of its own for them.
+  if (count == 0 || bundle_.manifest.prepared.backend == Prepared::Backend::kCheck) return;
+  const std::string which = '"' + dispatcher_.unfinished_path() + '"';
+  progress_.Message("warning: " +
+                    (count == 1
+                         ? "the header of " + which + " says less than is in the file, or nothing"
+                         : "the headers of " + WithThousands(dispatcher_.files_unfinished()) +
+                               " recordings say less than is in the files, or nothing (" + which +
+                               " is one)") +
+                    ", as interrupted recorders leave them: all that is there was used");
 }
 
 // ---- now and then ----
@@ -457,8 +473,8 @@ void JobLoop::Tick() {
     if (damaged || net_.Look(worker.id(), any)) hot_.insert(worker.id());
   });
   hangs_.Tick(*fleet_, now);
-  Check(recorder_.Flush());
-  if (checkpoint_) recorder_.StartSync();
+  Check(output_.Flush());
+  if (checkpoint_) output_.StartSync();
   memory_->Tick(now);
   if (counts_) counts_->Tick(now);
   if (figures_ != nullptr) figures_->Tick(now);
@@ -480,7 +496,7 @@ JobView JobLoop::View() const {
   JobView view;
   view.files_total = list_.size();
   view.files_done = dispatcher_.files_done();
-  view.files_failed = recorder_.files_failed();
+  view.files_failed = output_.files_failed();
   view.segments_done = dispatcher_.segments_done();
   view.audio_seconds = dispatcher_.audio_seconds();
   view.workers_alive = fleet_ ? fleet_->workers_alive() : 0;
@@ -493,8 +509,8 @@ JobView JobLoop::View() const {
 JobSummary JobLoop::Summary() const {
   JobSummary summary;
   summary.files_total = list_.size();
-  summary.files_done = dispatcher_.files_done() - recorder_.files_failed();
-  summary.files_failed = recorder_.failed();
+  summary.files_done = dispatcher_.files_done() - output_.files_failed();
+  summary.files_failed = output_.failed();
   summary.segments = dispatcher_.segments_done();
   summary.audio_seconds = dispatcher_.audio_seconds();
   summary.elapsed_s = View().elapsed_s;

@@ -19,6 +19,7 @@
 #include "supervisor/fleet/fleet.h"
 #include "supervisor/job/checkpoint.h"
 #include "supervisor/job/hang_watch.h"
+#include "supervisor/job/job_output.h"
 #include "supervisor/job/memory_keeper.h"
 #include "supervisor/job/plan_fleet.h"
 #include "supervisor/job/recorder.h"
@@ -36,14 +37,15 @@ namespace consort {
 class JobLoop : public FleetEvents {
  public:
   // All references outlive the loop.
-  JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list, Recorder& recorder,
+  JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list, JobOutput& output,
           Progress& progress);
   ~JobLoop() override;
 
-  // Before Run. The journal and what it says; it outlives the loop.
+  // Before Run. The journal and what it says; it outlives the loop, and so does the recorder, which
+  // is the loop's output.
   Status Resume(const ResumePoint& point) { return dispatcher_.Resume(point); }
-  void KeepJournal(Journal& journal) {
-    checkpoint_ = std::make_unique<Checkpoint>(journal, recorder_, dispatcher_);
+  void KeepJournal(Journal& journal, Recorder& recorder) {
+    checkpoint_ = std::make_unique<Checkpoint>(journal, recorder, dispatcher_);
   }
 
   // Before Run. The words of workers go to `folder`/log, too.
@@ -90,6 +92,7 @@ class JobLoop : public FleetEvents {
   void Dispatch(Worker& worker);
   void Tick();
   void CheckFailures();
+  void TellUnfinished();
   void Check(const Status& status);
   void Verbose(const std::string& line);
   void CountLostWakeUps(const Worker& worker);
@@ -97,7 +100,7 @@ class JobLoop : public FleetEvents {
   const RunOptions& options_;
   const Bundle& bundle_;
   FileList& list_;
-  Recorder& recorder_;
+  JobOutput& output_;
   Progress& progress_;
   WorkerWords words_;
   Dispatcher dispatcher_;

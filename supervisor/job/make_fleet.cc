@@ -5,6 +5,7 @@
 
 #include "shared/arena/arena.h"
 #include "shared/base/clock.h"
+#include "shared/bundle/tag_choice.h"
 #include "supervisor/job/memory_bounds.h"
 #include "supervisor/job/memory_need.h"
 #include "supervisor/job/worker_count_keeper.h"
@@ -34,9 +35,12 @@ Result<JobFleet> FleetMaker::Make(const RunOptions& options, const Bundle& bundl
     if (!crowded.empty() && !options.tuned) warn(crowded);
     CONSORT_TRY(FillArenas(bundle, *placement_, warn));
   }
+  if (!tags_ && !bundle.manifest.output.label_thresholds.empty()) {
+    CONSORT_TRY(tags_, SealTagChoice(bundle.manifest.output));
+  }
   std::vector<int> arena_fds;
   for (const auto& arena : arenas_) arena_fds.push_back(arena.get());
-  CONSORT_TRY(auto fleet, PlanFleet(options, bundle, *placement_, arena_fds));
+  CONSORT_TRY(auto fleet, PlanFleet(options, bundle, *placement_, arena_fds, tags_.get()));
   fleet.memory = BoundOfTree(machine_, options);
   fleet.usable_cpus = machine_.usable_cpus;
   return fleet;

@@ -44,6 +44,7 @@ class FleetMaker {
   int64_t looked_ns_ = 0;
   std::optional<Placement> placement_;
   std::vector<UniqueFd> arenas_;
+  UniqueFd tags_;  // of a run that chooses other tags than the bundle
 };
 
 }  // namespace consort

@@ -17,7 +17,7 @@ MemoryNeed EstimateMemory(const Bundle& bundle) {
   need.weights_bytes = bundle.weights.bytes;
   need.common_bytes = kSupervisorBytes;
   const auto backend = bundle.manifest.prepared.backend;
-  if (backend == Prepared::Backend::kNull) {
+  if (backend == Prepared::Backend::kNull || backend == Prepared::Backend::kCheck) {
     need.template_bytes = need.engine_bytes = kNullBytes;
     return need;
   }

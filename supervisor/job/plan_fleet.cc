@@ -44,10 +44,12 @@ std::string Oversubscribed(const Split& split, int intra, const Machine& machine
 }
 
 Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
-                           const Placement& placement, const std::vector<int>& arena_fds) {
+                           const Placement& placement, const std::vector<int>& arena_fds,
+                           int tags_fd) {
   JobFleet fleet;
-  const bool null = bundle.manifest.prepared.backend == Prepared::Backend::kNull;
-  const std::string program = WorkerProgram(null);
+  const auto backend = bundle.manifest.prepared.backend;
+  const bool check = backend == Prepared::Backend::kCheck;
+  const std::string program = WorkerProgram(check || backend == Prepared::Backend::kNull);
   if (access(program.c_str(), X_OK) != 0) {
     return Error{"could not find the worker program \"" + program + "\"",
                  "consort-worker belongs beside consort"};
@@ -60,6 +62,8 @@ Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
   command.intra = options.intra;
   command.engines = placement.split.engines;
   command.become = options.no_template;
+  command.tags_fd = tags_fd;
+  if (check) command.check_rate = bundle.manifest.audio.sample_rate;
   // A template, and so its workers, has its node's memory, weights and CPUs.
   const auto start = [&](const PlacedNode& node) {
     command.arena_fd = arena_fds.empty() ? -1 : arena_fds[node.arena];

@@ -30,7 +30,9 @@ std::string WorkerProgram(bool null);
 std::string Oversubscribed(const Split& split, int intra, const Machine& machine);
 
 // `arena_fds`: one for each of the placement's arenas; empty if the bundle has no weights.
+// `tags_fd`: of SealTagChoice; -1: tags are as the bundle says.
 Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
-                           const Placement& placement, const std::vector<int>& arena_fds);
+                           const Placement& placement, const std::vector<int>& arena_fds,
+                           int tags_fd);
 
 }  // namespace consort

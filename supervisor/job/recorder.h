@@ -11,13 +11,14 @@
 #include "shared/bundle/bundle.h"
 #include "supervisor/dispatch/dispatcher.h"
 #include "supervisor/gather/gather.h"
+#include "supervisor/job/job_output.h"
 #include "supervisor/journal/journal.h"
 #include "supervisor/output/jsonl.h"
 #include "supervisor/output/result_file.h"
 
 namespace consort {
 
-class Recorder : public ResultSink {
+class Recorder : public JobOutput {
  public:
   Recorder(const Bundle& bundle, ResultFile file, ScratchFile scratch);
   Recorder(const Recorder&) = delete;  // the gatherer holds its address
@@ -31,13 +32,7 @@ class Recorder : public ResultSink {
   // Before anything else: only the files in `rows` get results, all others have none.
   Status OnlyThese(const std::vector<FileRow>& rows, uint64_t entries);
 
-  // How the worker ended that is removed from the dispatcher next, for what is quarantined then.
-  struct LastDeath {
-    std::string signal;            // that ended it, or
-    std::optional<int> exit_code;  // its exit status; neither: nobody knows
-    std::vector<std::string> log;  // its last lines
-  };
-  void SeeDeath(LastDeath death) { last_death_ = std::move(death); }
+  void SeeDeath(LastDeath death) override { last_death_ = std::move(death); }
 
   Status SegmentDone(const OpenFile& file, const SegmentTags& tags) override;
   Status SegmentDone(const OpenFile& file, const SegmentRuns& runs) override;
@@ -46,17 +41,13 @@ class Recorder : public ResultSink {
                         const std::string& message) override;
   Status FileDone(const OpenFile& file) override;
 
-  // Lines that are in order but still in memory go to the file; to a pipe as far as it has room.
-  Status Flush();
-  bool flushed() const { return pending_.empty(); }
-  // The last Flush found no room for all.
-  bool blocked() const { return blocked_; }
-  // Nobody reads fast enough: take no more results for now.
-  bool congested() const { return pending_.size() > kCongestedBytes; }
-  // The system begins to bring it to the disk.
-  void StartSync() { file_.StartSync(); }
-  // What was flushed is on the disk.
-  Status Sync() { return file_.Sync(); }
+  // To a pipe as far as it has room.
+  Status Flush() override;
+  bool flushed() const override { return pending_.empty(); }
+  bool blocked() const override { return blocked_; }
+  bool congested() const override { return pending_.size() > kCongestedBytes; }
+  void StartSync() override { file_.StartSync(); }
+  Status Sync() override { return file_.Sync(); }
 
   // All lines in order are with the system, but for pending ones: where the results stand.
   const Gather& gather() const { return gather_; }
@@ -71,10 +62,9 @@ class Recorder : public ResultSink {
 
   uint64_t bytes_written() const { return file_.bytes_written(); }
   void RemoveFile() { file_.Remove(); }
-  bool reader_gone() const { return file_.reader_gone(); }
-  // Files with an error line, by its code; a file with several counts once, by the last one.
-  const std::map<ErrorCode, uint64_t>& failed() const { return failed_; }
-  uint64_t files_failed() const { return files_failed_; }
+  bool reader_gone() const override { return file_.reader_gone(); }
+  const std::map<ErrorCode, uint64_t>& failed() const override { return failed_; }
+  uint64_t files_failed() const override { return files_failed_; }
 
  private:
   static constexpr size_t kCongestedBytes = 4 * 1024 * 1024;

@@ -22,10 +22,10 @@ std::string OutputFromJob(const std::string& output, const std::string& job) {
   return results.lexically_relative(folder).string();
 }
 
-std::string Shown(const std::string& value) {
+std::string Shown(const std::string& value, const std::string& when_empty) {
   constexpr size_t kHashDigits = 64;
   if (value.size() == kHashDigits) return value.substr(0, 12) + "…";
-  return value.empty() ? "unknown" : value;
+  return value.empty() ? when_empty : value;
 }
 
 // The CPU flags that kernels are chosen by; empty if unknown.
@@ -52,7 +52,7 @@ std::optional<int> IntraChosenThen(const std::vector<std::pair<std::string, std:
 }
 
 Identity MakeIdentity(const IdentitySource& source) {
-  return {
+  Identity identity = {
       {"results_version", std::to_string(kResultsVersion), "the version of the results' lines"},
       {"model_sha256", source.model_sha256, "the model"},
       {"output", OutputFromJob(source.output, source.job),
@@ -62,6 +62,8 @@ Identity MakeIdentity(const IdentitySource& source) {
       {"torch", source.torch_version, "LibTorch's version", true},
       {"cpu", KernelFlags(), "the CPU's instruction set", true},
   };
+  identity.insert(identity.end(), source.tags.begin(), source.tags.end());
+  return identity;
 }
 
 Status CompareIdentity(const std::vector<std::pair<std::string, std::string>>& was,
@@ -73,7 +75,8 @@ Status CompareIdentity(const std::vector<std::pair<std::string, std::string>>& w
     const std::string before = found == was.end() ? "" : found->second;
     if (before == part.value || (part.may_mix && mixed)) continue;
     std::string what = "the job in \"" + job + "\" cannot go on: " + part.words + " was " +
-                       Shown(before) + " and is " + Shown(part.value) + " now";
+                       Shown(before, part.when_empty) + " and is " +
+                       Shown(part.value, part.when_empty) + " now";
     std::string hint = "use what it was begun with, or begin anew with --restart";
     if (part.may_mix) {
       hint =

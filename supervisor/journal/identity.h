@@ -19,6 +19,8 @@ struct IdentityPart {
   // A difference may be gone on with by --mixed: it costs last bits of scores only.
   bool may_mix = false;
   bool compared = true;
+  // In the sentence, for an empty value: of a job that was begun before the part was known, too.
+  std::string when_empty = "unknown";
 };
 
 using Identity = std::vector<IdentityPart>;
@@ -33,6 +35,7 @@ struct IdentitySource {
   bool intra_given = true;    // by the person; else consort chose it, and keeps to it
   std::string output;         // path of the results
   std::string job;            // path of the job's folder, which exists
+  Identity tags = {};         // parts of the choice of tags (supervisor/choose/)
 };
 
 Identity MakeIdentity(const IdentitySource& source);

@@ -6,6 +6,7 @@
 #include <exception>
 #include <new>
 
+#include "supervisor/check/check.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/cli/options.h"
 #include "supervisor/doctor/doctor.h"
@@ -42,6 +43,7 @@ int Obey(int argc, char** argv) {
     return consort::RunDoctor(command.doctor);
   }
   if (command.kind == consort::ParsedCommand::Kind::kTune) return consort::RunTune(command.tune);
+  if (command.kind == consort::ParsedCommand::Kind::kCheck) return consort::RunCheck(command.check);
   if (command.kind == consort::ParsedCommand::Kind::kCompare) {
     return consort::ExecBeside("consort-compare", command.words);
   }

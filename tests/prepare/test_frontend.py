@@ -32,6 +32,18 @@ def test_the_last_segment_is_padded_with_exact_zeros_and_its_end_is_the_file_s(t
     assert np.all(last[2][:10600] == 0.25) and np.all(last[2][10600:] == 0) and len(last[2]) == 16000
 
 
+@pytest.mark.parametrize("cut", [segments_of_whole_file, segments_each_alone])
+def test_the_first_channel_is_heard_alone_where_that_is_wanted(tmp_path, cut):
+    sound = np.random.default_rng(1).normal(0, 0.1, (30000, 3)).astype(np.float32)
+    soundfile.write(tmp_path / "three.wav", sound, 22050, subtype="FLOAT")
+    soundfile.write(tmp_path / "one.wav", sound[:, 0], 22050, subtype="FLOAT")
+    first = list(cut(str(tmp_path / "three.wav"), {**AUDIO, "channels": "first"}))
+    mix = list(cut(str(tmp_path / "three.wav"), AUDIO))
+    alone = list(cut(str(tmp_path / "one.wav"), AUDIO))
+    for a, b, c in zip(first, alone, mix, strict=True):
+        assert a[:2] == b[:2] and np.array_equal(a[2], b[2]) and not np.array_equal(a[2], c[2])
+
+
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000])
 def test_a_segment_resampled_alone_is_the_whole_file_s(tmp_path, rate):
     sound = np.random.default_rng(rate).normal(0, 0.1, (rate * 5 // 2, 2)).astype(np.float32)

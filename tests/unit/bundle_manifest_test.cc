@@ -89,6 +89,13 @@ TEST(Manifest, ReadsWhatDiffersFromTheDefaults) {
   EXPECT_TRUE(manifest.stateful);
 }
 
+TEST(Manifest, SaysWhichChannelsAreHeard) {
+  using Channels = AudioSpec::Channels;
+  EXPECT_EQ(Parse(With("/audio/channels", "mix")).value().audio.channels, Channels::kMix);
+  EXPECT_EQ(Parse(With("/audio/channels", "first")).value().audio.channels, Channels::kFirst);
+  EXPECT_EQ(Parse(With("/audio/channels", "left")).error().hint, "it can be one of: mix, first");
+}
+
 TEST(Manifest, NamesTheUnknownKeyAndItsPlace) {
   EXPECT_EQ(Trouble(With("/features/n_ffft", 3)),
             "\"m.json\": \"features.n_ffft\" is not a known key");

@@ -196,17 +196,20 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, tune, compare, status, export, doctor"},
+        Mistake{{}, "no command; commands: run, check, tune, compare, status, export, doctor"},
         Mistake{{"dance"},
-                "unknown command \"dance\"; commands: run, tune, compare, status, export, doctor"},
+                "unknown command \"dance\"; commands: run, check, tune, compare, status, export, "
+                "doctor"},
         Mistake{{"rum"},
-                "unknown command \"rum\": did you mean run? commands: run, tune, compare, status, "
+                "unknown command \"rum\": did you mean run? commands: run, check, tune, compare, "
+                "status, "
                 "export, doctor"},
         Mistake{{"--versoin"},
-                "unknown option \"--versoin\": did you mean --version? commands: run, tune, "
+                "unknown option \"--versoin\": did you mean --version? commands: run, check, tune, "
                 "compare, status, export, doctor"},
         Mistake{{"--fast"},
-                "unknown option \"--fast\"; commands: run, tune, compare, status, export, doctor"},
+                "unknown option \"--fast\"; commands: run, check, tune, compare, status, export, "
+                "doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},
@@ -395,6 +398,65 @@ TEST(CommandLine, TakesWhatIsToBeExported) {
                   .command.exports.per_recording);
 }
 
+TEST(CommandLine, TakesTheChoiceOfTags) {
+  EXPECT_FALSE(ParseGood({"run", "-m", "m", "x.wav"}).tags.any());
+  const TagOptions tags =
+      ParseGood({"run", "-m", "m", "--top-k", "3", "--min-score=-2.5", "--include-labels", "in",
+                 "--exclude-labels", "out", "--thresholds", "own", "x.wav"})
+          .tags;
+  EXPECT_TRUE(tags.any());
+  EXPECT_EQ(tags.top_k, 3);
+  EXPECT_EQ(tags.min_score, -2.5);
+  EXPECT_EQ(tags.include_labels, "in");
+  EXPECT_EQ(tags.exclude_labels, "out");
+  EXPECT_EQ(tags.thresholds, "own");
+  const auto refused = [](const std::string& option, const std::string& value) {
+    const Parsed parsed = Parse({"run", "-m", "m", option, value, "x.wav"});
+    EXPECT_EQ(parsed.command.exit_status, kUsage) << option << ' ' << value;
+    return parsed.err;
+  };
+  for (const char* bad : {"0", "4097", "-1", "x", "", "2.5", "all"}) {
+    EXPECT_NE(refused("--top-k", bad).find("a number from 1 to 4096"), std::string::npos);
+  }
+  for (const char* bad : {"nan", "inf", "", "0,5", "x", "1e99"}) {
+    EXPECT_NE(refused("--min-score", bad).find("a score such as 0.25"), std::string::npos);
+  }
+  for (const char* option : {"--include-labels", "--exclude-labels", "--thresholds"}) {
+    EXPECT_NE(refused(option, "").find(std::string(option) + " needs the name of a file"),
+              std::string::npos);
+  }
+}
+
+TEST(CommandLine, TakesACheck) {
+  const auto check = [](std::vector<std::string> words) {
+    words.insert(words.begin(), "check");
+    const Parsed parsed = Parse(std::move(words));
+    EXPECT_EQ(parsed.err, "");
+    EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kCheck);
+    return parsed.command.check;
+  };
+  const CheckOptions bare = check({"a.wav"});
+  EXPECT_EQ(bare.bundle + bare.failed + bare.json, "");
+  EXPECT_FALSE(bare.workers);
+  EXPECT_EQ(bare.operands, std::vector<std::string>{"a.wav"});
+  const CheckOptions full = check({"-m", "b", "--failed", "f", "--json=-", "-p", "3", "--quiet",
+                                   "--progress", "plain", "list", "-"});
+  EXPECT_EQ(full.bundle, "b");
+  EXPECT_EQ(full.failed, "f");
+  EXPECT_EQ(full.json, "-");
+  EXPECT_EQ(full.workers, 3);
+  EXPECT_TRUE(full.quiet);
+  EXPECT_EQ(full.progress, RunOptions::Progress::kPlain);
+  for (const std::vector<std::string>& bad : {std::vector<std::string>{"check"},
+                                              {"check", "--failed", "-", "l"},
+                                              {"check", "--failed=", "l"},
+                                              {"check", "--json=", "l"},
+                                              {"check", "--failed", "x", "--json", "./x", "l"},
+                                              {"check", "-p", "0", "l"}}) {
+    EXPECT_EQ(Parse(bad).command.exit_status, kUsage) << bad.back();
+  }
+}
+
 TEST(CommandLine, KnowsWhetherIntraWasGiven) {
   EXPECT_FALSE(ParseGood({"run", "-m", "m", "x.wav"}).intra_given);
   EXPECT_TRUE(ParseGood({"run", "-m", "m", "--intra", "1", "x.wav"}).intra_given);
@@ -436,8 +498,9 @@ int NamedOptions(const std::string& command, const std::string& help) {
 }
 
 TEST(Help, NamesOnlyOptionsThatExist) {
-  EXPECT_GE(NamedOptions("run", kRunHelp), 13);
+  EXPECT_GE(NamedOptions("run", kRunHelp), 18);
   EXPECT_GE(NamedOptions("tune", kTuneHelp), 8);
+  EXPECT_GE(NamedOptions("check", kCheckHelp), 6);
   EXPECT_GE(NamedOptions("export", kExportHelp), 6);
 }
 
@@ -452,7 +515,7 @@ TEST(Help, NamesEveryFormat) {
 }
 
 TEST(Help, HasNoLineThatATerminalWraps) {
-  for (std::string help : {kMainHelp, kRunHelp, kTuneHelp, kExportHelp, kDoctorHelp}) {
+  for (std::string help : {kMainHelp, kRunHelp, kCheckHelp, kTuneHelp, kExportHelp, kDoctorHelp}) {
     for (size_t at = 0; at < help.size();) {
       const size_t end = help.find('\n', at);
       EXPECT_LE(end - at, 86U) << help.substr(at, end - at);

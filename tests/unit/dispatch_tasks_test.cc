@@ -272,5 +272,32 @@ TEST_F(DispatchFaults, AFileThatGrewOrShrankIsFollowedAsItIsNow) {
   EXPECT_NE(sink_.text().find(", changed: "), std::string::npos);
 }
 
+TEST(DispatchFiles, WhoseHeaderIsUnfinishedCountOnceHoweverOftenTheyAreOpened) {
+  const auto files = PlainFiles(3, 4);
+  const auto list = MakeList(files);
+  LineSink sink;
+  Dispatcher dispatcher({.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels}, *list,
+                        sink);
+  dispatcher.AddWorker(1, 1);
+  dispatcher.AddWorker(2, 1);
+  const auto tell = [&dispatcher](uint64_t worker, const ResultRecord& record) {
+    bool honest = false;
+    EXPECT_TRUE(dispatcher.OnRecord(worker, 0, record, honest));
+    EXPECT_TRUE(honest);
+  };
+  for (const uint64_t worker : {1, 2}) {  // the first one dies with it
+    const auto task = dispatcher.NextTask(worker, 0).value();
+    ASSERT_TRUE(task);
+    FileInfo info = InfoOf(files[task->items[0].file], task->items[0].file);
+    ASSERT_EQ(info.file, 0U);
+    info.flags = kHeaderUnfinished;
+    tell(worker, info);
+    EXPECT_EQ(dispatcher.files_unfinished(), 1U);
+    EXPECT_EQ(dispatcher.unfinished_path(), files[0].path);
+    if (worker == 2) break;
+    EXPECT_TRUE(dispatcher.RemoveWorker(1, Ending::kKilled, {"was killed"}, {}));
+  }
+}
+
 }  // namespace
 }  // namespace consort::test

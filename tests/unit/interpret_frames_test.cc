@@ -55,6 +55,17 @@ TEST(FrameRuns, AreStretchesOfALabelAtOneLevel) {
             "0+5: 0@0+2=0.90/2 0@2+2=0.40/1 0@4+1=0.50/2 1@1+2=0.40/1");
 }
 
+TEST(FrameRuns, ReachTheThresholdOfTheirLabel) {
+  Manifest manifest = Frames(OutputSpec::Kind::kFrames, 5);
+  const std::vector<float> raw = {0.6F, 0.1F, 0.9F, 0.4F, 0.4F, 0.4F, 0.3F, 0.1F, 0.5F, 0.2F};
+  manifest.output.label_thresholds = {0.9F, 0.2F};
+  EXPECT_EQ(Interpret(manifest, raw, kAlone),
+            "0+5: 0@0+1=0.60/1 0@1+1=0.90/2 0@2+3=0.50/1 1@1+2=0.40/2 1@4+1=0.20/2")
+      << "what ends an event is never above what begins it";
+  manifest.output.label_thresholds = {INFINITY, 0.5F};
+  EXPECT_EQ(Interpret(manifest, raw, kAlone), "0+5: 1@1+2=0.40/1") << "nothing of the first label";
+}
+
 TEST(FrameRuns, TouchTheThresholdsAsFloats) {
   Manifest manifest = Frames(OutputSpec::Kind::kFrames, 2);
   manifest.output.threshold = 0.7;

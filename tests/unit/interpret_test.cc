@@ -51,6 +51,16 @@ TEST(Tags, ReachTheThresholdOrAreLeftOut) {
   EXPECT_TRUE(Interpret({-0.1F, -0.2F}, Spec(Activation::kNone, 5, 0)).labels.empty());
 }
 
+TEST(Tags, ReachTheThresholdOfTheirLabel) {
+  OutputSpec output = Spec(Activation::kNone, 2, 0.5);
+  output.label_thresholds = {0.05F, INFINITY, 0.3F, 0.71F, 0.3F};
+  EXPECT_EQ(Interpret({0.1F, 0.9F, 0.3F, 0.7F, 0.4F}, output).labels, (std::vector<uint32_t>{4, 2}))
+      << "top_k counts among those that pass";
+  output.top_k = 5;
+  EXPECT_EQ(Interpret({0.1F, 0.9F, 0.29F, 0.71F, 0.4F}, output).labels,
+            (std::vector<uint32_t>{3, 4, 0}));
+}
+
 TEST(Tags, OfEqualScoreAreInTheOrderOfTheirLabelsBytes) {
   // bytes: "B" < "a" < "\xC3\xA9"
   const Answer answer = Interpret({0.5F, 0.5F, 0.5F, 0.6F}, Spec(Activation::kNone, 3, 0),

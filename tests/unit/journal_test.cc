@@ -301,5 +301,17 @@ TEST(IdentityTest, TellsWhatDiffersAndWhatToDo) {
   EXPECT_EQ(model.error().hint.find("--mixed"), std::string::npos);
 }
 
+TEST(IdentityTest, KnowsWhatAnEmptyValueMeans) {
+  Identity now = kIdentity;
+  now.push_back({.key = "top_k", .value = "", .words = "--top-k", .when_empty = "the bundle's 5"});
+  const std::vector<std::pair<std::string, std::string>> old = {{"model", "abc"}, {"intra", "1"}};
+  EXPECT_TRUE(CompareIdentity(old, now, "job", false)) << "a job from before the part was known";
+  now.back().value = "3";
+  const Status refused = CompareIdentity(old, now, "job", true);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().what,
+            "the job in \"job\" cannot go on: --top-k was the bundle's 5 and is 3 now");
+}
+
 }  // namespace
 }  // namespace consort

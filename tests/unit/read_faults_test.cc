@@ -244,6 +244,92 @@ TEST_F(ReadFaults, WavWrittenToAPipeIsNotTruncated) {
     ASSERT_FALSE(heard.fault) << size;
     EXPECT_EQ(heard.info.samples, 20'000) << std::hex << size;
     EXPECT_EQ(heard.samples, expected.samples);
+    EXPECT_EQ(heard.info.flags, kHeaderUnfinished);
+  }
+  EXPECT_EQ(expected.info.flags, 0U);
+}
+
+void PutLittle64(std::string& bytes, size_t at, uint64_t value) {
+  PutLittle(bytes, at, static_cast<uint32_t>(value));
+  PutLittle(bytes, at + 4, static_cast<uint32_t>(value >> 32));
+}
+
+// A recorder writes what it has so far into the header now and then, and dies.
+TEST_F(ReadFaults, WhatAnInterruptedRecordingHasBeyondItsHeaderIsHeard) {
+  struct Kind {
+    int format;
+    size_t size_at;  // of the sound, in the header
+    bool wide;
+    uint64_t more;  // in that number than the sound's bytes
+  };
+  for (const Kind& kind : {Kind{kWav16, 40, false, 0},
+                           {SF_FORMAT_WAV | SF_FORMAT_PCM_24, 40, false, 0},
+                           {SF_FORMAT_RF64 | SF_FORMAT_PCM_16, 28, true, 0},
+                           {SF_FORMAT_W64 | SF_FORMAT_PCM_16, 96, true, 24}}) {
+    const std::string good = Bytes(Write("a", kind.format, Sound(20'000, 1, 16000), 1, 16000));
+    const Heard expected = Hear(Path("a"));
+    ASSERT_FALSE(expected.fault);
+    EXPECT_EQ(expected.info.flags, 0U) << std::hex << kind.format;
+    for (const uint64_t size : {0, 2, 12'001, 30'000}) {
+      std::string bytes = good;
+      if (kind.wide) {
+        PutLittle64(bytes, kind.size_at, size + kind.more);
+      } else {
+        PutLittle(bytes, kind.size_at, static_cast<uint32_t>(size));
+      }
+      const Heard heard = Hear(WriteBytes("b", bytes));
+      ASSERT_FALSE(heard.fault) << std::hex << kind.format << ' ' << size << heard.fault->message;
+      EXPECT_EQ(heard.info.samples, 20'000) << std::hex << kind.format << ' ' << size;
+      EXPECT_EQ(heard.samples, expected.samples) << std::hex << kind.format << ' ' << size;
+      EXPECT_EQ(heard.info.flags, kHeaderUnfinished) << std::hex << kind.format << ' ' << size;
+    }
+  }
+}
+
+TEST_F(ReadFaults, WhatFollowsTheSoundForOtherReasonsIsNotHeard) {
+  const std::string good = Bytes(Write("a.wav", kWav16, Sound(20'000, 1, 16000), 1, 16000));
+  std::string list("LIST\x10\x27\0\0", 8);
+  list += std::string(10'000, '\x55');
+  std::string two = list + std::string("zzzz\4\0\0\0\1\2\3\4", 12);
+  std::string tag = "TAG" + std::string(125, '\x55');
+  for (const std::string& more :
+       {list, two, list.substr(0, 6000), std::string(50'000, '\0'),
+        "ID3\4" + std::string(9000, '\x80'), tag, std::string(3000, '\x81')}) {
+    const Heard heard = Hear(WriteBytes("b.wav", good + more));
+    ASSERT_FALSE(heard.fault);
+    EXPECT_EQ(heard.info.samples, 20'000) << more.size();
+    EXPECT_EQ(heard.info.flags, 0U);
+  }
+}
+
+TEST_F(ReadFaults, W64ThatEndsBeforeItsHeaderSaysIsTruncated) {
+  const auto path =
+      Write("a.w64", SF_FORMAT_W64 | SF_FORMAT_PCM_16, Sound(20'000, 1, 16000), 1, 16000);
+  const Heard heard = Hear(Cut(path, 0.75));
+  ASSERT_TRUE(heard.fault);
+  EXPECT_EQ(heard.fault->code, ErrorCode::kTruncated);
+  EXPECT_NEAR(static_cast<double>(heard.fault->at_sample), 15'000, 100);
+}
+
+TEST_F(ReadFaults, TheEndIsCheckedWithoutReadingEverything) {
+  const auto sound = Sound(5 * 16000, 1, 16000);
+  for (const auto& [format, name] : {std::pair(kWav16, "a.wav"),
+                                     {SF_FORMAT_FLAC | SF_FORMAT_PCM_16, "a.flac"},
+                                     {SF_FORMAT_OGG | SF_FORMAT_VORBIS, "a.ogg"},
+                                     {SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, "a.mp3"}}) {
+    const auto path = Write(name, format, sound, 1, 16000);
+    SegmentReader reader(spec_, clock_);
+    ASSERT_FALSE(reader.Open(path));
+    EXPECT_FALSE(reader.CheckEnd()) << name;
+    const auto cut = Cut(path, 0.6);
+    const Heard heard = Hear(cut);
+    if (!heard.fault) continue;  // an MP3 without a header is whole wherever it ends
+    ASSERT_FALSE(reader.Open(cut));
+    const MaybeFault fault = reader.CheckEnd();
+    ASSERT_TRUE(fault) << name;
+    EXPECT_EQ(fault->code, heard.fault->code) << name;
+    EXPECT_EQ(fault->message, heard.fault->message) << name;
+    EXPECT_EQ(fault->at_sample, heard.fault->at_sample) << name;
   }
 }
 

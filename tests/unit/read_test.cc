@@ -103,6 +103,55 @@ TEST_F(ReadTest, HearsTheSameInEveryLosslessFormat) {
   }
 }
 
+TEST_F(ReadTest, HearsTheFirstChannelAloneWhereThatIsWanted) {
+  AudioSpec spec = Spec(16000, 0.4, 0.3);
+  spec.channels = AudioSpec::Channels::kFirst;
+  SegmentReader first(spec, clock_);
+  const AudioSpec mix = Spec(16000, 0.4, 0.3);
+  SegmentReader mixer(mix, clock_);
+  for (const int channels : {1, 2, 5}) {
+    const auto sound = Sound(20'000, channels, 44100);
+    std::vector<float> alone;
+    for (size_t i = 0; i < sound.size(); i += static_cast<size_t>(channels)) {
+      alone.push_back(sound[i]);
+    }
+    for (const int format :
+         {SF_FORMAT_WAV | SF_FORMAT_PCM_16, SF_FORMAT_WAV | SF_FORMAT_PCM_24,
+          SF_FORMAT_WAV | SF_FORMAT_PCM_32, SF_FORMAT_WAV | SF_FORMAT_FLOAT,
+          SF_FORMAT_AIFF | SF_FORMAT_PCM_16, SF_FORMAT_FLAC | SF_FORMAT_PCM_16}) {
+      const Heard expected = HearAll(mixer, mix, Write("one", format, alone, 1, 44100));
+      const auto path = Write("all", format, sound, channels, 44100);
+      const Heard heard = HearAll(first, spec, path);
+      ASSERT_FALSE(heard.fault) << std::hex << format;
+      EXPECT_EQ(heard.samples, expected.samples) << std::hex << format << ' ' << channels;
+      EXPECT_EQ(heard.info.channels, channels);
+      EXPECT_EQ(heard.samples == HearAll(mixer, mix, path).samples, channels == 1);
+    }
+  }
+}
+
+TEST_F(ReadTest, TellsTheContainer) {
+  const AudioSpec spec = Spec(16000, 1, 1);
+  SegmentReader reader(spec, clock_);
+  const auto sound = Sound(9000, 1, 16000);
+  for (const auto& [format, name] : {std::pair(SF_FORMAT_WAV | SF_FORMAT_PCM_16, "wav"),
+                                     {SF_FORMAT_WAVEX | SF_FORMAT_FLOAT, "wav"},
+                                     {SF_FORMAT_RF64 | SF_FORMAT_PCM_16, "rf64"},
+                                     {SF_FORMAT_W64 | SF_FORMAT_PCM_16, "w64"},
+                                     {SF_FORMAT_AIFF | SF_FORMAT_PCM_16, "aiff"},
+                                     {SF_FORMAT_AU | SF_FORMAT_PCM_16, "au"},
+                                     {SF_FORMAT_CAF | SF_FORMAT_PCM_16, "caf"},
+                                     {SF_FORMAT_FLAC | SF_FORMAT_PCM_16, "flac"},
+                                     {SF_FORMAT_OGG | SF_FORMAT_VORBIS, "ogg"},
+                                     {SF_FORMAT_OGG | SF_FORMAT_OPUS, "opus"},
+                                     {SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, "mp3"},
+                                     {SF_FORMAT_VOC | SF_FORMAT_PCM_16, "other"}}) {
+    ASSERT_FALSE(reader.Open(Write("a", format, sound, 1, 16000))) << name;
+    EXPECT_EQ(reader.info().container, name);
+    EXPECT_EQ(reader.info().flags, 0U) << name;
+  }
+}
+
 // The whole file resampled in one piece, then cut.
 TEST_F(ReadTest, ResamplesASegmentAsItLiesInTheWholeFile) {
   struct Case {

@@ -30,7 +30,7 @@ Status Decode(uint32_t type, const Bytes& bytes, ResultRecord& out) {
 }
 Result<Task> Decode(const Bytes& bytes) { return DecodeTask(ExactCopy(bytes).get(), bytes.size()); }
 
-FileInfo SomeInfo() { return {7, 48'000, 44'100, 3, 96'044, -5}; }
+FileInfo SomeInfo() { return {7, 48'000, 44'100, 3, 96'044, -5, 2, kHeaderUnfinished, "wav"}; }
 SegmentTags SomeTags() { return {1, 2, {{3, 0.5F}, {4, -0.25F}}, 12'345'678, -9}; }
 FileFault SomeFault() {
   return {9, 8, 123, static_cast<uint32_t>(ErrorCode::kTruncated), "ends early"};
@@ -58,6 +58,8 @@ TEST(ResultRecords, ComeBackAsTheyWent) {
             std::make_tuple(uint64_t{7}, int64_t{48'000}, 44'100, uint32_t{3}));
   EXPECT_EQ(info.size_bytes, 96'044);
   EXPECT_EQ(info.mtime_ns, -5);
+  EXPECT_EQ(std::tie(info.channels, info.flags, info.container),
+            std::make_tuple(2, kHeaderUnfinished, std::string("wav")));
   const auto tags = ThereAndBack(SomeTags(), kSegmentTagsRecord);
   EXPECT_EQ(tags.file, 1U);
   EXPECT_EQ(tags.segment, 2U);
@@ -155,6 +157,19 @@ TEST(ResultRecords, WithNumbersThatCannotBeAreRefused) {
   info = SomeInfo();
   info.segment_alignment = 0;
   EXPECT_TRUE(refused(info));
+  for (const int32_t channels : {-1, kMaxChannels + 1}) {
+    info = SomeInfo();
+    info.channels = channels;
+    EXPECT_TRUE(refused(info));
+  }
+  info = SomeInfo();
+  info.flags = kAllFileFlags + 1;
+  EXPECT_TRUE(refused(info));
+  for (const char* name : {"WAV", "a\"b", "a b", "\n"}) {
+    info = SomeInfo();
+    info.container = name;
+    EXPECT_TRUE(refused(info)) << name;
+  }
   FileFault fault = SomeFault();
   for (const uint32_t code : {0U, 15U, UINT32_MAX}) {
     fault.code = code;

@@ -128,7 +128,9 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
     if (k > item.first_segment && k % batch == 0 && MonotonicNs() > deadline_ns) break;
     clock_.AtSegment(item.file, k);
     if (k == item.first_segment || k % batch == 0) began_ns = MonotonicNs();
-    if ((k - item.first_segment) % piece == 0) CONSORT_TRY(LookAhead(task, index, k));
+    if (pipeline.reads_all() && (k - item.first_segment) % piece == 0) {
+      CONSORT_TRY(LookAhead(task, index, k));
+    }
     const int64_t read_ns = clock_.spent_ns(Stage::kRead);
     auto fault = pipeline.Run(static_cast<int64_t>(k), static_cast<int64_t>(end), result);
     clock_.Enter(Stage::kPost);

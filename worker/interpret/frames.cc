@@ -1,18 +1,24 @@
 #include "worker/interpret/frames.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 namespace consort {
 
 FrameInterpreter::FrameInterpreter(const Manifest& manifest, size_t labels)
     : grid_(manifest.audio.hop_ns, manifest.output.frame_ns),
       rows_(manifest.output.activation, labels),
-      on_(static_cast<float>(manifest.output.threshold)),
-      off_(static_cast<float>(manifest.output.threshold_off)) {}
+      on_(manifest.output.label_thresholds) {
+  if (on_.empty()) on_.assign(labels, static_cast<float>(manifest.output.threshold));
+  // An event ends below its beginning. Of a label that is left out nothing is between, either.
+  const auto off = static_cast<float>(manifest.output.threshold_off);
+  for (const float on : on_) off_.push_back(std::isinf(on) ? on : std::min(off, on));
+}
 
-uint8_t FrameInterpreter::Level(float score) const {
-  if (score >= on_) return FrameRun::kOn;
-  return score >= off_ ? FrameRun::kBetween : 0;
+uint8_t FrameInterpreter::Level(uint32_t label, float score) const {
+  if (score >= on_[label]) return FrameRun::kOn;
+  return score >= off_[label] ? FrameRun::kBetween : 0;
 }
 
 Status FrameInterpreter::Interpret(std::span<const float> raw, const SegmentPlace& place,
@@ -24,7 +30,7 @@ Status FrameInterpreter::Interpret(std::span<const float> raw, const SegmentPlac
     uint8_t level = 0;  // of the frame before
     for (int64_t frame = own.first; frame < own.end; ++frame) {
       const float score = rows_.Row(frame)[label];
-      const uint8_t before = std::exchange(level, Level(score));
+      const uint8_t before = std::exchange(level, Level(label, score));
       if (level == 0) continue;
       if (level != before) {
         runs->runs.push_back({label, static_cast<uint32_t>(frame - own.first), 0, score, level});

@@ -2,6 +2,8 @@
 // are made of (supervisor/join/events.h).
 #pragma once
 
+#include <vector>
+
 #include "worker/interpret/frame_rows.h"
 #include "worker/interpret/interpreter.h"
 
@@ -15,13 +17,13 @@ class FrameInterpreter : public Interpreter {
                    SegmentResult& result) override;
 
  private:
-  // 0: below both thresholds.
-  uint8_t Level(float score) const;
+  // 0: below both thresholds of the label.
+  uint8_t Level(uint32_t label, float score) const;
 
   FrameGrid grid_;
   FrameRows rows_;
-  float on_;
-  float off_;
+  std::vector<float> on_;  // by label; infinite: it has no events
+  std::vector<float> off_;
 };
 
 }  // namespace consort

@@ -9,7 +9,7 @@ namespace consort {
 TagInterpreter::TagInterpreter(const OutputSpec& output, const std::vector<std::string>& labels)
     : activation_(output.activation),
       top_k_(std::min(static_cast<size_t>(output.top_k), labels.size())),
-      threshold_(static_cast<float>(output.threshold)),
+      thresholds_(output.label_thresholds),
       rank_(labels.size()),
       scores_(labels.size()) {
   std::vector<uint32_t> sorted(labels.size());
@@ -18,6 +18,9 @@ TagInterpreter::TagInterpreter(const OutputSpec& output, const std::vector<std::
                    [&](uint32_t a, uint32_t b) { return labels[a] < labels[b]; });
   for (size_t i = 0; i < sorted.size(); ++i) rank_[sorted[i]] = static_cast<uint32_t>(i);
   order_.reserve(labels.size());
+  if (thresholds_.empty()) {
+    thresholds_.assign(labels.size(), static_cast<float>(output.threshold));
+  }
 }
 
 Status TagInterpreter::Interpret(std::span<const float> raw, const SegmentPlace& /*place*/,
@@ -36,7 +39,7 @@ Status TagInterpreter::Interpret(std::span<const float> raw, std::vector<Tag>& t
   Activate(activation_, raw, scores_);
   order_.clear();
   for (uint32_t label = 0; label < scores_.size(); ++label) {
-    if (scores_[label] >= threshold_) order_.push_back(label);
+    if (scores_[label] >= thresholds_[label]) order_.push_back(label);
   }
   const auto better = [this](uint32_t a, uint32_t b) {
     return scores_[a] != scores_[b] ? scores_[a] > scores_[b] : rank_[a] < rank_[b];

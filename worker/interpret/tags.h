@@ -1,8 +1,8 @@
 // From a model's raw scores to a segment's tags.
 //
-// Activation, then the scores that reach the threshold, the top_k of them by unrounded score, equal
-// scores in the order of their labels' bytes. One thread uses an interpreter; calls do not allocate
-// once `tags` has its capacity.
+// Activation, then the scores that reach their label's threshold, the top_k of them by unrounded
+// score, equal scores in the order of their labels' bytes. One thread uses an interpreter; calls do
+// not allocate once `tags` has its capacity.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@ namespace consort {
 
 class TagInterpreter : public Interpreter {
  public:
+  // `output.label_thresholds` is empty or has one for each label.
   TagInterpreter(const OutputSpec& output, const std::vector<std::string>& labels);
 
   // `raw` has one score per label (another number is an error); fills `tags`, best first. A score
@@ -27,10 +28,10 @@ class TagInterpreter : public Interpreter {
  private:
   OutputSpec::Activation activation_;
   size_t top_k_;
-  float threshold_;
-  std::vector<uint32_t> rank_;   // of each label in the order of labels' bytes
-  std::vector<float> scores_;    // activated
-  std::vector<uint32_t> order_;  // labels that reach the threshold
+  std::vector<float> thresholds_;  // by label; infinite: never a tag
+  std::vector<uint32_t> rank_;     // of each label in the order of labels' bytes
+  std::vector<float> scores_;      // activated
+  std::vector<uint32_t> order_;    // labels that reach their threshold
 };
 
 }  // namespace consort

@@ -14,6 +14,8 @@ struct WorkerOptions {
   std::string bundle_sha256;  // empty: any
   int control_fd = -1;
   int arena_fd = -1;
+  int check_rate = 0;  // --check; 0: not given
+  int tags_fd = -1;    // what of the scores becomes tags; -1: as the bundle says
   int supervisor = 0;  // pid
   int intra = 1;
   int engines = 1;  // of each worker that will be forked

@@ -100,10 +100,6 @@ void Sleep(int64_t us) {
   }
 }
 
-FileFault ToFault(const ReadFault& fault) {
-  return {0, 0, fault.at_sample, static_cast<uint32_t>(fault.code), fault.message};
-}
-
 class NullPipeline : public Pipeline {
  public:
   NullPipeline(const Bundle& bundle, StageClock& clock)
@@ -162,9 +158,11 @@ class NullPipeline : public Pipeline {
     const auto labels = bundle_.labels.size();
     const auto count = std::min(static_cast<size_t>(bundle_.manifest.output.top_k), labels);
     const uint64_t hash = Mix((hash_ ^ heard) + static_cast<uint64_t>(k));
-    for (size_t i = 0; i < count; ++i) {
+    const auto& chosen = bundle_.manifest.output.label_thresholds;
+    for (size_t i = 0; i < labels && tags.size() < count; ++i) {
       const auto score = 1.0F / static_cast<float>(i + 1) - static_cast<float>(hash % 1000) * 1e-4F;
-      tags.push_back({static_cast<uint32_t>((hash + i) % labels), score});
+      const auto label = static_cast<uint32_t>((hash + i) % labels);
+      if (chosen.empty() || score >= chosen[label]) tags.push_back({label, score});
     }
     return std::nullopt;
   }

@@ -58,6 +58,11 @@ class Decoder {
   virtual ContentLength FindLength() = 0;
 
   virtual int32_t rate() const = 0;
+  virtual int32_t channels() const = 0;
+  // "wav", "mp4": small letters and digits.
+  virtual std::string container_name() const = 0;
+  // Its header says less than is there, or nothing: an interrupted recording. All is read.
+  virtual bool header_unfinished() const { return false; }
   virtual Seeking seeking() const = 0;
   // kAnchored: how long a decoder must run after a seek until it gives what it gives without one.
   virtual int32_t preroll_seconds() const = 0;

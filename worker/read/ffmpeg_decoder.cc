@@ -135,7 +135,10 @@ bool FfmpegDecoder::NextFrame() {
     const int got = library_->avcodec_receive_frame(codec_, frame_);
     if (got == 0) {
       if (frame_->nb_samples <= 0) continue;
-      if (!heard_ && place_ == 0) rate_ = frame_->sample_rate;
+      if (!heard_ && place_ == 0) {
+        rate_ = frame_->sample_rate;
+        channels_ = frame_->ch_layout.nb_channels;
+      }
       heard_ = true;
       if (frame_->sample_rate == rate_ && CanMix(*frame_)) return true;
       library_->av_frame_unref(frame_);  // another rate within one track
@@ -177,7 +180,7 @@ int64_t FfmpegDecoder::Read(std::span<float> out) {
     if (frame_at_ >= frame_->nb_samples && !NextFrame()) break;
     const auto now =
         std::min(out.size() - done, static_cast<size_t>(frame_->nb_samples - frame_at_));
-    MixFrame(*frame_, frame_at_, out.subspan(done, now));
+    MixFrame(*frame_, frame_at_, out.subspan(done, now), heard_channels_);
     frame_at_ += static_cast<int64_t>(now);
     done += now;
   }

@@ -1,5 +1,5 @@
 // FFmpeg's libraries, wrapped once: the sound track of what libsndfile does not read. What is heard
-// is what the program `ffmpeg` writes with `-f f32le`, the mean of its channels.
+// is what the program `ffmpeg` writes with `-f f32le`, the mean of its channels or the first.
 //
 // How a place is found again: FindLength goes through the packets once and notes one a second, with
 // the number of the sample that it begins. Seek goes to the note before the last one before the
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "shared/bundle/manifest.h"
 #include "worker/read/decoder.h"
 #include "worker/read/ffmpeg_input.h"
 #include "worker/stage/stage_clock.h"
@@ -18,7 +19,9 @@ namespace consort {
 class FfmpegDecoder : public Decoder {
  public:
   // `clock`, if any, is told of each read and each call of Read, and must outlive this.
-  explicit FfmpegDecoder(StageClock* clock = nullptr) : clock_(clock), input_(clock) {}
+  explicit FfmpegDecoder(StageClock* clock = nullptr,
+                         AudioSpec::Channels heard = AudioSpec::Channels::kMix)
+      : clock_(clock), heard_channels_(heard), input_(clock) {}
   ~FfmpegDecoder() override { FfmpegDecoder::Close(); }
   FfmpegDecoder(const FfmpegDecoder&) = delete;
   FfmpegDecoder& operator=(const FfmpegDecoder&) = delete;
@@ -29,6 +32,8 @@ class FfmpegDecoder : public Decoder {
   ContentLength FindLength() override;
 
   int32_t rate() const override { return rate_; }
+  int32_t channels() const override { return channels_; }
+  std::string container_name() const override { return input_.container_name(); }
   Seeking seeking() const override { return input_.codec().seeking; }
   int32_t preroll_seconds() const override { return 0; }
 
@@ -61,6 +66,7 @@ class FfmpegDecoder : public Decoder {
   bool SkipTo(int64_t frame);
 
   StageClock* clock_;
+  AudioSpec::Channels heard_channels_;
   const FfmpegLibrary* library_ = nullptr;
   int fd_ = -1;
   FfmpegInput input_;
@@ -72,7 +78,8 @@ class FfmpegDecoder : public Decoder {
   int64_t frame_at_ = 0;       // what was taken of frame_
   int64_t place_ = 0;          // of the next sample that Read gives
   int32_t rate_ = 0;
-  bool heard_ = false;  // the codec has given a frame since it started
+  int32_t channels_ = 0;  // of the first frame
+  bool heard_ = false;    // the codec has given a frame since it started
   bool damaged_ = false;
   bool damaged_at_end_ = false;
   std::vector<Note> notes_;  // of the file whose length was found last

@@ -148,6 +148,14 @@ void FfmpegInput::Close() {
   encrypted_ = false;
 }
 
+std::string FfmpegInput::container_name() const {
+  const std::string_view names = format_->iformat->name;
+  std::string name(names.substr(0, std::min(names.find(','), kMaxContainerBytes)));
+  const auto odd = [](char c) { return !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')); };
+  std::erase_if(name, odd);
+  return name == "mov" ? "mp4" : name;
+}
+
 int64_t FfmpegInput::promised_packets() const {
   if (!std::string_view(format_->iformat->name).starts_with("mov,")) return 0;
   return library_->avformat_index_get_entries_count(format_->streams[stream_]);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "worker/read/decoder.h"
 #include "worker/read/ffmpeg_kinds.h"
@@ -28,6 +29,8 @@ class FfmpegInput {
   // The sound track that `ffmpeg` itself would take, and its codec.
   AVStream& stream() { return *format_->streams[stream_]; }
   const FfmpegCodec& codec() const { return codec_; }
+  // What FFmpeg calls it, the first of its names; "mp4" for the whole family of MP4 and MOV.
+  std::string container_name() const;
   // How many packets a table at the container's beginning has of the track; 0: there is none.
   int64_t promised_packets() const;
   // How long the container says that it is, if the track is all that is in it; 0: it does not say.

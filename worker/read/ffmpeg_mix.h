@@ -1,10 +1,11 @@
 // A frame of FFmpeg's to one channel: each sample to float as libswresample does it, their mean
-// summed in double.
+// summed in double, or the first of them.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "shared/bundle/manifest.h"
 #include "worker/read/ffmpeg_library.h"
 
 namespace consort {
@@ -12,6 +13,6 @@ namespace consort {
 // Whether MixFrame knows its sample format.
 bool CanMix(const AVFrame& frame);
 // Samples [from, from + out.size()) of the frame.
-void MixFrame(const AVFrame& frame, int64_t from, std::span<float> out);
+void MixFrame(const AVFrame& frame, int64_t from, std::span<float> out, AudioSpec::Channels heard);
 
 }  // namespace consort

@@ -66,9 +66,12 @@ void MixTwo(const std::byte* raw, std::span<float> out) {
 }
 
 template <typename Kind>
-void Mix(const std::byte* raw, int64_t channels, std::span<float> out) {
+void Mix(const std::byte* raw, int64_t channels, std::span<float> out, AudioSpec::Channels heard) {
   if (channels == 1) {
     for (size_t i = 0; i < out.size(); ++i) out[i] = AsFloat<Kind>(raw, i);
+  } else if (heard == AudioSpec::Channels::kFirst) {
+    const auto step = static_cast<size_t>(channels);
+    for (size_t i = 0; i < out.size(); ++i) out[i] = AsFloat<Kind>(raw, i * step);
   } else if (channels != 2) {
     MixAny<Kind>(raw, static_cast<size_t>(channels), out);
   } else if constexpr (Kind::kFull <= 0x1p23F && Kind::kFull > 1) {
@@ -95,19 +98,20 @@ size_t PcmSampleBytes(PcmKind kind) {
   return 0;
 }
 
-void MixPcm(PcmKind kind, const std::byte* raw, int64_t channels, std::span<float> out) {
+void MixPcm(PcmKind kind, const std::byte* raw, int64_t channels, std::span<float> out,
+            AudioSpec::Channels heard) {
   static_assert(std::endian::native == std::endian::little, "Int24 counts on it");
   switch (kind) {
     case PcmKind::kOther:
       return;
     case PcmKind::kInt16:
-      return Mix<Int16>(raw, channels, out);
+      return Mix<Int16>(raw, channels, out, heard);
     case PcmKind::kInt24:
-      return Mix<Int24>(raw, channels, out);
+      return Mix<Int24>(raw, channels, out, heard);
     case PcmKind::kInt32:
-      return Mix<Int32>(raw, channels, out);
+      return Mix<Int32>(raw, channels, out, heard);
     case PcmKind::kFloat:
-      return Mix<Float>(raw, channels, out);
+      return Mix<Float>(raw, channels, out, heard);
   }
 }
 

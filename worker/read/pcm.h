@@ -1,10 +1,12 @@
 // Frames of plain PCM as they lie in a file, to one channel: the same bits as libsndfile's floats,
-// their mean summed in double, in one pass.
+// their mean summed in double, or the first of them, in one pass.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "shared/bundle/manifest.h"
 
 namespace consort {
 
@@ -14,10 +16,12 @@ enum class PcmKind { kOther, kInt16, kInt24, kInt32, kFloat };
 // Bytes of a sample; 0 for kOther.
 size_t PcmSampleBytes(PcmKind kind);
 
-// Writes out.size() means. `raw` holds as many frames of `channels` samples, and kPcmSlack bytes
-// after them that are read, whatever they are. Not for kOther.
+// Writes out.size() samples, of frames their mean or their first one. `raw` holds as many frames of
+// `channels` samples, and kPcmSlack bytes after them that are read, whatever they are. Not for
+// kOther.
 inline constexpr size_t kPcmSlack = 4;
-void MixPcm(PcmKind kind, const std::byte* raw, int64_t channels, std::span<float> out);
+void MixPcm(PcmKind kind, const std::byte* raw, int64_t channels, std::span<float> out,
+            AudioSpec::Channels heard = AudioSpec::Channels::kMix);
 
 // Whether every sample is a finite number.
 bool AllFinite(std::span<const float> samples);

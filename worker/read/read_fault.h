@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "shared/record/error_code.h"
+#include "shared/record/result.h"
 
 namespace consort {
 
@@ -23,6 +24,11 @@ using MaybeFault = std::optional<ReadFault>;
 
 inline MaybeFault Fault(ErrorCode code, std::string message, int64_t at_sample = -1) {
   return ReadFault{code, at_sample, std::move(message)};
+}
+
+// What an engine tells of it.
+inline FileFault ToFault(const ReadFault& fault) {
+  return {0, 0, fault.at_sample, static_cast<uint32_t>(fault.code), fault.message};
 }
 
 }  // namespace consort

@@ -186,6 +186,13 @@ MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
   return std::nullopt;
 }
 
+MaybeFault SampleSource::CheckEnd() {
+  if (end_) return Fault(end_->code, end_->message, end_->sample);
+  if (seeking() == Seeking::kOnePass) return std::nullopt;  // that is how the length was found
+  std::span<const float> last;
+  return Load(samples_ - 1, samples_ - 1, samples_, last);
+}
+
 void SampleSource::Forget(int64_t before) {
   if (window_anchor_ < 0) return;
   const int64_t drop = std::min(before - window_begin_, window_size_);

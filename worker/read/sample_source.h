@@ -1,4 +1,5 @@
-// Any range of a file's samples, mixed to one channel, the same whatever was asked before.
+// Any range of a file's samples, of one channel (the mean of all, or the first), the same whatever
+// was asked before.
 //
 // Note [Anchors]
 // Where every sample can be had by itself (PCM, FLAC), a range is read by seeking, or by going on
@@ -37,7 +38,9 @@ class SampleSource {
  public:
   // `clock`, if any, is told of each step on a long way, in the file's bytes or in its samples, and
   // must outlive this.
-  explicit SampleSource(StageClock* clock = nullptr) : sndfile_(clock), ffmpeg_(clock) {}
+  explicit SampleSource(StageClock* clock = nullptr,
+                        AudioSpec::Channels heard = AudioSpec::Channels::kMix)
+      : sndfile_(clock, heard), ffmpeg_(clock, heard) {}
 
   MaybeFault Open(const std::string& path);
   // Of a file that is read in one pass, the decoder stays for the next Open.
@@ -45,12 +48,16 @@ class SampleSource {
 
   int64_t samples() const { return samples_; }
   int32_t rate() const { return decoder_->rate(); }
+  const Decoder& decoder() const { return *decoder_; }
   Seeking seeking() const { return decoder_->seeking(); }
   const FileIdentity& identity() const { return identity_; }
 
   // Samples [begin, end), 0 <= begin < end <= samples(), anchor <= begin. `out` points into this
   // object until the next call.
   MaybeFault Load(int64_t anchor, int64_t begin, int64_t end, std::span<const float>& out);
+  // What can be told of the content's end without decoding it all: what its length was found by,
+  // and, where a place can be sought, whether the last sample is there. To be closed after a fault.
+  MaybeFault CheckEnd();
   // Samples below `before` will not be asked for next; invalidates what Load gave.
   void Forget(int64_t before);
 

@@ -33,7 +33,7 @@ SegmentReader::SegmentReader(const AudioSpec& spec, StageClock& clock)
     : spec_(spec),
       segment_samples_(spec.SegmentSamples()),
       clock_(clock),
-      source_(&clock),
+      source_(&clock, spec.channels),
       grid_(spec.segment_ns, spec.hop_ns, spec.sample_rate) {}
 
 MaybeFault SegmentReader::Open(const std::string& path) {
@@ -55,6 +55,10 @@ MaybeFault SegmentReader::Open(const std::string& path) {
   info_.sample_rate = source_.rate();
   info_.size_bytes = source_.identity().size_bytes;
   info_.mtime_ns = source_.identity().mtime_ns;
+  const Decoder& decoder = source_.decoder();
+  info_.channels = std::clamp(decoder.channels(), 0, kMaxChannels);
+  info_.container = decoder.container_name();
+  if (decoder.header_unfinished()) info_.flags |= kHeaderUnfinished;
   switch (source_.seeking()) {
     case Seeking::kExact:
       break;
@@ -67,6 +71,11 @@ MaybeFault SegmentReader::Open(const std::string& path) {
       break;
   }
   return std::nullopt;
+}
+
+MaybeFault SegmentReader::CheckEnd() {
+  clock_.Enter(Stage::kRead);
+  return source_.CheckEnd();
 }
 
 void SegmentReader::Close() { source_.Close(); }

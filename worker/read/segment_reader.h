@@ -4,7 +4,8 @@
 // and Close (or the next Open). Never writes, prints or maps. Buffers are kept from segment to
 // segment.
 //
-// What segment k is: source samples are the file's frames, the mean of their channels. With
+// What segment k is: source samples are the file's frames, the mean of their channels or the first
+// of them, as the model wants. With
 // S = SegmentGrid::Start(k), N samples in the file, r Hz in the file and R Hz in the model:
 //   r == R  samples [S, S + L), copied exactly.
 //   r != R  the file from A on, resampled with soxr HQ; A is the last multiple of r/gcd(r, R) that
@@ -50,6 +51,10 @@ class SegmentReader {
   const FileInfo& info() const { return info_; }
   int64_t segment_count() const { return grid_.Count(info_.samples); }
   const SegmentGrid& grid() const { return grid_; }
+
+  // Whether the content ends where its header says, as far as that shows without decoding it all.
+  // The fault is the one that ReadSegment would give of it.
+  MaybeFault CheckEnd();
 
   // Segment k, 0 <= k < segment_count(), in any order: spec.SegmentSamples() floats, always all
   // written on success. Faults: truncated and decode, at the first sample that is not there;

@@ -77,9 +77,9 @@ sf_count_t SndfileDecoder::IoRead(void* out, sf_count_t count, void* user) {
     char* to = static_cast<char*>(out) + total;
     const int64_t got = FetchBytes(io, to, count - total);
     if (got == 0) break;
-    for (int64_t i = 0; io.pretended_size_at >= 0 && i < 4; ++i) {
-      const int64_t place = io.pretended_size_at + i - io.at;
-      if (place >= 0 && place < got) to[place] = '\xFF';
+    for (size_t i = 0; i < io.mended.bytes.size(); ++i) {
+      const int64_t place = io.mended.at + static_cast<int64_t>(i) - io.at;
+      if (place >= 0 && place < got) to[place] = io.mended.bytes[i];
     }
     total += got;
     io.at += got;
@@ -159,12 +159,7 @@ Opening SndfileDecoder::Open(int fd) {
 
 Opening SndfileDecoder::OpenKnown() {
   if (Restart()) {
-    if (info_.frames > 0) return {};
-    // libsndfile takes a size of 0 for the truth; "unknown" it understands.
-    if (const auto field = UnfinishedWavSizeField(io_.fd, io_.size)) {
-      io_.pretended_size_at = *field;
-      Restart();
-    }
+    MendHeader();
     if (decoder_ != nullptr) return {};
   }
   int error = 0;
@@ -186,10 +181,59 @@ Opening SndfileDecoder::OpenKnown() {
   return {std::move(look.fault), look.others_may_know};
 }
 
+// libsndfile takes what a header says of its sound's size for the truth, also where its writer
+// never came to say the last word.
+void SndfileDecoder::MendHeader() {
+  switch (container()) {
+    case SF_FORMAT_WAV:
+    case SF_FORMAT_WAVEX:
+    case SF_FORMAT_RF64:
+    case SF_FORMAT_W64:
+      break;
+    default:
+      return;
+  }
+  auto found = FindUnfinishedHeader(io_.fd, io_.size);
+  unfinished_ = found.has_value();
+  if (!found || found->bytes.empty()) return;
+  io_.mended = std::move(*found);
+  if (Restart()) return;
+  io_.mended = {};
+  unfinished_ = false;
+  Restart();
+}
+
+std::string SndfileDecoder::container_name() const {
+  switch (container()) {
+    case SF_FORMAT_WAV:
+    case SF_FORMAT_WAVEX:
+      return "wav";
+    case SF_FORMAT_RF64:
+      return "rf64";
+    case SF_FORMAT_W64:
+      return "w64";
+    case SF_FORMAT_AIFF:
+      return "aiff";
+    case SF_FORMAT_AU:
+      return "au";
+    case SF_FORMAT_CAF:
+      return "caf";
+    case SF_FORMAT_FLAC:
+      return "flac";
+    case SF_FORMAT_OGG:
+      return codec() == SF_FORMAT_OPUS ? "opus" : "ogg";
+    case SF_FORMAT_MPEG:
+      return "mp3";
+    default:
+      return "other";
+  }
+}
+
 void SndfileDecoder::Close() {
   decoder_.reset();
   at_start_ = false;
   guessed_ = false;
+  unfinished_ = false;
   auto ahead = std::move(io_.ahead);  // the memory is kept
   auto* const clock = io_.clock;
   io_ = {};
@@ -276,7 +320,7 @@ int64_t SndfileDecoder::ReadPcm(std::span<float> out) {
         std::max<int64_t>(0, sf_read_raw(decoder_.get(), raw_.data(), now * frame_bytes)) /
         frame_bytes;
     MixPcm(pcm_, raw_.data(), info_.channels,
-           out.subspan(static_cast<size_t>(done), static_cast<size_t>(got)));
+           out.subspan(static_cast<size_t>(done), static_cast<size_t>(got)), heard_);
     done += got;
     if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;
     if (got < now || damaged_) break;
@@ -296,9 +340,9 @@ int64_t SndfileDecoder::ReadFloats(std::span<float> out) {
     float* to = channels == 1 ? out.data() + done : interleaved_.data();
     const int64_t got = sf_readf_float(decoder_.get(), to, now);
     if (channels > 1) {
-      MixPcm(
-          PcmKind::kFloat, reinterpret_cast<const std::byte*>(to), channels,
-          out.subspan(static_cast<size_t>(done), static_cast<size_t>(std::max<int64_t>(0, got))));
+      MixPcm(PcmKind::kFloat, reinterpret_cast<const std::byte*>(to), channels,
+             out.subspan(static_cast<size_t>(done), static_cast<size_t>(std::max<int64_t>(0, got))),
+             heard_);
     }
     done += std::max<int64_t>(0, got);
     if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;

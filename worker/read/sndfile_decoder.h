@@ -10,6 +10,7 @@
 
 #include "worker/read/decoder.h"
 #include "worker/read/pcm.h"
+#include "worker/read/promised_length.h"
 #include "worker/stage/stage_clock.h"
 
 namespace consort {
@@ -17,7 +18,11 @@ namespace consort {
 class SndfileDecoder : public Decoder {
  public:
   // `clock`, if any, is told of each read(2) and each call of Read, and must outlive this.
-  explicit SndfileDecoder(StageClock* clock = nullptr) { io_.clock = clock; }
+  explicit SndfileDecoder(StageClock* clock = nullptr,
+                          AudioSpec::Channels heard = AudioSpec::Channels::kMix)
+      : heard_(heard) {
+    io_.clock = clock;
+  }
   SndfileDecoder(const SndfileDecoder&) = delete;
   SndfileDecoder& operator=(const SndfileDecoder&) = delete;
 
@@ -27,6 +32,9 @@ class SndfileDecoder : public Decoder {
   ContentLength FindLength() override;
 
   int32_t rate() const override { return info_.samplerate; }
+  int32_t channels() const override { return info_.channels; }
+  std::string container_name() const override;
+  bool header_unfinished() const override { return unfinished_; }
   Seeking seeking() const override;
   int32_t preroll_seconds() const override;
 
@@ -41,6 +49,7 @@ class SndfileDecoder : public Decoder {
   int container() const { return info_.format & SF_FORMAT_TYPEMASK; }
   int codec() const { return info_.format & SF_FORMAT_SUBMASK; }
   Opening OpenKnown();
+  void MendHeader();
   bool OpenDecoder();
   PcmKind FindPcmKind();
   // Samples lie in the file as they are: their end is known from sizes alone.
@@ -63,8 +72,8 @@ class SndfileDecoder : public Decoder {
     int fd = -1;
     int64_t at = 0;
     int64_t size = 0;
-    int64_t pretended_end = 0;       // what a seek to the end reports, if not 0
-    int64_t pretended_size_at = -1;  // four bytes there are read as 0xFF, if not -1
+    int64_t pretended_end = 0;     // what a seek to the end reports, if not 0
+    UnfinishedHeader mended = {};  // bytes that are read as others
     int error = 0;
     // Decoders ask for a few bytes at a time, MP3's for every frame's header on the way to a place.
     std::vector<char> ahead;  // the file's bytes from ahead_at on
@@ -78,6 +87,7 @@ class SndfileDecoder : public Decoder {
   static sf_count_t IoWrite(const void* in, sf_count_t count, void* user);
   static sf_count_t IoTell(void* user);
 
+  AudioSpec::Channels heard_;
   Io io_;
   SF_INFO info_{};  // frames: as the decoder says; SF_COUNT_MAX if unknown
   std::unique_ptr<SNDFILE, Closer> decoder_;  // after io_: closing may still call back
@@ -85,7 +95,8 @@ class SndfileDecoder : public Decoder {
   std::vector<float> interleaved_;
   std::vector<std::byte> raw_;
   bool damaged_ = false;
-  bool guessed_ = false;   // LiftGuessedLength
+  bool guessed_ = false;  // LiftGuessedLength
+  bool unfinished_ = false;
   bool at_start_ = false;  // nothing was read or sought since the decoder started
 };
 

@@ -26,10 +26,6 @@ bool CopiesWeights() {
   return wanted != nullptr && std::string_view(wanted) == "1";
 }
 
-FileFault ToFault(const ReadFault& fault) {
-  return {0, 0, fault.at_sample, static_cast<uint32_t>(fault.code), fault.message};
-}
-
 FileFault ToFault(ErrorCode code, const Error& error) {
   return {0, 0, -1, static_cast<uint32_t>(code), error.what};
 }

@@ -50,10 +50,10 @@ class Grid:
 
 # ---- reading and resampling -----------------------------------------------------------------
 
-def read_mono(path):
-    """(samples, rate): decoded, the mean of the channels."""
+def read_mono(path, channels):
+    """(samples, rate): decoded; of several channels the mean ("mix") or the first one ("first")."""
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    if sound.shape[1] == 1:
+    if sound.shape[1] == 1 or channels == "first":
         return np.ascontiguousarray(sound[:, 0]), rate
     return sound.mean(axis=1, dtype=np.float32), rate
 
@@ -73,7 +73,7 @@ def _exactly(sound, length):
 
 def segments_of_whole_file(path, audio):
     """Yields (start_ms, end_ms, samples): the whole file resampled, then cut."""
-    sound, rate = read_mono(path)
+    sound, rate = read_mono(path, audio["channels"])
     new_rate, length = audio["sample_rate"], segment_samples(audio)
     grid = Grid(audio, rate)
     resampled = resample(sound, rate, new_rate)
@@ -93,7 +93,7 @@ def segments_each_alone(path, audio):
     What is resampled begins at a multiple of the smallest number of source samples that makes a
     whole number of the model's samples, so that its samples fall on those of the whole file.
     """
-    sound, rate = read_mono(path)
+    sound, rate = read_mono(path, audio["channels"])
     new_rate, length = audio["sample_rate"], segment_samples(audio)
     grid = Grid(audio, rate)
     common = math.gcd(rate, new_rate)
