@@ -11,6 +11,7 @@ commands:
   run             audio files in, one line of results for each segment out
   tune            the best split of processes and threads for a model on this machine
   compare         threads, processes or both on this machine: a report with figures
+  models          models to begin with: what there is, and made
   status          what a job has done, and what failed
   export          the results of a job in other formats
   doctor          this machine, how a job would use it, and what to change
