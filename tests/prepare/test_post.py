@@ -144,7 +144,7 @@ def test_a_post_model_that_is_none_is_one_sentence(pair, content, words):
     refused(workshop.prepare("--post", post), post, words)
 
 
-# ---- for the compiler ------------------------------------------------------------------------
+# ---- for the compiler: tests/end_to_end/test_pitch.py compiles two into one --------------------
 
 def exported(path, module, example):
     shapes = {"dynamic_shapes": ({0: torch.export.Dim("batch", min=1, max=8)},)}
@@ -187,19 +187,6 @@ def test_the_one_that_does_not_convert_is_named(tmp_path, model, post, words):
     with pytest.raises(programs.NotConvertible) as told:
         programs.load(WithPost(save_post(tmp_path, model(), "model.pt"), save_post(tmp_path, second)), EXAMPLE)
     assert told.value.reason.startswith(words), told.value.reason
-
-
-def test_both_are_compiled_into_one_package(pair, noise, monkeypatch):
-    workshop, post = pair
-    monkeypatch.setenv("TORCHINDUCTOR_VEC_ISA_OK", "1")
-    workshop.backend = "aoti"
-    outcome = workshop.prepare_by_itself("--post", post, "--fast")
-    assert outcome.status == 0, outcome.err
-    assert workshop.prepared()["backend"] == "aoti" and workshop.prepared()["output_size"] == 2
-    ours, both = bundle.open_bundle(workshop.bundle), in_python(workshop, post)
-    with torch.inference_mode():
-        for one in noise:
-            assert torch.allclose(ours(one), both(one), atol=1e-6)
 
 
 def test_what_cannot_be_compiled_falls_back_with_its_post_model(pair):
