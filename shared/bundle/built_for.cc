@@ -38,6 +38,7 @@ std::string Named(const std::string& model) { return model.empty() ? "" : " (" +
 // What makes the same bundle, not the one that consort-prepare makes by itself.
 std::string Options(const Prepared& prepared) {
   std::string options;
+  if (!prepared.post_name.empty()) options += " --post " + prepared.post_name;
   if (prepared.precision != "fp32") options += " --precision " + prepared.precision;
   if (prepared.precision == "int8") options += " --calibrate AUDIO";
   if (prepared.batch > 1) options += " --batch " + std::to_string(prepared.batch);

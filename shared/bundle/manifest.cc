@@ -345,7 +345,11 @@ Prepared ReadPrepared(JsonObject prepared) {
       {{"torchscript", Backend::kTorchScript}, {"aoti", Backend::kAoti}, {"null", Backend::kNull}});
   spec.precision = prepared.Text("precision", "fp32");
   spec.torch_version = prepared.Text("torch", "");
-  if (prepared.Has("source")) spec.source_name = prepared.Object("source").Text("name", "");
+  if (prepared.Has("source")) {
+    JsonObject source = prepared.Object("source");
+    spec.source_name = source.Text("name", "");
+    if (source.Has("post")) spec.post_name = source.Object("post").Text("name", "");
+  }
   if (prepared.Has("cpu")) spec.cpu = ReadCpu(prepared.Object("cpu"));
   ReadInput(prepared, spec);
   if (prepared.Has("files")) {

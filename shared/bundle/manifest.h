@@ -100,6 +100,7 @@ struct Prepared {
   std::string precision = "fp32";
   std::string torch_version;  // "2.13.0"
   std::string source_name;    // of the file it was made from, for people; empty if not told
+  std::string post_name;      // the same of its post model; empty: it has none
   struct Cpu {                // that it was made for (shared/bundle/built_for.h)
     std::string model;
     std::vector<std::string> flags;

@@ -12,6 +12,7 @@ commands:
   check           which files of a list can be read, and how much sound they are
   tune            the best split of processes and threads for a model on this machine
   compare         threads, processes or both on this machine: a report with figures
+  models          models to begin with: what there is, and made
   status          what a job has done, and what failed
   export          the results of a job in other formats
   doctor          this machine, how a job would use it, and what to change

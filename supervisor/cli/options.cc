@@ -18,7 +18,7 @@
 namespace consort {
 namespace {
 
-constexpr char kCommands[] = "commands: run, check, tune, compare, status, export, doctor";
+constexpr char kCommands[] = "commands: run, check, tune, compare, models, status, export, doctor";
 constexpr int kMaxCount = 9999;  // of anything; more is a slip of the finger
 constexpr int kMaxSeconds = 1'000'000;
 
@@ -523,6 +523,9 @@ const Command kCommandTable[] = {
      [](Words words, ParsedCommand& to) { to.tune = ParseTune(words); }},
     // Its options, --help too, are consort-compare's own.
     {"compare", ParsedCommand::Kind::kCompare, "",
+     [](Words words, ParsedCommand& to) { to.words.assign(words.begin(), words.end()); }},
+    // The same with consort-models.
+    {"models", ParsedCommand::Kind::kModels, "",
      [](Words words, ParsedCommand& to) { to.words.assign(words.begin(), words.end()); }},
     {"status", ParsedCommand::Kind::kStatus, kStatusHelp,
      [](Words words, ParsedCommand& to) { to.status = ParseStatus(words); }},

@@ -109,6 +109,7 @@ struct ParsedCommand {
     kExport,   // what `exports` says
     kDoctor,   // what `doctor` says
     kCompare,  // hand `words` to the program consort-compare
+    kModels,   // hand `words` to the program consort-models
     kTune,     // what `tune` says
     kCheck,    // what `check` says
     kExit,     // all is said: leave with exit_status

@@ -47,6 +47,9 @@ int Obey(int argc, char** argv) {
   if (command.kind == consort::ParsedCommand::Kind::kCompare) {
     return consort::ExecBeside("consort-compare", command.words);
   }
+  if (command.kind == consort::ParsedCommand::Kind::kModels) {
+    return consort::ExecBeside("consort-models", command.words);
+  }
   return consort::RunJob(command.run);
 }
 

@@ -62,6 +62,12 @@ TEST(BuiltFor, AnotherLibTorchIsRefusedWhereThereIsOneToCompareWith) {
   EXPECT_EQ(Trouble(bundle, kNew), "");
 }
 
+TEST(BuiltFor, TheCommandThatHelpsNamesThePostModel) {
+  Bundle bundle = MadeOn(kNew);
+  bundle.manifest.prepared.post_name = "decode.pt";
+  EXPECT_TRUE(Trouble(bundle, kOld).ends_with("consort-prepare cnn.pt -o b --post decode.pt"));
+}
+
 TEST(BuiltFor, TheCommandThatHelpsMakesTheSamePrecisionAndBatch) {
   Bundle bundle = MadeOn(kNew);
   auto& prepared = bundle.manifest.prepared;

@@ -433,23 +433,26 @@ TEST(Manifest, ReadsWhatWasPreparedAndLetsItGrow) {
 
 TEST(Manifest, ReadsWhatCompiledCodeWasMadeFor) {
   Json json = GoodManifest();
-  json["prepared"] = {{"backend", "aoti"},
-                      {"torch", "2.13.0"},
-                      {"source", {{"name", "cnn.pt"}, {"sha256", "…"}}},
-                      {"cpu",
-                       {{"model", "AMD EPYC"},
-                        {"capability", "AVX512"},
-                        {"flags", {"avx2", "fma"}},
-                        {"portable", true}}},
-                      {"input_shape", {4, 1, 301, 64}},
-                      {"batch", 4},
-                      {"packed", {{"weights", 14}, {"of", 14}}},
-                      {"files", Json::object()}};
+  json["prepared"] = {
+      {"backend", "aoti"},
+      {"torch", "2.13.0"},
+      {"source",
+       {{"name", "cnn.pt"}, {"sha256", "…"}, {"post", {{"name", "decode.pt"}, {"sha256", "…"}}}}},
+      {"cpu",
+       {{"model", "AMD EPYC"},
+        {"capability", "AVX512"},
+        {"flags", {"avx2", "fma"}},
+        {"portable", true}}},
+      {"input_shape", {4, 1, 301, 64}},
+      {"batch", 4},
+      {"packed", {{"weights", 14}, {"of", 14}}},
+      {"files", Json::object()}};
   const auto result = Parse(json);
   ASSERT_TRUE(result) << result.error().Sentence();
   const Prepared& prepared = result.value().prepared;
   EXPECT_EQ(prepared.backend, Prepared::Backend::kAoti);
   EXPECT_EQ(prepared.source_name, "cnn.pt");
+  EXPECT_EQ(prepared.post_name, "decode.pt");
   EXPECT_EQ(prepared.cpu.model, "AMD EPYC");
   EXPECT_EQ(prepared.cpu.flags, (std::vector<std::string>{"avx2", "fma"}));
   EXPECT_TRUE(prepared.cpu.portable);

@@ -53,6 +53,13 @@ TEST(CommandLine, HandsTheWordsOfCompareOnAsTheyAre) {
   EXPECT_EQ(parsed.out + parsed.err, "");
 }
 
+TEST(CommandLine, HandsTheWordsOfModelsOnAsTheyAre) {
+  const Parsed parsed = Parse({"models", "--help", "silero"});
+  EXPECT_EQ(parsed.command.kind, ParsedCommand::Kind::kModels);
+  EXPECT_EQ(parsed.command.words, (std::vector<std::string>{"--help", "silero"}));
+  EXPECT_EQ(parsed.out + parsed.err, "");
+}
+
 TEST(CommandLine, TakesANumberOrAShareOfFailures) {
   const auto most = [](const char* text) {
     return *ParseGood({"run", "-m", "b", "--max-failures", text, "l"}).max_failures;
@@ -196,20 +203,22 @@ std::vector<std::string> Run(std::vector<std::string> more) {
 INSTANTIATE_TEST_SUITE_P(
     Each, UsageErrors,
     testing::Values(
-        Mistake{{}, "no command; commands: run, check, tune, compare, status, export, doctor"},
+        Mistake{{},
+                "no command; commands: run, check, tune, compare, models, status, export, doctor"},
         Mistake{{"dance"},
-                "unknown command \"dance\"; commands: run, check, tune, compare, status, export, "
-                "doctor"},
+                "unknown command \"dance\"; commands: run, check, tune, compare, models, "
+                "status, export, doctor"},
         Mistake{{"rum"},
                 "unknown command \"rum\": did you mean run? commands: run, check, tune, compare, "
+                "models, "
                 "status, "
                 "export, doctor"},
         Mistake{{"--versoin"},
                 "unknown option \"--versoin\": did you mean --version? commands: run, check, tune, "
-                "compare, status, export, doctor"},
+                "compare, models, status, export, doctor"},
         Mistake{{"--fast"},
-                "unknown option \"--fast\"; commands: run, check, tune, compare, status, export, "
-                "doctor"},
+                "unknown option \"--fast\"; commands: run, check, tune, compare, models, "
+                "status, export, doctor"},
         Mistake{{"run", "x.wav"}, "no model: name its bundle with -m"},
         Mistake{{"run", "-m", "m"}, "no audio: name a list, files, folders, or \"-\""},
         Mistake{{"run", "-m", "m", "-", "-"},

@@ -21,8 +21,8 @@ from . import common
 
 DUMP = pathlib.Path(os.environ.get("CONSORT_FORWARD_DUMP", common.CONSORT.parent / "forward_dump"))
 BUNDLES = common.ROOT / "build/bundles"
-MODELS = ("silero", "cnn14", "cnn14-quarter", "crepe-tiny", "crepe-full", "wav2vec2-shape")
-NAMES = [model + suffix for model in MODELS for suffix in ("", "-bf16", "-int8") if model != "silero" or not suffix]
+IN_FEWER_BITS = ("cnn14", "cnn14-quarter", "crepe-tiny", "crepe-full", "wav2vec2-shape")
+NAMES = ["silero", "crepe-pitch", *(model + suffix for model in IN_FEWER_BITS for suffix in ("", "-bf16", "-int8"))]
 HEADER = ("bundle", "backend", "precision", "variant", "packed", "segments", "against Python", "from the original")
 
 
@@ -74,6 +74,16 @@ def by_package(program, prepared, variant, inputs, calibration):
         return torch.cat(rows).numpy()
 
 
+def source_of(folder, prepared, models):
+    """What the bundle was made from, as consort_prepare.program takes it."""
+    from consort_prepare.given import WithPost
+    paths = [models / given["name"] for given in (prepared["source"], prepared["source"].get("post")) if given]
+    for path in paths:
+        if not path.exists():
+            raise common.CannotCheck(f"no model {path}; make it: tools/models/make {folder.name}")
+    return str(paths[0]) if len(paths) == 1 else WithPost(*map(str, paths))
+
+
 def check(folder, models, count):
     """One row of the table, and whether all bits agree."""
     import torch
@@ -81,13 +91,11 @@ def check(folder, models, count):
     torch.set_num_threads(1)
     bundle = read_bundle(folder)
     prepared = bundle["prepared"]
-    source = models / prepared["source"]["name"]
-    if not source.exists():
-        raise common.CannotCheck(f"no model {source}; make it: tools/models/make {folder.name}")
+    source = source_of(folder, prepared, models)
     inputs = model_inputs(bundle, count)
     labels = len((folder / "labels.txt").read_text(encoding="utf-8").splitlines())
     worker = by_worker(folder, inputs, labels)
-    original = programs.original(str(source))
+    original = programs.original(source)
     expected = np.stack([checks.run(lambda x: programs.first_result(original(x)), one.clone()).numpy() for one in inputs])
     if prepared["backend"] == "torchscript":
         variant, packed, python = "-", "-", expected
@@ -95,7 +103,7 @@ def check(folder, models, count):
         variant = next(one["name"] for one in prepared["variants"] if one.get("chosen"))
         packed = f'{prepared["packed"]["weights"]} of {prepared["packed"]["of"]}'
         calibration = precision.calibration_inputs(prepared_sounds(), bundle) if prepared["precision"] == "int8" else []
-        python = by_package(programs.load(str(source), inputs[2]), prepared, variant, inputs, calibration)
+        python = by_package(programs.load(source, inputs[2]), prepared, variant, inputs, calibration)
     # As bits: a NaN is a NaN, and -0.0 is not 0.0.
     same = worker.shape == python.shape and bool((worker.view(np.int32) == python.view(np.int32)).all())
     told = "equal bit for bit" if same else f"differs by {np.abs(worker - python).max():.1e}" if worker.shape == python.shape else "other shape"

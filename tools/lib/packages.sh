@@ -1,7 +1,7 @@
 # Sourced by tools/setup: what must be installed on the system, and how to see that it is.
 #
-# One line a package: Debian's name | build, test or demo | how to find it without dpkg | what for.
-# `test` and `demo` include `build`. The probe is a program in PATH, a pkg-config module, a C++
+# One line a package: Debian's name | build, test, demo or models | how to find it without dpkg | what for.
+# `test`, `demo` and `models` include `build`. The probe is a program in PATH, a pkg-config module, a C++
 # header or a file. docs/dependencies.md says why each was chosen.
 
 package_table() {
@@ -35,6 +35,9 @@ sox                    | test  | program:sox                                    
 ffmpeg                 | test  | program:ffmpeg                                  | makes M4A, WebM and others, and decodes them for comparison
 alsa-utils             | test demo | file:/usr/share/sounds/alsa/Front_Center.wav | spoken sounds
 sonic-pi-samples       | test demo | file:/usr/share/sonic-pi/samples/drum_cowbell.flac | instrument sounds
+espeak-ng              | test models | program:espeak-ng                           | speaks what digits is trained on
+fluidsynth             | models | program:fluidsynth                              | renders the notes that instruments is trained on
+timgm6mb-soundfont     | models | file:/usr/share/sounds/sf2/TimGM6mb.sf2         | their sounds
 TABLE
 }
 

@@ -46,7 +46,8 @@ def _read_one(path, name):
         prepared, audio = manifest["prepared"], manifest["audio"]
         identity = {f"{part}.{key}": value for part in ("audio", "features", "output") for key, value in manifest[part].items()
                     if (part, key) != ("output", "labels")}
-        identity |= {"name": manifest["name"], "source": prepared.get("source", {}).get("sha256"),
+        source = prepared.get("source", {})
+        identity |= {"name": manifest["name"], "source": source.get("sha256"), "post": source.get("post", {}).get("sha256"),
                      "labels": prepared["files"].get("labels.txt", {}).get("sha256")}
         return Bundle(name, os.path.abspath(path), manifest["name"], prepared["backend"], prepared.get("precision", "fp32"),
                       prepared.get("packed", {}).get("weights", 0), prepared.get("torch", ""), float(audio["segment_seconds"]),

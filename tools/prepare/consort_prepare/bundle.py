@@ -55,7 +55,10 @@ def _cpu_model_and_flags():
 
 
 def source_of(model_path):
-    """What identifies the model that a bundle was made from."""
+    """What identifies the model that a bundle was made from; its post model, too, if it has one."""
+    if not isinstance(model_path, str):
+        post = source_of(model_path.post)
+        return {**source_of(model_path.model), "post": {key: post[key] for key in ("name", "sha256")}}
     if os.path.isfile(model_path):
         sha256 = file_sha256(model_path)
     else:

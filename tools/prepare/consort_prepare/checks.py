@@ -29,37 +29,59 @@ def run(module, model_input):
     return answer_of(module, model_input).reshape(-1)
 
 
-def answer_of(module, model_input):
-    """The model's output. An exception of the model becomes a sentence."""
+def answer_of(module, model_input, who="the model"):
+    """The model's output. An exception of the model becomes a sentence. `who` gives the output."""
     try:
         with torch.inference_mode():
             output = module(model_input)
     except Exception as error:  # whatever the model's code raises
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1] if lines else type(error).__name__
-        raise PrepareError(f"the model does not take an input of shape {list(model_input.shape)}: {reason}",
+        raise PrepareError(f"the model does not take an input of shape {list(model_input.shape)}: {_last_line(error)}",
                            'compare "audio" and "features" of the manifest with what the model was made for') from None
     if not isinstance(output, torch.Tensor):
-        raise PrepareError(f"the model gives a {type(output).__name__}, not one tensor",
+        raise PrepareError(f"{who} gives a {type(output).__name__}, not one tensor",
                            "wrap it in a module that returns the scores alone")
     if not output.is_floating_point():
-        raise PrepareError(f"the model gives {str(output.dtype).split('.')[1]} numbers, not scores",
+        raise PrepareError(f"{who} gives {str(output.dtype).split('.')[1]} numbers, not scores",
                            "wrap it in a module that returns floating-point scores")
     return output.detach().clone()
 
 
-def check_behaviour(module, manifest, labels):
-    """`module` is one that nothing else uses. Returns (input_shape, output_size, written_buffers)."""
+def _last_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def check_post(model, post, post_name, manifest):
+    """What the model gives for noise must be what the post model takes."""
+    given = []
+    run(lambda x: given.append(model(x)) or torch.zeros(1), noise_inputs(manifest)[0])  # in run's words if it does not take its input
+    if not isinstance(given[0], torch.Tensor):
+        raise PrepareError(f"the model gives a {type(given[0]).__name__}, and a post model takes one tensor",
+                           "wrap the model in a module that returns one")
+    try:
+        with torch.inference_mode():
+            post(given[0])
+    except Exception as error:  # whatever its code raises
+        raise PrepareError(f'the post model "{post_name}" does not take what the model gives, {_kind(given[0])}: {_last_line(error)}',
+                           "compare what the two were made for") from None
+
+
+def _kind(tensor):
+    return f"a tensor of {str(tensor.dtype).split('.')[1]} of shape {list(tensor.shape)}"
+
+
+def check_behaviour(module, manifest, labels, who="the model"):
+    """`module` is one that nothing else uses; `who` of it gives its scores. Returns (input_shape, output_size, written_buffers)."""
     one, two = noise_inputs(manifest)
     before = _state(module)
-    first = answer_of(module, one)
+    first = answer_of(module, one, who)
     if manifests.has_frames(manifest):
         if first.dim() < 2 or first.shape[-1] != len(labels):
-            raise PrepareError(f"the model gives an answer of shape {list(first.shape)} for a segment, but there are {len(labels)} labels",
+            raise PrepareError(f"{who} gives an answer of shape {list(first.shape)} for a segment, but there are {len(labels)} labels",
                                f'"output.kind" is "{manifest["output"]["kind"]}": it is to give [1, frames, labels], '
                                'and "output.labels" to name one label for each score of a frame')
     elif first.numel() != len(labels):
-        raise PrepareError(f"the model gives {first.numel()} scores for a segment, but there are {len(labels)} labels",
+        raise PrepareError(f"{who} gives {first.numel()} scores for a segment, but there are {len(labels)} labels",
                            '"output.labels" must name one label for each score, in their order')
     run(module, one)  # TorchScript compiles in its first two runs
     answer = run(module, one)

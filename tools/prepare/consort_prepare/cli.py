@@ -75,6 +75,7 @@ def parser():
     add("model", metavar="MODEL", help="a file, or MODULE:FUNCTION")
     add("-o", "--output", metavar="BUNDLE", required=True, help="the folder to make; a bundle there is replaced")
     add("--manifest", metavar="FILE", help="what the model hears and says (default: MODEL's name with .json)")
+    add("--post", metavar="POST", help="a second model, of the same kinds as MODEL, that takes what MODEL gives; BUNDLE has both as one")
     add("--backend", choices=("auto", "aoti", "torchscript"), default="auto",
         help="aoti: compiled for this machine; torchscript: runs anywhere, slower (default: aoti where the model compiles)")
     add("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="of the compiled code (default: fp32)")
@@ -99,12 +100,17 @@ def manifest_path_of(model):
     return os.path.splitext(model)[0] + ".json"
 
 
+def _check_is_there(path):
+    if not os.path.isfile(path) and (":" not in path or os.path.exists(path)):
+        reason = "it is not a file" if os.path.exists(path) else "no such file or directory"
+        raise PrepareError(f'could not open "{path}": {reason}')
+
+
 def prepare(args):
     """Returns the line to print."""
     from . import manifest as manifests  # before torch is imported: a wrong manifest is told at once
-    if not os.path.isfile(args.model) and (":" not in args.model or os.path.exists(args.model)):
-        reason = "it is not a file" if os.path.exists(args.model) else "no such file or directory"
-        raise PrepareError(f'could not open "{args.model}": {reason}')
+    for path in (args.model, *([args.post] if args.post is not None else [])):
+        _check_is_there(path)
     manifest_path = args.manifest or manifest_path_of(args.model)
     manifest = manifests.read_manifest(manifest_path)
     labels = manifests.read_labels(manifest, manifest_path)
@@ -112,6 +118,10 @@ def prepare(args):
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # a refusal is one line: no notes of LibTorch's
     warnings.simplefilter("ignore")
     from . import bundle
+    given = args.model
+    if args.post is not None:
+        from .given import WithPost
+        given = WithPost(args.model, args.post)
     folder = os.path.normpath(args.output)
     bundle.check_place(folder)
     asked = Asked(args.backend, args.precision, args.batch, args.fast, args.portable, args.calibrate, variant=args.variant)
@@ -126,9 +136,9 @@ def prepare(args):
             asked.calibrate_sha256 = verify.check_audio(args.calibrate, "--calibrate")
         sounds_sha256 = verify.check_audio(sounds, "--verify") if sounds else None
     try:
-        source = bundle.source_of(args.model)
+        source = bundle.source_of(given)
     except OSError as error:
-        raise PrepareError(f'could not open "{args.model}": {(error.strerror or str(error)).lower()}') from None
+        raise PrepareError(f'could not open "{error.filename or args.model}": {(error.strerror or str(error)).lower()}') from None
     found = bundle.up_to_date(folder, manifest, labels, source, asked.to_json())
     if found is not None:
         drift = found["prepared"].get("drift", {})
@@ -138,8 +148,8 @@ def prepare(args):
             return f"{args.output} is up to date\n{verify.words(drift, manifest)}"
         if drift and not args.verify:  # int8, verified over other sounds than those it took its ranges from
             return f"{args.output} is up to date"
-        return _verify(args, folder, manifest, found, sounds, sounds_sha256)
-    return _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256)
+        return _verify(args, given, folder, manifest, found, sounds, sounds_sha256)
+    return _make(args, given, folder, manifest, labels, asked, source, sounds, sounds_sha256)
 
 
 def _check_together(asked):
@@ -172,17 +182,17 @@ def _check_stateful(asked):
         raise PrepareError(f'"stateful" is true, and --variant {asked.variant} would freeze what the model remembers', "leave it out")
 
 
-def _make(args, folder, manifest, labels, asked, source, sounds, sounds_sha256):
+def _make(args, given, folder, manifest, labels, asked, source, sounds, sounds_sha256):
     import torch
     from . import bundle, making
     from .progress import Progress
     torch.set_num_threads(1)  # as an engine does: the last bits depend on it
     progress = Progress()
     with bundle.Staging(folder) as staging:
-        prepared = making.fill(staging.path, staging.scratch, args.model, manifest, labels, asked, source, progress)
+        prepared = making.fill(staging.path, staging.scratch, given, manifest, labels, asked, source, progress)
         bundle.write_model_json(staging.path, manifest, prepared)
         if sounds:
-            prepared["drift"] = making.verify(staging.path, staging.scratch, args.model, manifest, prepared["written_buffers"],
+            prepared["drift"] = making.verify(staging.path, staging.scratch, given, manifest, prepared["written_buffers"],
                                               sounds, sounds_sha256, progress)
             bundle.write_model_json(staging.path, manifest, prepared)
         staging.put_in_place()
@@ -199,7 +209,7 @@ def _unknown_drift(precision):
                                            "like yours")
 
 
-def _verify(args, folder, manifest, model, sounds, sounds_sha256):
+def _verify(args, given, folder, manifest, model, sounds, sounds_sha256):
     """A bundle that is up to date, over other sounds: only model.json becomes another."""
     import torch
     from . import bundle, making, verify
@@ -207,7 +217,7 @@ def _verify(args, folder, manifest, model, sounds, sounds_sha256):
     torch.set_num_threads(1)
     prepared = model["prepared"]
     with bundle.Staging(folder) as staging:
-        prepared["drift"] = making.verify(folder, staging.scratch, args.model, manifest, prepared["written_buffers"],
+        prepared["drift"] = making.verify(folder, staging.scratch, given, manifest, prepared["written_buffers"],
                                           sounds, sounds_sha256, Progress())
         staging.take_all_but_model_json()
         bundle.write_model_json(staging.path, manifest, prepared)

@@ -6,17 +6,21 @@ import torch
 
 from . import bundle, checks, torchscript, weights
 from .errors import PrepareError
+from .given import WithPost
 
 
 def fill(folder, scratch, model_path, manifest, labels, asked, source, progress):
     """Writes code, weights and labels into `folder`; returns `prepared`."""
+    if isinstance(model_path, WithPost):
+        _check_post(model_path, manifest)
     reason = _why_not_aoti(asked)
     prepared = None
     if reason is None:
         prepared, reason = _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress)
     if prepared is None:
         if not _is_torchscript(model_path):
-            raise PrepareError(f"the model cannot be compiled: {reason}", "only a TorchScript file can be run without")
+            what = "a TorchScript file" if isinstance(model_path, str) else "a TorchScript file with a post model that is one, too,"
+            raise PrepareError(f"the model cannot be compiled: {reason}", f"only {what} can be run without")
         if asked.precision != "fp32" or asked.batch not in (1, "auto") or asked.portable or asked.variant or asked.backend == "aoti":
             option = ("--backend aoti" if asked.backend == "aoti" else f"--precision {asked.precision}" if asked.precision != "fp32"
                       else "--portable" if asked.portable else f"--variant {asked.variant}" if asked.variant else f"--batch {asked.batch}")
@@ -40,6 +44,16 @@ def _is_torchscript(model_path):
     return program.kind_of(model_path) == "torchscript"
 
 
+def _check_post(given, manifest):
+    from . import program
+    checks.check_post(program.original(given.model), program.original(given.post), os.path.basename(given.post), manifest)
+
+
+def _check_behaviour(module, model_path, manifest, labels):
+    who = "the post model" if isinstance(model_path, WithPost) else "the model"
+    return checks.check_behaviour(module, manifest, labels, who)
+
+
 # ---- aoti ----------------------------------------------------------------------------------
 
 def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
@@ -50,7 +64,7 @@ def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
     if missing:
         raise PrepareError(missing, "leave --precision out for fp32")
     aoti.check_compiler()
-    shape, size, written = checks.check_behaviour(program.original(model_path), manifest, labels)
+    shape, size, written = _check_behaviour(program.original(model_path), model_path, manifest, labels)
     if written and not manifest["stateful"]:
         return None, f'it keeps state in buffer "{written[0]}"'
     try:
@@ -74,8 +88,9 @@ def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
 # ---- torchscript ---------------------------------------------------------------------------
 
 def _fill_torchscript(folder, model_path, manifest, labels):
-    shape, size, written = checks.check_behaviour(torchscript.load(model_path), manifest, labels)
-    module = torchscript.load(model_path)
+    from .program import load_torchscript
+    shape, size, written = _check_behaviour(load_torchscript(model_path), model_path, manifest, labels)
+    module = load_torchscript(model_path)
     moved = torchscript.move_constants_out(module)
     tensors = torchscript.take_weights_out(module)
     torchscript.save_code(module, os.path.join(folder, "code.pt"))
@@ -104,7 +119,8 @@ def open_aoti(folder, written=()):
 
 
 def _check_round_trip(folder, model_path, manifest, written, moved):
-    original, ours = torchscript.load(model_path), open_torchscript(folder, written)
+    from .program import load_torchscript
+    original, ours = load_torchscript(model_path), open_torchscript(folder, written)
     for model_input in checks.noise_inputs(manifest):
         expected, got = checks.run(original, model_input), checks.run(ours, model_input)
         if not torch.equal(torch.nan_to_num(expected), torch.nan_to_num(got)):

@@ -9,6 +9,8 @@ It comes from one of three sources:
   nn.Module. It is run, as a part of the person's own program would be, several times. One that
   draws its weights must seed them, or each call is another model.
 
+A post model is exported together with the model, so it may be of another source (post.py).
+
 Whatever the model gives, the program gives one float32 tensor with the batch first: the first of
 several results, [1, labels] for [labels], [1, frames, labels] for [frames, labels].
 """
@@ -32,6 +34,8 @@ import torch
 
 from . import torchscript
 from .errors import PrepareError
+from .given import WithPost
+from .post import ModelThenPost, scripted
 
 # What the converted program may differ by from the original, relative to its largest score: both
 # run the same kernels in fp32, at most in another order.
@@ -58,7 +62,10 @@ class Program:
 # ---- sources -------------------------------------------------------------------------------
 
 def kind_of(path):
-    """"torchscript", "exported" or "python"; a sentence for what is none of them."""
+    """"torchscript", "exported" or "python"; a sentence for what is none of them. With a post model: "torchscript"
+    where both are, else "mixed"."""
+    if isinstance(path, WithPost):
+        return "torchscript" if kind_of(path.model) == kind_of(path.post) == "torchscript" else "mixed"
     if not os.path.exists(path) and re.fullmatch(r".+:[A-Za-z_]\w*", path):
         return "python"
     try:
@@ -101,35 +108,83 @@ def _fingerprint_of_python(path):
 
 def original(path):
     """The model as it was given, to compare with: a callable."""
+    if isinstance(path, WithPost):
+        return ModelThenPost(original(path.model), original(path.post))
     kind = kind_of(path)
     if kind == "torchscript":
         return torchscript.load(path)
     return _load_exported(path).module(check_guards=False) if kind == "exported" else _from_python(path)[0]
 
 
+def load_torchscript(path):
+    """The module of a TorchScript file, or the one module of it and its post model."""
+    if isinstance(path, WithPost):
+        return scripted(torchscript.load(path.model), torchscript.load(path.post))
+    return torchscript.load(path)
+
+
 def load(path, example, stateful=False):
     """The Program for inputs like `example`, a batch of one. `stateful`: it may write to its buffers.
     Raises NotConvertible, or PrepareError for what is no model at all."""
-    kind = kind_of(path)
+    if not isinstance(path, WithPost):
+        return _load(_maker(path, example, stateful), example, stateful, thoroughly=kind_of(path) == "torchscript")
+    thoroughly = "torchscript" in (kind_of(path.model), kind_of(path.post))
+    try:
+        return _load(_maker_with_post(path, example, stateful), example, stateful, thoroughly)
+    except NotConvertible as error:
+        raise NotConvertible(_whose(error, path, example, stateful)) from None
+
+
+def _load(maker, example, stateful, thoroughly):
+    make, given = maker
     with quiet():
-        if kind == "torchscript":
-            make = _maker_of_torchscript(path, example, stateful)
-        elif kind == "exported":
-            module = _load_exported(path).module()
-            make = lambda _: module
-        else:
-            module = _from_python(path)[0]
-            make = lambda _: module
-        # A second call of the person's function might draw other weights.
-        given = module if kind == "python" else original(path)
         exported = _export(make(example), example, stateful)
         if not stateful:
-            _check_answers(given, exported, example, thoroughly=kind == "torchscript")
+            _check_answers(given, exported, example, thoroughly)
         else:
             with _kept(exported):
                 # A copy: what is given may share its buffers with the program.
                 _check_answers(copy.deepcopy(given), exported, example, thoroughly=True)
         return Program(given, exported, example, make)
+
+
+def _maker(path, example, stateful):
+    """(Program.make, Program.original) of a model."""
+    kind = kind_of(path)
+    with quiet():
+        if kind == "torchscript":
+            return _maker_of_torchscript(path, example, stateful), original(path)
+        # A second call of the person's function might draw other weights.
+        module = _load_exported(path).module() if kind == "exported" else _from_python(path)[0]
+        return lambda _: module, module if kind == "python" else original(path)
+
+
+def _maker_with_post(given, example, stateful):
+    make_model, model = _maker(given.model, example, stateful)
+    make_post, post = _maker(given.post, _answer(model, example), stateful)
+
+    def make(model_input):
+        made = make_model(model_input)
+        return ModelThenPost(made, make_post(_answer(made, model_input)))
+    return make, ModelThenPost(model, post)
+
+
+def _answer(module, model_input):
+    """What it gives first; of a copy, so that it has heard nothing."""
+    with torch.no_grad():
+        return copy.deepcopy(module)(model_input.clone()).clone()
+
+
+def _whose(error, given, example, stateful):
+    """The reason, with the name of the one of the two that cannot be exported by itself, if one cannot."""
+    model_input = example
+    for path in (given.model, given.post):
+        try:
+            load(path, model_input, stateful)
+        except NotConvertible as own:
+            return re.sub(r"\bit\b", lambda _: f'"{os.path.basename(path)}"', own.reason, count=1)
+        model_input = _answer(original(path), model_input)
+    return error.reason
 
 
 @contextlib.contextmanager

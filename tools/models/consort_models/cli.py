@@ -1,0 +1,89 @@
+"""The command line of `consort models`."""
+
+import difflib
+import os
+import subprocess
+import sys
+import textwrap
+
+from . import catalog
+
+DONE, FAILED, USAGE = 0, 1, 2
+
+HELP = """consort models: models to begin with
+
+usage: consort models             lists them
+       consort models NAME...     makes them, those that are up to date left alone
+
+  -h, --help   this text
+
+A model that is made is a bundle: build/bundles/NAME in consort's folder, for "consort run -m".
+What its weights are, how well it does and how to change it is in docs/models.md.
+
+exit status:
+  0      listed, or all are made
+  1      one could not be made
+  2      the command line makes no sense
+"""
+
+
+class UsageError(Exception):
+    pass
+
+
+def main(words=None):
+    words = sys.argv[1:] if words is None else words
+    try:
+        if "-h" in words or "--help" in words:
+            print(HELP, end="")
+            return DONE
+        chosen = [_named(word) for word in words]
+        return _make(list(dict.fromkeys(chosen))) if chosen else _list()
+    except UsageError as error:
+        print(f'consort: {error}\ntry "consort models --help"', file=sys.stderr)
+        return USAGE
+    except KeyboardInterrupt:
+        print("consort: stopped", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, e.g. head, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _named(word):
+    if word.startswith("-"):
+        raise UsageError(f'unknown option "{word}"')
+    for model in catalog.MODELS:
+        if model.name == word:
+            return model
+    names = [model.name for model in catalog.MODELS]
+    near = difflib.get_close_matches(word, names, 1)
+    raise UsageError(f'unknown model "{word}": ' + (f"did you mean {near[0]}? " if near else "") + f"there are {', '.join(names)}")
+
+
+def _list():
+    width = max(len(model.name) for model in catalog.MODELS) + 2
+    print('models to begin with; "consort models NAME" makes one\n')
+    for model in catalog.MODELS:
+        missing = model.missing()
+        state = "made" if model.is_made() else f"not made, takes {model.time}"
+        if missing and not model.is_made():
+            state += f"; first: {missing[0].command}"
+        print(f"{model.name:{width}}{model.does}")
+        print(textwrap.indent(f"weights: {model.weights}\n{state}", " " * width))
+    return DONE
+
+
+def _make(models):
+    for model in models:  # before the first is begun
+        for need in model.missing():
+            print(f"consort: {model.name} needs the {need.kind} {need.name}, which is not there; run {need.command}", file=sys.stderr)
+            return FAILED
+    for model in models:
+        made = subprocess.run([os.path.join(catalog.ROOT, "tools", "models", "make"), model.name], stdin=subprocess.DEVNULL)
+        if made.returncode:
+            print(f"consort: {model.name} was not made; what went wrong stands above", file=sys.stderr)
+            return FAILED
+    for model in models:
+        print(f"consort run -m {os.path.relpath(model.bundle)} FILES")
+    return DONE
