@@ -1,6 +1,5 @@
-"""silero-vad as it was published, whose state goes through a file, against its own package: the same timestamps, to the sample."""
+"""silero-vad as it was published, whose state goes through a file: its events are the timestamps of its own package."""
 
-import json
 import os
 import random
 import signal
@@ -22,9 +21,7 @@ from test_stateful import FAST, segments_counted
 sys.path.insert(0, str(ROOT / "tools/models"))
 import silero  # noqa: E402
 
-RATE, WINDOW = silero.RATE, silero.WINDOW
-WINDOWS = 96  # of a segment: 3.072 s
-LABELS = [f"window {n:02d}" for n in range(WINDOWS)]
+RATE, WINDOW, WINDOWS = silero.RATE, silero.WINDOW, silero.WINDOWS
 
 
 def at_rate(path):
@@ -90,60 +87,58 @@ def folder(tmp_path_factory, sounds):
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    """The published model, as a tagger of windows: a label for each window of a segment."""
+    """The published model as tools/models/make makes it."""
     place = tmp_path_factory.mktemp("silero-vad")
-    seconds = WINDOWS * WINDOW / RATE
-    manifest = {"consort": 1, "name": "silero-vad", "stateful": True, "features": {"kind": "waveform"},
-                "audio": {"sample_rate": RATE, "channels": "mix", "segment_seconds": seconds, "hop_seconds": seconds},
-                "output": {"kind": "tags", "labels": "labels.txt", "top_k": WINDOWS, "threshold": 0.0}}
-    (place / "vad.json").write_text(json.dumps(manifest))
-    (place / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
-    torch.jit.save(torch.jit.script(silero.SpeechInWindows(silero.published()).eval()), str(place / "vad.pt"))
-    done = subprocess.run([sys.executable, "-m", "consort_prepare", place / "vad.pt", "-o", place / "bundle", "--backend", "torchscript"],
-                          cwd=ROOT / "tools/prepare", capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    for words in ([ROOT / "tools/models/silero.py", place / "vad.pt", "--vad"],
+                  ["-m", "consort_prepare", place / "vad.pt", "-o", place / "bundle", "--backend", "torchscript"]):
+        done = subprocess.run([sys.executable, *words], cwd=ROOT / "tools/prepare", capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
     return place / "bundle"
 
 
 @pytest.fixture(scope="module")
 def published(folder):
-    """file → what the package itself says: timestamps in samples."""
+    """file → what the package itself says, in milliseconds."""
     from silero_vad import get_speech_timestamps
     torch.set_num_threads(1)
     vad, found = silero.published(), {}
     for path in sorted(folder.iterdir()):
-        found[str(path)] = get_speech_timestamps(torch.from_numpy(soundfile.read(path, dtype="float32")[0]), vad)
+        found[str(path)] = in_milliseconds(get_speech_timestamps(torch.from_numpy(soundfile.read(path, dtype="float32")[0]), vad))
     assert sum(map(bool, found.values())) >= 12 and not found[str(folder / "silence.wav")]
     return found
 
 
-def timestamps(out):
-    """file → those that the package makes of the scores in the results."""
-    from silero_vad import get_speech_timestamps_from_probs
+def milliseconds(sample):
+    return (2000 * sample + RATE) // (2 * RATE)  # to the nearest, half up
+
+
+def in_milliseconds(timestamps):
+    return [(milliseconds(one["start"]), milliseconds(one["end"])) for one in timestamps]
+
+
+def events(out):
+    """file → (start, end) of its events in milliseconds."""
     found = {}
     for file, lines in by_file(read_results(out)).items():
-        scores = []
-        for line in lines:
-            tags = {tag["label"]: tag["score"] for tag in line["tags"]}
-            scores += [tags[label] for label in LABELS]
-        samples = soundfile.info(file).frames
-        found[file] = get_speech_timestamps_from_probs(scores[:-(-samples // WINDOW)], audio_length_samples=samples)
+        told = [event for line in lines for event in line["events"]]
+        assert all(event["label"] == "speech" and 0.5 <= event["score"] <= 1 for event in told)
+        found[file] = [(round(1000 * event["start"]), round(1000 * event["end"])) for event in told]
     return found
 
 
 @pytest.mark.parametrize("split", [(1, 1), (2, 1), (1, 3), (2, 2)])
-def test_timestamps_are_those_of_the_package(run_consort, tmp_path, folder, bundle, published, split):
+def test_events_are_the_timestamps_of_the_package(run_consort, tmp_path, folder, bundle, published, split):
     out = tmp_path / "out.jsonl"
     run = run_consort("run", "-m", bundle, "-o", out, "-p", split[0], "-t", split[1], folder)
     assert run.exit == DONE, run.stderr
-    assert timestamps(out) == published
+    assert events(out) == published
 
 
 def test_kills_inside_a_file_change_no_byte(start_consort, run_consort, tmp_path, folder, bundle, published):
     sound = folder / "many-words.wav"
     calm, out = tmp_path / "calm.jsonl", tmp_path / "out.jsonl"
     assert run_consort("run", "-m", bundle, "-o", calm, sound).exit == DONE
-    assert timestamps(calm) == {str(sound): published[str(sound)]}
+    assert events(calm) == {str(sound): published[str(sound)]}
     segments = len(read_results(calm))
     running = start_consort("run", "-m", bundle, "-o", out, "-p", 1, "-t", 1, "--quiet", sound, env=FAST)
     assert processes.wait_until(lambda: segments_counted(out) >= 1, interval=0.001)

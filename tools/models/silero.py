@@ -1,10 +1,14 @@
-"""silero-vad with its real weights, as a tagger: how surely a segment has speech in it.
+"""silero-vad with its real weights.
 
-    silero.py OUT.pt
+    silero.py OUT.pt          as a tagger: how surely a segment has speech in it
+    silero.py OUT.pt --vad    as it was published: from when to when there is speech
 
-The published model scores 512 samples at a time and keeps state between them. The wrapper starts
-each segment from a fresh state and gives the highest score in it, so segments do not depend on
-each other. Needs the package silero-vad (MIT); only the TorchScript file in it is used.
+The published model scores 512 samples at a time and keeps state between them.
+- The tagger starts each segment from a fresh state and gives the highest score in it, so segments
+  do not depend on each other.
+- With --vad the state goes from segment to segment and begins anew with each file, and the scores
+  become events as in the package's get_speech_timestamps, by its defaults.
+Needs the package silero-vad (MIT); only the TorchScript file in it is used.
 """
 
 import argparse
@@ -25,6 +29,18 @@ MANIFEST = {
     "features": {"kind": "waveform"},
     "output": {"kind": "tags", "activation": "none", "labels": "", "top_k": 1, "threshold": 0.0},
     "stateful": False,
+}
+WINDOWS = 96  # of a segment; how many makes no difference to the speed, from 1 to 768
+SECONDS = WINDOWS * WINDOW / RATE
+VAD_MANIFEST = {
+    "consort": 1,
+    "name": "silero-vad",
+    "audio": {"sample_rate": RATE, "channels": "mix", "segment_seconds": SECONDS, "hop_seconds": SECONDS, "normalize": "none"},
+    "features": {"kind": "waveform"},
+    # get_speech_timestamps: threshold, neg_threshold, min_speech_duration_ms, min_silence_duration_ms, speech_pad_ms.
+    "output": {"kind": "frames", "frame_seconds": WINDOW / RATE, "activation": "none", "labels": "", "threshold": 0.5, "threshold_off": 0.35,
+               "min_seconds": 0.25, "min_gap_seconds": 0.1, "pad_seconds": 0.03},
+    "stateful": True,
 }
 
 
@@ -71,8 +87,10 @@ def published():
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out")
+    parser.add_argument("--vad", action="store_true")
     args = parser.parse_args()
-    save(args.out, torch.jit.script(SpeechInSegment(published()).eval()), MANIFEST, ["speech"])
+    wrapper, manifest = (SpeechInWindows, VAD_MANIFEST) if args.vad else (SpeechInSegment, MANIFEST)
+    save(args.out, torch.jit.script(wrapper(published()).eval()), manifest, ["speech"])
 
 
 if __name__ == "__main__":
