@@ -176,3 +176,11 @@ class LoopingDecoding(nn.Module):
 class TwoDecodings(Decoding):
     def forward(self, x):
         return x, x
+
+
+class RememberingInBatch(Remembering):
+    """The same with a batch."""
+
+    def forward(self, x):
+        self.memory.add_(self.last(x)[0])
+        return self.memory.clone().unsqueeze(0)

@@ -189,6 +189,18 @@ def test_the_one_that_does_not_convert_is_named(tmp_path, model, post, words):
     assert told.value.reason.startswith(words), told.value.reason
 
 
+def test_a_model_with_state_begins_with_the_state_it_was_saved_with(tmp_path):
+    """To make one program of the two the model is run, and that must leave no trace."""
+    torch.manual_seed(4)
+    given = WithPost(save_post(tmp_path, small_models.RememberingInBatch(), "model.pt"), save_post(tmp_path, small_models.Decoding()))
+    ours = programs.load(given, EXAMPLE, stateful=True).exported.module(check_guards=False)
+    theirs = programs.original(given)
+    with torch.no_grad():
+        answers = [(theirs(EXAMPLE).clone(), ours(EXAMPLE).clone()) for _ in range(3)]
+    assert all(torch.allclose(one, other, atol=1e-6) for one, other in answers)
+    assert not torch.allclose(answers[0][0], answers[1][0])
+
+
 def test_what_cannot_be_compiled_falls_back_with_its_post_model(pair):
     workshop, _ = pair
     workshop.backend = "auto"

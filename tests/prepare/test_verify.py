@@ -55,7 +55,7 @@ def test_answers_in_frames_are_compared_frame_by_frame(sounds):
     heard["output"] = {"kind": "ctc", "labels": "x", "activation": "log_softmax", "frame_seconds": 0.1}
     original = lambda x: torch.tensor([[[0.0, math.log(3)], [2.0, 0.0]]])
     ours = lambda x: torch.tensor([[[0.0, math.log(3)], [0.0, 2.0]]])
-    found = verify.compare(original, ours, heard, sounds, "")
+    found = verify.compare(lambda: (original, ours), heard, sounds, "")
     assert found["top_tag_equal"] == pytest.approx(1 / 2)
     assert found["worst_difference"] == pytest.approx(math.tanh(1), abs=1e-6), "of probabilities"
     assert "top token of a frame equal in 50.00 %" in verify.words(found, heard)

@@ -2,12 +2,12 @@
 
     digits.py OUT.pt [--steps N] [--phrases N]
 
-A convolutional network of 132,000 weights over log-mels at 8 kHz gives letters every 20 ms, for CTC.
+A convolutional network of 133,000 weights over log-mels at 8 kHz gives letters every 20 ms, for CTC.
 It hears MOST_CONTEXT_SECONDS on each side of a frame and no more, keeps no state and normalises
 nothing over a segment: so overlapping segments decode to what the whole recording does, where they
 overlap by twice that. Trained on what consort's own front end makes of the sounds
 (consort_prepare.frontend). Prints its word error rate on voices that it was not trained on. About
-five minutes on two cores; the same machine and number of CPUs give the same weights.
+four minutes; the same CPU gives the same weights.
 """
 
 import argparse

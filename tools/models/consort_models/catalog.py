@@ -28,7 +28,7 @@ class Model:
     name: str
     does: str
     weights: str  # where they come from, and their licence
-    time: str     # to make it, on two cores
+    time: str     # to make it
     needs: Tuple[Need, ...] = ()
 
     @property
