@@ -212,8 +212,8 @@ TEST_F(StatefulTest, TheSegmentsThatAreDoneAgainShowInTheEnginesState) {
   FileInfo info;
   ASSERT_FALSE(pipeline->Open(path, info).value());
   clock.AtSegment(7, 6);
-  std::vector<Tag> tags;
-  ASSERT_FALSE(pipeline->Run(6, 7, tags));
+  SegmentResult result;
+  ASSERT_FALSE(pipeline->Run(6, 7, result));
   EXPECT_EQ(state.segment, 6U);
   EXPECT_EQ(state.file, 7U);
 }
