@@ -8,7 +8,7 @@ import torch
 from conftest import MANIFEST, RATE, refused
 
 FRAME = 50  # samples: ten a segment
-CTC = {**MANIFEST, "output": {"kind": "ctc", "labels": "labels.txt", "frame_seconds": FRAME / RATE}}
+CTC = {**MANIFEST, "output": {"kind": "ctc", "labels": "labels.txt", "frame_seconds": FRAME / RATE, "word_separator": ""}}
 
 
 class Framed(torch.nn.Module):
@@ -58,3 +58,15 @@ def test_frames_that_are_not_rows_of_labels_are_refused(workshop):
 def test_a_blank_that_is_no_label_is_refused(workshop):
     manifest = {**CTC, "output": {**CTC["output"], "blank": 3}}
     refused(workshop.write(Framed(True), manifest).prepare(), '"output.blank" is 3', "3 labels, counted from 0")
+
+
+@pytest.mark.parametrize("times", [0.5, 2])
+def test_frames_that_do_not_fill_the_segment_are_refused(workshop, times):
+    manifest = {**CTC, "audio": {**CTC["audio"], "hop_seconds": CTC["audio"]["segment_seconds"]},
+                "output": {**CTC["output"], "frame_seconds": times * FRAME / RATE}}
+    refused(workshop.write(Framed(True), manifest).prepare(), "gives 10 frames for a segment of 0.5 s", '"output.frame_seconds": 0.05')
+
+
+def test_a_separator_that_no_label_has_is_refused(workshop):
+    manifest = {**CTC, "output": {**CTC["output"], "word_separator": "|"}}
+    refused(workshop.write(Framed(True), manifest).prepare(), 'begins with "|", so no word would ever end', '"output.word_separator"')

@@ -108,8 +108,8 @@ def up_to_date(folder, manifest, labels, source, asked):
     same = (manifests.says_the_same({key: value for key, value in model.items() if key != "prepared"}, manifests.bundled(manifest))
             and prepared.get("source") == source and prepared.get("torch") == torch_version()
             and prepared.get("asked") == asked and _is_for_this_cpu(prepared)
-            # No memory, no room, another compiler: it is tried again.
-            and not prepared.get("reason", "").startswith(DOES_NOT_COMPILE))
+            # No memory, no room, another compiler: it is tried again. So is what an earlier version did not try.
+            and not prepared.get("reason", "").startswith((DOES_NOT_COMPILE, '"stateful" is true')))
     if not same or prepared["files"].get("labels.txt", {}).get("sha256") != hashlib.sha256(labels_bytes(labels)).hexdigest():
         return None
     for name, entry in prepared["files"].items():

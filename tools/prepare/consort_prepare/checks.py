@@ -24,9 +24,9 @@ def extreme_inputs(manifest):
     return [frontend(wave.astype(np.float32)) for wave in (np.zeros(frontend.length), loud, square)]
 
 
-def run(module, model_input):
+def run(module, model_input, who="the model"):
     """The model's output, flat."""
-    return answer_of(module, model_input).reshape(-1)
+    return answer_of(module, model_input, who).reshape(-1)
 
 
 def answer_of(module, model_input, who="the model"):
@@ -80,24 +80,33 @@ def check_behaviour(module, manifest, labels, who="the model"):
             raise PrepareError(f"{who} gives an answer of shape {list(first.shape)} for a segment, but there are {len(labels)} labels",
                                f'"output.kind" is "{manifest["output"]["kind"]}": it is to give [1, frames, labels], '
                                'and "output.labels" to name one label for each score of a frame')
+        _check_frames(first.numel() // len(labels), manifest, who)
     elif first.numel() != len(labels):
         raise PrepareError(f"{who} gives {first.numel()} scores for a segment, but there are {len(labels)} labels",
                            '"output.labels" must name one label for each score, in their order')
-    run(module, one)  # TorchScript compiles in its first two runs
-    answer = run(module, one)
-    run(module, two)
+    run(module, one, who)  # TorchScript compiles in its first two runs
+    answer = run(module, one, who)
+    other = run(module, two, who)
     for extreme in extreme_inputs(manifest):
-        run(module, extreme)
-    again = run(module, one)
+        run(module, extreme, who)
+    again = run(module, one, who)
     same = torch.equal(torch.nan_to_num(answer), torch.nan_to_num(again)) and torch.equal(answer.isnan(), again.isnan())
     if not same and not manifest["stateful"]:
-        raise PrepareError("the model gives another answer when the same segment comes again, so it keeps state or draws random numbers",
+        raise PrepareError(f"{who} gives another answer when the same segment comes again, so it keeps state or draws random numbers",
                            'let it reset its state in forward, or say "stateful": true in the manifest: '
                            "then it hears each file from its first segment to its last, in order")
-    if not torch.isfinite(answer).all() and not torch.isfinite(run(module, two)).any():
-        raise PrepareError("the model gives no finite score for noise", "look at its weights, and at the manifest's features")
+    if not torch.isfinite(answer).all() and not torch.isfinite(other).any():
+        raise PrepareError(f"{who} gives no finite score for noise", "look at its weights, and at the manifest's features")
     written = [name for name, state in _state(module).items() if state != before[name]]
     return list(one.shape), first.numel(), written
+
+
+def _check_frames(frames, manifest, who):
+    """A network may lose a few frames at its edges; more of a difference is another `frame_seconds`, and all times would be wrong."""
+    said, segment = manifest["output"]["frame_seconds"], manifest["audio"]["segment_seconds"]
+    if abs(frames * said - segment) > max(3 * said, 0.05 * segment):
+        raise PrepareError(f"{who} gives {frames} frames for a segment of {segment:g} s, which are {frames * said:g} s of frames of {said:g} s",
+                           f'say "output.frame_seconds": {segment / frames:.3g}, or what its strides come to')
 
 
 def _fingerprint(tensor):

@@ -63,6 +63,11 @@ def read_labels(manifest, manifest_path):
     if blank >= len(labels):
         raise PrepareError(f'"{manifest_path}": "output.blank" is {blank}, and "{path}" has {len(labels)} labels, counted from 0',
                            "name the label that stands for nothing")
+    separator = manifest["output"].get("word_separator", "")
+    if separator and manifest["output"]["kind"] == "ctc" and not any(label.startswith(separator) for label in labels):
+        raise PrepareError(f'"{manifest_path}": no label of "{path}" is or begins with "{separator}", so no word would ever end',
+                           'say "output.word_separator": the token between words, or what the first token of a word begins with, '
+                           'or "" where each token is a word')
     return labels
 
 
