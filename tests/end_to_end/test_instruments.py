@@ -2,12 +2,10 @@
 prints; docs/models.md has it."""
 
 import pathlib
-import shutil
 import subprocess
 import sys
 
 import numpy as np
-import pytest
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -27,8 +25,6 @@ def test_a_song_is_a_midi_file_of_one_track():
 
 
 def test_it_is_trained(tmp_path):
-    if shutil.which("fluidsynth") is None:
-        pytest.skip("no fluidsynth here: tools/setup --for models installs it")
     path = tmp_path / "instruments.pt"
     done = subprocess.run([sys.executable, ROOT / "tools/models/instruments.py", path, "--steps", "2", "--few"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -85,6 +85,9 @@ def test_each_model_is_known_to_its_maker_and_has_its_words():
     told = (ROOT / "docs/models.md").read_text(encoding="utf-8")
     for model in catalog.MODELS:
         assert f" {model.name} " in known and f"`{model.name}`" in told
+    makes = known.partition("known are ")[2].partition(" and the groups")[0].split()
+    variants = ("-bf16", "-int8", "-torchscript")
+    assert {name for name in makes if not name.endswith(variants)} == {model.name for model in catalog.MODELS} | {"null"}
 
 
 def test_each_need_is_one_that_is_there_or_not():

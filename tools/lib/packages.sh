@@ -36,8 +36,8 @@ ffmpeg                 | test  | program:ffmpeg                                 
 alsa-utils             | test demo | file:/usr/share/sounds/alsa/Front_Center.wav | spoken sounds
 sonic-pi-samples       | test demo | file:/usr/share/sonic-pi/samples/drum_cowbell.flac | instrument sounds
 espeak-ng              | test models | program:espeak-ng                           | speaks what digits is trained on
-fluidsynth             | models | program:fluidsynth                              | renders the notes that instruments is trained on
-timgm6mb-soundfont     | models | file:/usr/share/sounds/sf2/TimGM6mb.sf2         | their sounds
+fluidsynth             | test models | program:fluidsynth                              | renders the notes that instruments is trained on
+timgm6mb-soundfont     | test models | file:/usr/share/sounds/sf2/TimGM6mb.sf2         | their sounds
 TABLE
 }
 

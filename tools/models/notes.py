@@ -36,7 +36,7 @@ def rendered(program, notes, slot_seconds, sample_rate):
         song, sound = os.path.join(folder, "notes.mid"), os.path.join(folder, "notes.wav")
         with open(song, "wb") as file:
             file.write(_midi(program, notes, slot_seconds))
-        subprocess.run(["fluidsynth", "-n", "-i", "-q", "-R", "0", "-C", "0", "-g", "0.8", "-r", str(sample_rate), "-F", sound, SOUNDFONT, song],
+        subprocess.run(["fluidsynth", "-f", os.devnull, "-n", "-i", "-q", "-R", "0", "-C", "0", "-g", "0.8", "-r", str(sample_rate), "-F", sound, SOUNDFONT, song],
                        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         samples = soundfile.read(sound, dtype="float32", always_2d=True)[0].mean(1, dtype=np.float32)
     length = int(slot_seconds * sample_rate)

