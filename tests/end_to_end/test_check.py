@@ -117,7 +117,9 @@ def test_workers_that_die_cost_one_file(start_consort, folder, tmp_path):
     job = start_consort("check", "--json", "-", "-p", 2, tmp_path / "many.txt")
     kills = 0
     for _ in range(5):
-        workers = [it for it in job.workers() if it.name == "consort-worker"]
+        workers = processes.wait_until(lambda: [it for it in job.workers() if it.name == "consort-worker"] or job.popen.poll() is not None)
+        if workers is True:
+            break  # it has ended
         for it in workers[:1]:
             try:
                 os.kill(it.pid, signal.SIGKILL)

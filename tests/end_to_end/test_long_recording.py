@@ -28,6 +28,7 @@ SEGMENT = 3 if LONG else 30  # s
 HOURS = 25
 PLACES = (10.0, 12 * 3600 + 10.0, 24 * 3600 + 59 * 60 + 50.0)  # s
 MOST_GROWTH = 0.03
+MOST_S = 1200 if LONG else 120  # it hangs
 
 
 class Meter(torch.nn.Module):
@@ -111,12 +112,12 @@ def test_a_day_is_heard_to_its_end(tmp_path, start_consort, run_consort, sounds,
     began = time.monotonic()
     job = start_consort("run", "-m", bundle, "-o", out, "-p", 2, "-t", 1, "--format", "srt,vtt", tmp_path / "day.wav")
     first, memory = None, []
-    while job.popen.poll() is None:
+    while job.popen.poll() is None and time.monotonic() - began < MOST_S:
         if first is None and out.exists() and out.stat().st_size > 0:
             first = time.monotonic() - began
         memory.append((time.monotonic() - began, pss([job.pid, *(it.pid for it in job.workers())])))
         time.sleep(0.5 if LONG else 0.05)
-    run = job.wait(timeout=600 if LONG else 120)
+    run = job.wait(timeout=1)
     assert run.exit == program.DONE, run.stderr
     took = time.monotonic() - began
 

@@ -23,7 +23,8 @@ from program import DONE, SOME_FAILED, by_file, read_results
 from reference import Reference
 
 RATE, SEGMENT = 1000, 0.1  # Hz, seconds
-LONG = 600  # segments of the long file: some seconds of work
+LONG = 600     # segments of the longer file of a folder
+LONGEST = 1800  # of a file alone: going through half of it again takes seconds
 FAST = {"CONSORT_COMMIT_MS": "20"}
 
 
@@ -101,7 +102,7 @@ def sounds_of_many_lengths(tmp_path_factory, model):
 
 @pytest.fixture(scope="module")
 def long_sound(tmp_path_factory, model):
-    path = write_sound(tmp_path_factory.mktemp("long") / "long.wav", LONG, 7)
+    path = write_sound(tmp_path_factory.mktemp("long") / "long.wav", LONGEST, 7)
     return path, in_python(model[0], [path])
 
 
@@ -168,9 +169,9 @@ def test_kills_of_the_supervisor_inside_a_long_file_change_no_byte(start_consort
     sound, expected = long_sound
     out = tmp_path / "out.jsonl"
     words = ("run", "-m", model[1], "-o", out, "-p", 1, "-t", 1, sound)
-    for part in (0.2, 0.5, 0.8):
+    for part in (0.2, 0.4, 0.6):
         running = start_consort(*words, env=FAST)
-        wait_for_segments(out, part * LONG)
+        wait_for_segments(out, part * LONGEST)
         running.signal(signal.SIGKILL)
         assert running.wait().exit == 137
         assert 0 < len(out.read_bytes()) < len(expected)
@@ -196,7 +197,7 @@ def test_what_is_done_again_is_no_hang_however_long_it_takes(start_consort, tmp_
     sound, expected = long_sound
     out = tmp_path / "out.jsonl"
     running = start_consort("run", "-m", model[1], "-o", out, "-p", 1, "-t", 1, "--segment-timeout", 1, sound, env=FAST)
-    wait_for_segments(out, 0.9 * LONG)
+    wait_for_segments(out, 0.6 * LONGEST)
     kill(forked(running)[0].pid)
     run = running.wait()
     assert run.exit == DONE, run.stderr
