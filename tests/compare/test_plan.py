@@ -143,9 +143,10 @@ def manifest(folder, **features):
 
 
 def test_a_key_that_an_older_bundle_lacks_does_not_make_it_another_model(tmp_path):
-    old, new, other = bundles.read([manifest(tmp_path / "old"), manifest(tmp_path / "new", log_offset=0.0),
-                                    manifest(tmp_path / "other", n_fft=512)])
-    assert bundles.roles([old, new, other]).same == bundles.roles([new, other, old]).same[::-1] == (old, new)
+    old, new, other, third = bundles.read([manifest(tmp_path / "old"), manifest(tmp_path / "new", log_offset=0.0),
+                                           manifest(tmp_path / "other", n_fft=512), manifest(tmp_path / "third", log_offset=1e-3)])
+    assert bundles.roles([old, new, other, third]).same == (old, new)
+    assert bundles.roles([new, third, other, old]).same == (new, old)
 
 
 def test_each_step_of_a_chain_changes_something_and_ends_at_consort():

@@ -7,6 +7,13 @@ import os
 from .errors import CompareError
 
 
+_PARTS = ("audio", "features", "output")
+_SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "include/consort/manifest.schema.json")
+with open(_SCHEMA, encoding="utf-8") as _file:
+    _DEFAULTS = {f"{part}.{key}": rule["default"] for part, of in json.load(_file)["properties"].items() if part in _PARTS
+                 for key, rule in of["properties"].items() if "default" in rule}
+
+
 @dataclasses.dataclass(frozen=True)
 class Bundle:
     name: str      # of its folder; made unique among those given
@@ -22,8 +29,9 @@ class Bundle:
     identity: dict = dataclasses.field(default_factory=dict, hash=False)
 
     def same_model(self, other):
-        """A key that only one has was not written yet when the other was made, and has its default."""
-        return all(other.identity.get(key, value) == value for key, value in self.identity.items())
+        """A key that only one has was not written yet when the other was made, and has its default there."""
+        keys = self.identity.keys() | other.identity.keys()
+        return all(self.identity.get(key, _DEFAULTS.get(key)) == other.identity.get(key, _DEFAULTS.get(key)) for key in keys)
 
 
 def read(paths):
@@ -44,7 +52,7 @@ def _read_one(path, name):
         with open(manifest_path, encoding="utf-8") as file:
             manifest = json.load(file)
         prepared, audio = manifest["prepared"], manifest["audio"]
-        identity = {f"{part}.{key}": value for part in ("audio", "features", "output") for key, value in manifest[part].items()
+        identity = {f"{part}.{key}": value for part in _PARTS for key, value in manifest[part].items()
                     if (part, key) != ("output", "labels")}
         source = prepared.get("source", {})
         identity |= {"name": manifest["name"], "source": source.get("sha256"), "post": source.get("post", {}).get("sha256"),
