@@ -25,8 +25,12 @@ bool IsOutOfMemory(const std::exception& trouble) {
   if (dynamic_cast<const std::bad_alloc*>(&trouble) != nullptr) return true;
   // LibTorch and compiled code pass it on as an error of their own: its words are what is left.
   const std::string_view words = trouble.what();
-  return words.find("DefaultCPUAllocator: ") != std::string_view::npos ||
-         words.find("std::bad_alloc") != std::string_view::npos;
+  // The last: where not even the words of an error could be put together.
+  for (const char* sign :
+       {"DefaultCPUAllocator: ", "std::bad_alloc", "<Error computing Error::what()>"}) {
+    if (words.find(sign) != std::string_view::npos) return true;
+  }
+  return false;
 }
 
 }  // namespace consort
