@@ -428,8 +428,15 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
       info.size_bytes == file->info->size_bytes && info.mtime_ns == file->info->mtime_ns) {
     return Ok();
   }
-  return Fault(*file, {item.file, first, -1, static_cast<uint32_t>(ErrorCode::kChanged),
-                       "the file was changed while it was being read"});
+  // A job that was begun before all of such a recording was heard.
+  const bool more_heard = (info.flags & kHeaderUnfinished) != 0 &&
+                          info.size_bytes == file->info->size_bytes &&
+                          info.mtime_ns == file->info->mtime_ns;
+  return Fault(*file,
+               {item.file, first, -1, static_cast<uint32_t>(ErrorCode::kChanged),
+                more_heard ? "its header says less than is there, and an older consort began "
+                             "it without the rest; --retry-failed hears all of it"
+                           : "the file was changed while it was being read"});
 }
 
 bool Dispatcher::Possible(const HeldTask& /*held*/, const SegmentTags& tags) const {

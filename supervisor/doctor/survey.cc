@@ -87,9 +87,8 @@ Result<Survey> TakeSurvey(const std::string& bundle_folder) {
   for (const Cpu& cpu : survey.machine.cpus) cpus.push_back(cpu.os_index);
   survey.affinity = CpuListWords(cpus);
   survey.environment = Environment();
-  const bool null =
-      survey.bundle && survey.bundle->manifest.prepared.backend == Prepared::Backend::kNull;
-  survey.worker = WorkerProgram(null);
+  survey.worker =
+      WorkerProgram(survey.bundle ? survey.bundle->manifest.prepared.backend : Prepared().backend);
   survey.gives_huge_pages = GivesHugePages();
   survey.memlock_bytes = Limit(RLIMIT_MEMLOCK);
   survey.core_bytes = Limit(RLIMIT_CORE);

@@ -13,15 +13,17 @@
 namespace consort {
 
 // CONSORT_WORKER names another worker program, e.g. consort-worker-glibc, for comparison.
-std::string WorkerProgram(bool null) {
+std::string WorkerProgram(Prepared::Backend backend) {
   if (const char* chosen = std::getenv("CONSORT_WORKER"); chosen != nullptr && *chosen != '\0') {
     return chosen;
   }
   char self[PATH_MAX] = {};
   const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
   const std::string path(self, size > 0 ? static_cast<size_t>(size) : 0);
-  return path.substr(0, path.find_last_of('/') + 1) +
-         (null ? "consort-worker-null" : "consort-worker");
+  const char* name = backend == Prepared::Backend::kCheck  ? "consort-worker-check"
+                     : backend == Prepared::Backend::kNull ? "consort-worker-null"
+                                                           : "consort-worker";
+  return path.substr(0, path.find_last_of('/') + 1) + name;
 }
 
 namespace {
@@ -49,10 +51,10 @@ Result<JobFleet> PlanFleet(const RunOptions& options, const Bundle& bundle,
   JobFleet fleet;
   const auto backend = bundle.manifest.prepared.backend;
   const bool check = backend == Prepared::Backend::kCheck;
-  const std::string program = WorkerProgram(check || backend == Prepared::Backend::kNull);
+  const std::string program = WorkerProgram(backend);
   if (access(program.c_str(), X_OK) != 0) {
     return Error{"could not find the worker program \"" + program + "\"",
-                 "consort-worker belongs beside consort"};
+                 program.substr(program.find_last_of('/') + 1) + " belongs beside consort"};
   }
   fleet.split = placement.split;
   TemplateCommand command;

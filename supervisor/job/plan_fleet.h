@@ -24,7 +24,7 @@ struct JobFleet {
 };
 
 // The worker program for a bundle of that backend: beside this one, or what CONSORT_WORKER names.
-std::string WorkerProgram(bool null);
+std::string WorkerProgram(Prepared::Backend backend);
 
 // More threads than CPUs, in words; empty if not so.
 std::string Oversubscribed(const Split& split, int intra, const Machine& machine);

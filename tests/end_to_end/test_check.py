@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import struct
+import subprocess
 
 import pytest
 
@@ -141,7 +143,7 @@ def test_stopped_it_tells_what_it_saw(start_consort, tmp_path):
     content[22:26] = b"\0\0\0\0"  # of STREAMINFO: the number of samples
     (tmp_path / "long.flac").write_bytes(content)
     audio.make(tmp_path / "a.wav", seconds=1)
-    names = ["a.wav"] + ["long.flac"] * 200
+    names = ["a.wav", "long.flac"] * 100  # what is known of a file is kept for the next one, if it is the same
     (tmp_path / "list").write_text("".join(name + "\n" for name in names))
     job = start_consort("check", "-p", 1, "--json", tmp_path / "all.json", tmp_path / "list")
     assert processes.wait_until(lambda: any(it.name == "consort-worker" for it in job.workers()))
@@ -170,3 +172,13 @@ def test_mistakes_are_told(run_consort, tmp_path, words, status, told):
     run = run_consort("check", *words, cwd=tmp_path)
     assert run.exit == status and told in run.stderr and len(run.stderr_lines()) <= 2
     assert sorted(tmp_path.iterdir()) == before and run.stdout == ""
+
+
+def test_its_worker_is_none_of_the_test_builds(run_consort, consort, tmp_path):
+    """Those have faults that an environment variable asks for; and a worker that is missing is named."""
+    audio.make(tmp_path / "a.wav", seconds=1.0, rate=16000)
+    run = run_consort("check", tmp_path / "a.wav", env={"CONSORT_FAULT": "segv@validate:a.wav"})
+    assert run.exit == DONE, run.stderr
+    alone = shutil.copy(consort, tmp_path / "consort")
+    ended = subprocess.run([alone, "check", tmp_path / "a.wav"], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == FAILED and "consort-worker-check belongs beside consort" in ended.stderr

@@ -299,5 +299,32 @@ TEST(DispatchFiles, WhoseHeaderIsUnfinishedCountOnceHoweverOftenTheyAreOpened) {
   }
 }
 
+// The journal of an older consort has the samples that the header says.
+TEST(DispatchFiles, ThatAnOlderConsortHeardInPartAreNotCalledChanged) {
+  for (const bool touched : {false, true}) {
+    const auto files = PlainFiles(1, 4);
+    const auto list = MakeList(files);
+    LineSink sink;
+    Dispatcher dispatcher({.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels},
+                          *list, sink);
+    ResumeFile open;
+    open.info = InfoOf(files[0], 0);
+    ResumePoint point;
+    point.open.push_back(open);
+    ASSERT_TRUE(dispatcher.Resume(point));
+    dispatcher.AddWorker(1, 1);
+    ASSERT_TRUE(dispatcher.NextTask(1, 0).value());
+    FileInfo info = InfoOf(files[0], 0);
+    info.samples *= 2;
+    info.flags = kHeaderUnfinished;
+    if (touched) ++info.mtime_ns;
+    bool honest = false;
+    EXPECT_TRUE(dispatcher.OnRecord(1, 0, info, honest));
+    EXPECT_TRUE(dispatcher.OnRecord(1, 0, TaskDone{1, {}}, honest));
+    EXPECT_EQ(sink.text().find("was changed") != std::string::npos, touched) << sink.text();
+    EXPECT_EQ(sink.text().find("--retry-failed") != std::string::npos, !touched) << sink.text();
+  }
+}
+
 }  // namespace
 }  // namespace consort::test

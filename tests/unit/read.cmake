@@ -1,6 +1,7 @@
 consort_test(read_test
   SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_test.cc
           ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_faults_test.cc
+          ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_unfinished_test.cc
           ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_codecs_test.cc
           ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_pcm_test.cc
   DEPENDS consort_read)

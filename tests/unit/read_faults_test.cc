@@ -371,6 +371,9 @@ TEST_F(ReadFaults, FlacWithoutATotalIsCountedByDecoding) {
   ASSERT_FALSE(heard.fault);
   EXPECT_EQ(heard.info.samples, 70'001);
   EXPECT_EQ(heard.samples, expected.samples);
+  SegmentReader reader(spec_, clock_);
+  ASSERT_FALSE(reader.Open(pipe));
+  EXPECT_FALSE(reader.CheckEnd());
   const auto cut = Cut(pipe, 0.5);  // ends within a block
   ExpectFaultFromAnyBeginning(cut, ErrorCode::kTruncated, Hear(cut));
 }

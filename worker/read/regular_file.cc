@@ -50,6 +50,11 @@ std::string ErrnoWords(int errno_value) {
   return words;
 }
 
+FileIdentity IdentityOf(const struct stat& status) {
+  return {static_cast<uint64_t>(status.st_dev), static_cast<uint64_t>(status.st_ino),
+          static_cast<int64_t>(status.st_size), ToNs(status.st_mtim), ToNs(status.st_ctim)};
+}
+
 MaybeFault OpenRegularFile(const std::string& path, UniqueFd& fd, FileIdentity& identity) {
   int error = 0;
   UniqueFd opened = OpenPath(path, error);
@@ -76,8 +81,7 @@ MaybeFault OpenRegularFile(const std::string& path, UniqueFd& fd, FileIdentity& 
                  std::string("is ") + KindOfFile(status.st_mode) + ", not a regular file");
   }
   if (status.st_size == 0) return Fault(ErrorCode::kEmpty, "the file has no content");
-  identity = {static_cast<uint64_t>(status.st_dev), static_cast<uint64_t>(status.st_ino),
-              static_cast<int64_t>(status.st_size), ToNs(status.st_mtim), ToNs(status.st_ctim)};
+  identity = IdentityOf(status);
   fd = std::move(opened);
   return std::nullopt;
 }

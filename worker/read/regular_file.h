@@ -2,6 +2,8 @@
 // block, a terminal does not become ours, a device is not read.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <string>
 
@@ -19,6 +21,8 @@ struct FileIdentity {
   int64_t ctime_ns = 0;
   bool operator==(const FileIdentity&) const = default;
 };
+
+FileIdentity IdentityOf(const struct stat& status);
 
 // Opens a regular file of at least one byte for reading. Sets `fd` and `identity` on success only.
 // Where descriptors have run out it waits a second for one; then the fault is `ours`.

@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include "worker/read/looks_like.h"
-#include "worker/read/promised_length.h"
 #include "worker/read/quiet_decoders.h"
 #include "worker/read/regular_file.h"
 
@@ -32,41 +31,56 @@ constexpr int64_t kPretendedBytes = int64_t{1} << 44;
 
 }  // namespace
 
-sf_count_t SndfileDecoder::IoLength(void* user) { return static_cast<Io*>(user)->size; }
+sf_count_t SndfileDecoder::IoLength(void* user) { return static_cast<Io*>(user)->ShownSize(); }
 
 sf_count_t SndfileDecoder::IoSeek(sf_count_t offset, int whence, void* user) {
   auto& io = *static_cast<Io*>(user);
   if (whence == SEEK_END && offset == 0 && io.pretended_end != 0) {
-    io.at = io.size;
+    io.at = io.ShownSize();
     return io.pretended_end;
   }
-  const int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? io.at : io.size;
+  const int64_t base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? io.at : io.ShownSize();
   if (base + offset < 0) return -1;
   io.at = base + offset;
   return io.at;
 }
 
-// Some of the bytes at io.at, at most `count`: none at the end, or at an error.
-int64_t SndfileDecoder::FetchBytes(Io& io, char* out, int64_t count) {
-  const auto read = [&io](char* to, int64_t wanted) {
+// Some of the file's bytes from `at` on, at most `count`: none at the end, or at an error.
+int64_t SndfileDecoder::FetchBytes(Io& io, int64_t at, char* out, int64_t count) {
+  const auto read = [&io, at](char* to, int64_t wanted) {
     if (io.clock != nullptr) io.clock->Step();
     ssize_t got = 0;
     do {
-      got = ::pread(io.fd, to, static_cast<size_t>(wanted), io.at);
+      got = ::pread(io.fd, to, static_cast<size_t>(wanted), at);
     } while (got < 0 && errno == EINTR);
     if (got < 0) io.error = errno;
     return std::max<int64_t>(0, got);
   };
-  if (io.at < io.ahead_at || io.at >= io.ahead_at + io.ahead_size) {
+  if (at < io.ahead_at || at >= io.ahead_at + io.ahead_size) {
     if (count >= kAheadBytes) return read(out, count);
-    const bool goes_on = io.ahead_size > 0 && io.at == io.ahead_at + io.ahead_size;
+    const bool goes_on = io.ahead_size > 0 && at == io.ahead_at + io.ahead_size;
     io.ahead.resize(kAheadBytes);
-    io.ahead_at = io.at;
+    io.ahead_at = at;
     io.ahead_size = read(io.ahead.data(), goes_on ? kAheadBytes : std::max(count, kFirstBytes));
   }
-  const int64_t from = io.at - io.ahead_at;
+  const int64_t from = at - io.ahead_at;
   const int64_t got = std::min(count, io.ahead_size - from);
   std::copy_n(io.ahead.data() + from, got, out);
+  return got;
+}
+
+// Some of the bytes that are shown at io.at, at most `count`: likewise.
+int64_t SndfileDecoder::FetchShown(Io& io, char* out, int64_t count) {
+  const HeaderMend& mend = io.mend;
+  const int64_t left = std::min(count, io.ShownSize() - io.at);
+  if (left <= 0) return 0;
+  const auto others = static_cast<int64_t>(mend.bytes.size());
+  if (others == 0) return FetchBytes(io, io.at, out, left);
+  const int64_t place = io.at - mend.at;
+  if (place < 0) return FetchBytes(io, io.at, out, std::min(left, -place));
+  if (place >= others) return FetchBytes(io, io.at - mend.growth(), out, left);
+  const int64_t got = std::min(left, others - place);
+  std::copy_n(mend.bytes.data() + place, got, out);
   return got;
 }
 
@@ -74,13 +88,8 @@ sf_count_t SndfileDecoder::IoRead(void* out, sf_count_t count, void* user) {
   auto& io = *static_cast<Io*>(user);
   sf_count_t total = 0;
   while (total < count) {
-    char* to = static_cast<char*>(out) + total;
-    const int64_t got = FetchBytes(io, to, count - total);
+    const int64_t got = FetchShown(io, static_cast<char*>(out) + total, count - total);
     if (got == 0) break;
-    for (size_t i = 0; i < io.mended.bytes.size(); ++i) {
-      const int64_t place = io.mended.at + static_cast<int64_t>(i) - io.at;
-      if (place >= 0 && place < got) to[place] = io.mended.bytes[i];
-    }
     total += got;
     io.at += got;
   }
@@ -152,6 +161,8 @@ Opening SndfileDecoder::Open(int fd) {
   }
   io_.fd = fd;
   io_.size = status.st_size;
+  identity_ = IdentityOf(status);
+  if (identity_ == mend_of_) io_.mend = mend_;
   Opening opening = OpenKnown();
   if (!opening.fault) guessed_ = LiftGuessedLength();
   return opening;
@@ -159,7 +170,9 @@ Opening SndfileDecoder::Open(int fd) {
 
 Opening SndfileDecoder::OpenKnown() {
   if (Restart()) {
-    MendHeader();
+    if (identity_ != mend_of_) {
+      if (auto fault = MendHeader()) return {std::move(fault)};
+    }
     if (decoder_ != nullptr) return {};
   }
   int error = 0;
@@ -181,9 +194,7 @@ Opening SndfileDecoder::OpenKnown() {
   return {std::move(look.fault), look.others_may_know};
 }
 
-// libsndfile takes what a header says of its sound's size for the truth, also where its writer
-// never came to say the last word.
-void SndfileDecoder::MendHeader() {
+MaybeFault SndfileDecoder::MendHeader() {
   switch (container()) {
     case SF_FORMAT_WAV:
     case SF_FORMAT_WAVEX:
@@ -191,16 +202,24 @@ void SndfileDecoder::MendHeader() {
     case SF_FORMAT_W64:
       break;
     default:
-      return;
+      return std::nullopt;
   }
-  auto found = FindUnfinishedHeader(io_.fd, io_.size);
-  unfinished_ = found.has_value();
-  if (!found || found->bytes.empty()) return;
-  io_.mended = std::move(*found);
-  if (Restart()) return;
-  io_.mended = {};
-  unfinished_ = false;
-  Restart();
+  io_.mend = FindHeaderMend(io_.fd, io_.size, io_.clock);
+  const bool shown = !io_.mend.bytes.empty() || io_.mend.end >= 0;
+  const bool works = !shown || Restart();
+  if (io_.mend.out_of_reach || (!works && io_.mend.made_up_head)) {
+    return Fault(ErrorCode::kUnsupported,
+                 "the sound goes on beyond 4 GiB, which its header cannot say, and its encoding is "
+                 "not plain little-endian samples: convert it to FLAC, W64 or RF64");
+  }
+  if (!works) {
+    io_.mend = {};
+    Restart();
+    return std::nullopt;
+  }
+  mend_of_ = identity_;
+  mend_ = io_.mend;
+  return std::nullopt;
 }
 
 std::string SndfileDecoder::container_name() const {
@@ -209,7 +228,7 @@ std::string SndfileDecoder::container_name() const {
     case SF_FORMAT_WAVEX:
       return "wav";
     case SF_FORMAT_RF64:
-      return "rf64";
+      return io_.mend.made_up_head ? "wav" : "rf64";
     case SF_FORMAT_W64:
       return "w64";
     case SF_FORMAT_AIFF:
@@ -233,7 +252,6 @@ void SndfileDecoder::Close() {
   decoder_.reset();
   at_start_ = false;
   guessed_ = false;
-  unfinished_ = false;
   auto ahead = std::move(io_.ahead);  // the memory is kept
   auto* const clock = io_.clock;
   io_ = {};
