@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <filesystem>
 #include <fstream>
@@ -85,6 +86,26 @@ TEST_F(JournalTest, OfVersionTwoIsReadAndGoesOn) {
     ASSERT_TRUE(journal->Commit(step));
     EXPECT_EQ(Open()->totals().joiner, held_back);
   }
+}
+
+// The memory is only promised: SQLite must look at the size first.
+TEST_F(JournalTest, ATextThatIsTooLongIsAnErrorAndNotNothing) {
+  constexpr size_t kSize = size_t{1} << 31;
+  void* const memory =
+      mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  {
+    auto database = Database::Open(path_, Database::Mode::kReadWrite).value();
+    ASSERT_TRUE(database.Run("CREATE TABLE texts (text TEXT)"));
+    auto insert = database.Prepare("INSERT INTO texts VALUES (?)").value();
+    const Status status = insert.With(std::string_view(static_cast<char*>(memory), kSize)).Run();
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().what,
+              "could not use the journal \"" + path_ + "\": string or blob too big");
+    EXPECT_TRUE(insert.With(std::string_view("short")).Run());
+    EXPECT_EQ(database.Number("SELECT COUNT(*) FROM texts").value(), 1);
+  }
+  munmap(memory, kSize);
 }
 
 TEST_F(JournalTest, OfANewFileHasBegunNothing) {
