@@ -108,6 +108,32 @@ TEST_F(JournalTest, ATextThatIsTooLongIsAnErrorAndNotNothing) {
   munmap(memory, kSize);
 }
 
+// It may be some hundred kilobytes, and a job may commit many times while the head does not move.
+TEST_F(JournalTest, WhatIsHeldBackIsWrittenOnlyWhenItChanged) {
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Begin(kIdentity, 10));
+  // Only whoever writes the state meets this; what another connection sees is what is committed.
+  const auto watch = [this](const char* sql) {
+    ASSERT_TRUE(Database::Open(path_, Database::Mode::kReadWrite).value().Run(sql));
+  };
+  const auto commit = [&journal](const char* held_back) {
+    JournalStep step;
+    step.totals = journal->totals();
+    ++step.totals.bytes;
+    step.totals.joiner = held_back;
+    return journal->Commit(step);
+  };
+  ASSERT_TRUE(commit("some"));
+  watch("CREATE TRIGGER once BEFORE DELETE ON joiner BEGIN SELECT RAISE(FAIL, 'again'); END");
+  ASSERT_TRUE(commit("some"));
+  watch("DROP TRIGGER once");
+  ASSERT_TRUE(commit("other"));
+  EXPECT_EQ(Open()->totals().joiner, "other");
+  EXPECT_EQ(Open()->totals().bytes, 3U);
+  ASSERT_TRUE(journal->Clear(false));
+  EXPECT_EQ(Open()->totals().joiner, "") << "begun anew";
+}
+
 TEST_F(JournalTest, OfANewFileHasBegunNothing) {
   const auto journal = Open();
   EXPECT_FALSE(journal->begun());
