@@ -83,6 +83,7 @@ void FrameJoiner::TakePiece(const Piece& piece, std::string& out) {
   next_frame_ = first + piece.told.frames;
   ++next_segment_;
   AppendLines(out);
+  while (Relieve()) AppendLines(out);
 }
 
 // Take leaves everything as it is at the end of its frames, so what is open there is open.

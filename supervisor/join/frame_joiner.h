@@ -34,6 +34,8 @@ class FrameJoiner : public LineJoiner {
   virtual void Close(bool at_file_end) = 0;
   // The first segment in which something begins that may still change; kNone: there is nothing.
   virtual uint64_t FirstOpen() const = 0;
+  // If too much waits for FirstOpen(): that ends at next_frame(). False: it may wait.
+  virtual bool Relieve() { return false; }
   // What a segment's line has behind its times, such as `,"words":[]`; it is forgotten.
   virtual void AppendContent(std::string& line, uint64_t segment) = 0;
   virtual void SaveOwn(std::string& out) const = 0;

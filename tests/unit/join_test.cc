@@ -8,6 +8,7 @@
 #include <random>
 
 #include "shared/segment/segment.h"
+#include "supervisor/join/events.h"
 #include "supervisor/join/line_joiner.h"
 #include "supervisor/join/piece.h"
 #include "worker/interpret/interpreter.h"
@@ -433,6 +434,79 @@ TEST(Events, HaveLinesOfThisForm) {
             "{\"label\":\"a\",\"start\":0.060,\"end\":0.080,\"score\":1.0000}]}\n"
             "{\"file\":\"a b.wav\",\"start\":0.080,\"end\":0.100,\"events\":["
             "{\"label\":\"b\",\"start\":0.080,\"end\":0.100,\"score\":1.0000}]}\n");
+}
+
+// An event from beginning to end, with padding also one of gaps that do not end it, and another
+// label with one short event after the other, all of which would wait for that.
+Scene WithOneThatNeverEnds(size_t frames, int64_t pad_ms) {
+  Scene scene = WithFrames(OutputSpec::Kind::kFrames, {"on", "x"}, std::vector<size_t>(frames, 0));
+  scene.manifest.output.min_gap_ns = pad_ms == 0 ? 0 : 200'000'000;
+  scene.manifest.output.pad_ns = pad_ms * 1'000'000;
+  const size_t period = pad_ms == 0 ? 2 : 12;  // x has gaps that do end it
+  for (size_t f = 0; f < frames; ++f) {
+    scene.frames[f][1] = f % period == 0 ? 1.0F : 0.0F;
+    if (pad_ms > 0 && f % 9 != 7) scene.frames[f][0] = 0.0F;
+  }
+  return scene;
+}
+
+TEST(Events, ThatNeverEndHoldBackABoundedNumberOfOthers) {
+  std::mt19937 random(5);
+  constexpr size_t kMost = EventJoiner::kMostHeld;
+  // Of large segments, and of such that a pad is longer than two of them.
+  for (const auto& [pad_ms, cut] : {std::pair<int64_t, int64_t>{0, 1000}, {200, 4}}) {
+    const size_t frames = (pad_ms == 0 ? 2 : 12) * kMost * 3 / 2;
+    Scene scene = WithOneThatNeverEnds(frames, pad_ms);
+    scene.CutBy({cut, cut});
+    std::vector<Json> of_on;
+    std::vector<Json> of_x;
+    EventsOfLabel(scene, 0, of_on);
+    EventsOfLabel(scene, 1, of_x);
+    ASSERT_EQ(of_x.size(), kMost * 3 / 2);
+    const auto pieces = Pieces(scene);
+    auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+    std::string lines;
+    size_t most = 0;
+    size_t of_most = 0;  // the piece that most lines came with: where an event was ended early
+    size_t largest = 0;
+    for (size_t k = 0; k < pieces.size(); ++k) {
+      const size_t before = lines.size();
+      ASSERT_TRUE(joiner->Add(pieces[k], lines));
+      if (lines.size() - before > most) {
+        most = lines.size() - before;
+        of_most = k;
+      }
+      if (static_cast<int64_t>(k) % (1000 / cut) == 0) {
+        largest = std::max(largest, joiner->Save().size());
+      }
+    }
+    joiner->End("", lines);
+    // An event is 20 to 40 bytes.
+    EXPECT_GT(largest, 20 * kMost) << "they do wait as long as they may";
+    EXPECT_LT(largest, 45 * kMost);
+    // Of the other label nothing changed; of the one that is on, one event is several that follow.
+    std::vector<Json> on;
+    std::vector<Json> x;
+    for (const auto& event : Sorted(All(scene, Parsed(lines), "events"))) {
+      (event["label"] == "on" ? on : x).push_back(event);
+    }
+    ASSERT_EQ(x, of_x);
+    ASSERT_EQ(of_on.size(), 1U);
+    EXPECT_EQ(on.size(), 2U);
+    EXPECT_EQ(on.front()["start"], of_on.front()["start"]);
+    EXPECT_EQ(on.back()["end"], of_on.back()["end"]);
+    for (size_t i = 1; i < on.size(); ++i) {
+      ASSERT_LE(on[i - 1]["end"], on[i]["start"]);
+      // In gaps no more is missing than the gap.
+      ASSERT_LE(on[i]["start"].get<double>() - on[i - 1]["end"].get<double>(),
+                pad_ms == 0 ? 0.0 : 0.2);
+    }
+    // Wherever it is interrupted, next to where an event was ended early above all. (Not ASSERT_EQ,
+    // which would work out how texts of so many lines differ.)
+    for (const size_t at : {of_most, of_most + 1, of_most + 2, random() % pieces.size()}) {
+      ASSERT_TRUE(Join(scene, pieces, at) == lines) << "interrupted before piece " << at;
+    }
+  }
 }
 
 // ---- both ----
