@@ -35,7 +35,7 @@ Status Gather::StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes,
   first_ = head;
   head_next_ = head_next;
   head_bytes_ = head_bytes;
-  return of_head_ ? of_head_->Restore(joiner) : Ok();
+  return of_head_ ? OfFile(head, of_head_->Restore(joiner)) : Ok();
 }
 
 Status Gather::Skip(uint64_t first, uint64_t end) {
@@ -50,7 +50,7 @@ Status Gather::Finish(uint64_t file, uint64_t end, std::string_view tail) {
   if (auto found = open_.extract(file)) {
     for (auto& [segment, run] : found.mapped()) {
       if (segment < end) {
-        CONSORT_TRY(joiner != nullptr ? Join(*joiner, text, std::move(run.text))
+        CONSORT_TRY(joiner != nullptr ? Join(file, *joiner, text, std::move(run.text))
                                       : Append(text, std::move(run.text)));
       } else {
         Forget(run.text);  // beyond a fault: no longer wanted
@@ -137,7 +137,7 @@ Status Gather::Write(SpilledText& text) {
 Status Gather::WriteHead(std::string_view lines) {
   if (of_head_) {
     joined_.clear();
-    CONSORT_TRY(of_head_->Add(lines, joined_));
+    CONSORT_TRY(OfFile(first_, of_head_->Add(lines, joined_)));
     if (joined_.empty()) return Ok();
     lines = joined_;
   }
@@ -149,10 +149,17 @@ Status Gather::WriteHead(SpilledText& text) {
   return Read(text, [this](std::string_view lines) { return WriteHead(lines); });
 }
 
-Status Gather::Join(LineJoiner& joiner, SpilledText& to, SpilledText&& pieces) {
+Status Gather::OfFile(uint64_t file, Status status) {
+  if (status) return status;
+  Error error = std::move(status).error();
+  error.what += " (file " + std::to_string(file + 1) + " of the list)";
+  return error;
+}
+
+Status Gather::Join(uint64_t file, LineJoiner& joiner, SpilledText& to, SpilledText&& pieces) {
   return Read(pieces, [&](std::string_view lines) -> Status {
     joined_.clear();
-    CONSORT_TRY(joiner.Add(lines, joined_));
+    CONSORT_TRY(OfFile(file, joiner.Add(lines, joined_)));
     return Grow(to, joined_);
   });
 }

@@ -93,8 +93,10 @@ class Gather {
   // `each` gets all of it in stretches of whole lines; it is forgotten.
   template <typename Each>
   Status Read(SpilledText& text, Each each);
+  // The head's joiner, and others', know segments; which file that is they do not.
+  static Status OfFile(uint64_t file, Status status);
   // Puts the lines that `joiner` makes of a file's pieces behind `to`.
-  Status Join(LineJoiner& joiner, SpilledText& to, SpilledText&& pieces);
+  Status Join(uint64_t file, LineJoiner& joiner, SpilledText& to, SpilledText&& pieces);
   Status Grow(SpilledText& to, std::string_view lines);
   void Forget(const SpilledText& text);
   // Puts `from` behind `to`.

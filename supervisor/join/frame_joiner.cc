@@ -47,16 +47,23 @@ void FrameJoiner::Begin() {
 Status FrameJoiner::Add(std::string_view pieces, std::string& out) {
   while (!pieces.empty()) {
     const size_t size = std::min(pieces.find('\n'), pieces.size() - 1) + 1;
-    CONSORT_TRY(ParsePiece(pieces.substr(0, size), piece_));
+    if (!ParsePiece(pieces.substr(0, size), piece_)) return Damaged("cannot be read");
     const bool known = std::ranges::all_of(
         piece_.told.runs, [this](const FrameRun& run) { return run.label < labels_; });
-    if (!known || piece_.segment != next_segment_) {
-      return Error{"pieces of the results are not in order"};
+    if (!known) return Damaged("has labels that the bundle has not");
+    if (piece_.segment != next_segment_) {
+      return Damaged("is that of segment " + std::to_string(piece_.segment));
     }
     TakePiece(piece_, out);
     pieces.remove_prefix(size);
   }
   return Ok();
+}
+
+Error FrameJoiner::Damaged(const std::string& how) const {
+  std::string what = "what was kept of segment " + std::to_string(next_segment_);
+  if (!name_.empty()) what += " of \"" + name_ + '"';
+  return {what + " is damaged: it " + how, kBeginAnew};
 }
 
 void FrameJoiner::TakePiece(const Piece& piece, std::string& out) {
@@ -139,7 +146,8 @@ Status FrameJoiner::Restore(std::string_view saved) {
   rate_ = text.Get<int32_t>();
   name_ = text.GetText();
   if (RestoreOwn(text) && text.good() && text.left().empty() && rate_ > 0) return Ok();
-  return Error{"what the journal says of the lines that wait is damaged"};
+  Begin();
+  return Error{"what the journal says of the lines that wait is damaged", kBeginAnew};
 }
 
 }  // namespace consort

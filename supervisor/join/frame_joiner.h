@@ -52,6 +52,7 @@ class FrameJoiner : public LineJoiner {
   int64_t ToMs(int64_t ns) const;
 
  private:
+  Error Damaged(const std::string& how) const;
   void TakePiece(const Piece& piece, std::string& out);
   void AppendLines(std::string& out);
 

@@ -240,7 +240,7 @@ class InPairs : public LineJoiner {
   Status Add(std::string_view pieces, std::string& out) override {
     while (!pieces.empty()) {
       const auto piece = pieces.substr(0, pieces.find('\n'));
-      if (piece == "damaged") return Error{"damaged"};
+      if (piece == "damaged") return Error{"damaged", "begin anew"};
       pieces.remove_prefix(piece.size() + 1);
       if (held_.empty()) {
         held_ = piece;
@@ -258,6 +258,7 @@ class InPairs : public LineJoiner {
   }
   std::string Save() const override { return held_; }
   Status Restore(std::string_view saved) override {
+    if (saved == "damaged") return Error{"damaged", "begin anew"};
     held_ = saved;
     return Ok();
   }
@@ -306,8 +307,15 @@ TEST_F(GatherTest, PiecesThatAJoinerRefusesAreAnError) {
   Gather gather = Make(1000);
   gather.JoinWith(std::make_unique<InPairs>(), std::make_unique<InPairs>());
   EXPECT_TRUE(gather.Add(1, 0, "damaged\n"));
-  EXPECT_FALSE(gather.Finish(1, 1, ""));
-  EXPECT_FALSE(gather.Add(0, 0, "damaged\n"));
+  const Status other = gather.Finish(1, 1, "");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().Sentence(), "damaged (file 2 of the list); begin anew");
+  const Status head = gather.Add(0, 0, "damaged\n");
+  ASSERT_FALSE(head);
+  EXPECT_EQ(head.error().Sentence(), "damaged (file 1 of the list); begin anew");
+  const Status restored = gather.StartAt(6, 0, 0, "damaged");
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().Sentence(), "damaged (file 7 of the list); begin anew");
 }
 
 // Whatever order pieces come in, and however little memory there is.

@@ -575,14 +575,20 @@ TEST(Joiners, RefuseWhatIsDamaged) {
     EXPECT_FALSE(joiner->Add("r1 2\n", out));
     joiner->Begin();
     ASSERT_TRUE(joiner->Add(pieces[0], out));
-    EXPECT_FALSE(joiner->Add(pieces[0], out)) << "twice";
+    const Status twice = joiner->Add(pieces[0], out);
+    ASSERT_FALSE(twice);
+    EXPECT_EQ(twice.error().Sentence(),
+              "what was kept of segment 1 of \"a b.wav\" is damaged: it is that of segment 0; "
+              "begin anew with --restart");
     // Cut anywhere it is refused, or less of what waits is known: nothing else happens.
     const std::string saved = joiner->Save();
     for (size_t size = 1; size < saved.size(); ++size) {
       auto other = MakeLineJoiner(scene.manifest, scene.labels);
       if (other->Restore(saved.substr(0, size))) other->End("", out);
     }
-    EXPECT_FALSE(joiner->Restore("nonsense"));
+    const Status restored = joiner->Restore("nonsense");
+    ASSERT_FALSE(restored);
+    EXPECT_EQ(restored.error().hint, "begin anew with --restart");
   }
   EXPECT_EQ(MakeLineJoiner(Manifest{}, {}), nullptr) << "tags need none";
 }
