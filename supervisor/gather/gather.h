@@ -95,6 +95,8 @@ class Gather {
   Status Read(SpilledText& text, Each each);
   // The head's joiner, and others', know segments; which file that is they do not.
   static Status OfFile(uint64_t file, Status status);
+  static Status AddTo(LineJoiner& joiner, uint64_t file, std::string_view pieces,
+                      const LineJoiner::Sink& put);
   // Puts the lines that `joiner` makes of a file's pieces behind `to`.
   Status Join(uint64_t file, LineJoiner& joiner, SpilledText& to, SpilledText&& pieces);
   Status Grow(SpilledText& to, std::string_view lines);
@@ -120,7 +122,6 @@ class Gather {
   uint64_t spilled_total_ = 0;
   bool scratch_used_ = false;
   std::string buffer_;
-  std::string joined_;
 };
 
 }  // namespace consort

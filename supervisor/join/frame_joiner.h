@@ -18,8 +18,8 @@ class FrameJoiner : public LineJoiner {
   FrameJoiner(const Manifest& manifest, size_t labels);
 
   void Begin() final;
-  Status Add(std::string_view pieces, std::string& out) final;
-  void End(std::string_view tail, std::string& out) final;
+  Status Add(std::string_view pieces, const Sink& put) final;
+  Status End(std::string_view tail, const Sink& put) final;
   std::string Save() const final;
   Status Restore(std::string_view saved) final;
 
@@ -53,14 +53,16 @@ class FrameJoiner : public LineJoiner {
 
  private:
   Error Damaged(const std::string& how) const;
-  void TakePiece(const Piece& piece, std::string& out);
-  void AppendLines(std::string& out);
+  Status TakePiece(const Piece& piece, const Sink& put);
+  Status AppendLines(const Sink& put);
+  Status PutLines(const Sink& put);
 
   const int64_t segment_ns_;
   const int64_t hop_ns_;
   const FrameGrid grid_;
   const size_t labels_;
-  Piece piece_;  // kept: its memory is used again
+  Piece piece_;        // kept: its memory is used again
+  std::string lines_;  // on their way out; empty between calls
 
   std::string name_;  // escaped
   int64_t samples_ = 0;

@@ -237,7 +237,7 @@ TEST_F(GatherTest, TellsWhenTheScratchFileCannotBeWritten) {
 class InPairs : public LineJoiner {
  public:
   void Begin() override { held_.clear(); }
-  Status Add(std::string_view pieces, std::string& out) override {
+  Status Add(std::string_view pieces, const Sink& put) override {
     while (!pieces.empty()) {
       const auto piece = pieces.substr(0, pieces.find('\n'));
       if (piece == "damaged") return Error{"damaged", "begin anew"};
@@ -245,16 +245,16 @@ class InPairs : public LineJoiner {
       if (held_.empty()) {
         held_ = piece;
       } else {
-        out += held_ + "+" + std::string(piece) + "\n";
+        CONSORT_TRY(put(held_ + "+" + std::string(piece) + "\n"));
         held_.clear();
       }
     }
     return Ok();
   }
-  void End(std::string_view tail, std::string& out) override {
-    if (!held_.empty()) out += held_ + "\n";
-    out += tail;
+  Status End(std::string_view tail, const Sink& put) override {
+    if (!held_.empty()) CONSORT_TRY(put(held_ + "\n"));
     held_.clear();
+    return put(tail);
   }
   std::string Save() const override { return held_; }
   Status Restore(std::string_view saved) override {
@@ -325,8 +325,12 @@ TEST_F(GatherTest, PiecesInAnyOrderGiveTheSameLines) {
   std::string expected;
   for (uint64_t file = 0; file < kFiles; ++file) {
     InPairs joiner;
-    for (uint64_t k = 0; k < kSegments; ++k) EXPECT_TRUE(joiner.Add(Line(file, k), expected));
-    joiner.End("", expected);
+    const auto put = [&expected](std::string_view lines) {
+      expected += lines;
+      return Ok();
+    };
+    for (uint64_t k = 0; k < kSegments; ++k) EXPECT_TRUE(joiner.Add(Line(file, k), put));
+    EXPECT_TRUE(joiner.End("", put));
   }
   std::mt19937 random(5);
   for (const size_t memory : {size_t{0}, size_t{300}, size_t{1} << 20}) {

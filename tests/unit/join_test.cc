@@ -69,6 +69,13 @@ std::vector<std::string> Pieces(const Scene& scene, const std::vector<int64_t>& 
   return pieces;
 }
 
+LineJoiner::Sink To(std::string& out) {
+  return [&out](std::string_view lines) {
+    out += lines;
+    return Ok();
+  };
+}
+
 // With a new joiner in place of the old one before piece `restart`.
 std::string Join(const Scene& scene, const std::vector<std::string>& pieces,
                  size_t restart = SIZE_MAX, const std::string& tail = "") {
@@ -84,10 +91,10 @@ std::string Join(const Scene& scene, const std::vector<std::string>& pieces,
       EXPECT_TRUE(restored) << restored.error().what;
       EXPECT_EQ(joiner->Save(), saved);
     }
-    const Status added = joiner->Add(pieces[i], out);
+    const Status added = joiner->Add(pieces[i], To(out));
     EXPECT_TRUE(added) << added.error().what;
   }
-  joiner->End(tail, out);
+  EXPECT_TRUE(joiner->End(tail, To(out)));
   EXPECT_EQ(joiner->Save(), "");
   return out;
 }
@@ -278,7 +285,7 @@ TEST(Words, HoldTheirLineBackUntilTheyEndAndNoOther) {
   std::vector<size_t> lines;
   for (const auto& piece : pieces) {
     std::string out;
-    ASSERT_TRUE(joiner->Add(piece, out));
+    ASSERT_TRUE(joiner->Add(piece, To(out)));
     lines.push_back(static_cast<size_t>(std::ranges::count(out, '\n')));
   }
   EXPECT_EQ(lines, (std::vector<size_t>{1, 0, 0, 0, 4, 1}));
@@ -299,7 +306,7 @@ TEST(Words, EndByThemselvesAfterAMinute) {
   auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
   std::string out;
   const auto pieces = Pieces(scene);
-  for (int k = 0; k < 31; ++k) ASSERT_TRUE(joiner->Add(pieces[static_cast<size_t>(k)], out));
+  for (int k = 0; k < 31; ++k) ASSERT_TRUE(joiner->Add(pieces[static_cast<size_t>(k)], To(out)));
   EXPECT_EQ(std::ranges::count(out, '\n'), 30);
 }
 
@@ -471,7 +478,7 @@ TEST(Events, ThatNeverEndHoldBackABoundedNumberOfOthers) {
     size_t largest = 0;
     for (size_t k = 0; k < pieces.size(); ++k) {
       const size_t before = lines.size();
-      ASSERT_TRUE(joiner->Add(pieces[k], lines));
+      ASSERT_TRUE(joiner->Add(pieces[k], To(lines)));
       if (lines.size() - before > most) {
         most = lines.size() - before;
         of_most = k;
@@ -480,7 +487,7 @@ TEST(Events, ThatNeverEndHoldBackABoundedNumberOfOthers) {
         largest = std::max(largest, joiner->Save().size());
       }
     }
-    joiner->End("", lines);
+    EXPECT_TRUE(joiner->End("", To(lines)));
     // An event is 20 to 40 bytes.
     EXPECT_GT(largest, 20 * kMost) << "they do wait as long as they may";
     EXPECT_LT(largest, 45 * kMost);
@@ -556,11 +563,44 @@ TEST(Joiners, TakeSeveralPiecesAtOnceAndFilesOneAfterTheOther) {
     auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
     for (int file = 0; file < 2; ++file) {
       std::string out;
-      ASSERT_TRUE(joiner->Add(together, out));
-      joiner->End("", out);
+      ASSERT_TRUE(joiner->Add(together, To(out)));
+      EXPECT_TRUE(joiner->End("", To(out)));
       ASSERT_EQ(out, Join(scene, pieces));
     }
   }
+}
+
+// An event from the beginning of a day to its end: its lines are megabytes, and come in parts.
+TEST(Joiners, PutOutWhatWaitedInParts) {
+  Scene scene = WithFrames(OutputSpec::Kind::kFrames, {"a"}, std::vector<size_t>(40'000, 0));
+  scene.CutBy({1, 1});
+  std::string pieces;
+  for (const auto& piece : Pieces(scene)) pieces += piece;
+  const auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+  size_t bytes = 0;
+  size_t largest = 0;
+  const LineJoiner::Sink put = [&](std::string_view lines) {
+    EXPECT_TRUE(lines.ends_with('\n'));
+    bytes += lines.size();
+    largest = std::max(largest, lines.size());
+    return Ok();
+  };
+  ASSERT_TRUE(joiner->Add(pieces, put));
+  EXPECT_EQ(bytes, 0U) << "it waits";
+  const std::string saved = joiner->Save();
+  ASSERT_TRUE(joiner->End("", put));
+  EXPECT_GT(bytes, 2'000'000U);
+  EXPECT_LT(largest, 300'000U);
+  // What takes them may fail: that ends it.
+  ASSERT_TRUE(joiner->Restore(saved));
+  int calls = 0;
+  const Status failed = joiner->End("", [&calls](std::string_view) -> Status {
+    ++calls;
+    return Error{"no room"};
+  });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().what, "no room");
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(Joiners, RefuseWhatIsDamaged) {
@@ -571,11 +611,11 @@ TEST(Joiners, RefuseWhatIsDamaged) {
     const auto pieces = Pieces(scene);
     auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
     std::string out;
-    EXPECT_FALSE(joiner->Add("nonsense\n", out));
-    EXPECT_FALSE(joiner->Add("r1 2\n", out));
+    EXPECT_FALSE(joiner->Add("nonsense\n", To(out)));
+    EXPECT_FALSE(joiner->Add("r1 2\n", To(out)));
     joiner->Begin();
-    ASSERT_TRUE(joiner->Add(pieces[0], out));
-    const Status twice = joiner->Add(pieces[0], out);
+    ASSERT_TRUE(joiner->Add(pieces[0], To(out)));
+    const Status twice = joiner->Add(pieces[0], To(out));
     ASSERT_FALSE(twice);
     EXPECT_EQ(twice.error().Sentence(),
               "what was kept of segment 1 of \"a b.wav\" is damaged: it is that of segment 0; "
@@ -584,7 +624,8 @@ TEST(Joiners, RefuseWhatIsDamaged) {
     const std::string saved = joiner->Save();
     for (size_t size = 1; size < saved.size(); ++size) {
       auto other = MakeLineJoiner(scene.manifest, scene.labels);
-      if (other->Restore(saved.substr(0, size))) other->End("", out);
+      if (!other->Restore(saved.substr(0, size))) continue;
+      EXPECT_TRUE(other->End("", To(out)));
     }
     const Status restored = joiner->Restore("nonsense");
     ASSERT_FALSE(restored);
