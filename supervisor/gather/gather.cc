@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 namespace consort {
 namespace {
@@ -35,7 +36,7 @@ Status Gather::StartAt(uint64_t head, uint64_t head_next, uint64_t head_bytes,
   first_ = head;
   head_next_ = head_next;
   head_bytes_ = head_bytes;
-  return of_head_ ? of_head_->Restore(joiner) : Ok();
+  return of_head_ ? OfFile(head, of_head_->Restore(joiner)) : Ok();
 }
 
 Status Gather::Skip(uint64_t first, uint64_t end) {
@@ -50,20 +51,15 @@ Status Gather::Finish(uint64_t file, uint64_t end, std::string_view tail) {
   if (auto found = open_.extract(file)) {
     for (auto& [segment, run] : found.mapped()) {
       if (segment < end) {
-        CONSORT_TRY(joiner != nullptr ? Join(*joiner, text, std::move(run.text))
+        CONSORT_TRY(joiner != nullptr ? Join(file, *joiner, text, std::move(run.text))
                                       : Append(text, std::move(run.text)));
       } else {
         Forget(run.text);  // beyond a fault: no longer wanted
       }
     }
   }
-  if (joiner != nullptr) {
-    joined_.clear();
-    joiner->End(tail, joined_);
-    tail = joined_;
-  }
-  text.lines += tail;
-  in_memory_ += tail.size();
+  const auto grow = [&](std::string_view lines) { return Grow(text, lines); };
+  CONSORT_TRY(joiner != nullptr ? joiner->End(tail, grow) : Grow(text, tail));
   finished_bytes_ = text.size() + (file == first_ ? head_bytes_ : 0);
   // It joins the stretches on both sides.
   auto at = stretches_.lower_bound(file);
@@ -135,25 +131,39 @@ Status Gather::Write(SpilledText& text) {
 }
 
 Status Gather::WriteHead(std::string_view lines) {
-  if (of_head_) {
-    joined_.clear();
-    CONSORT_TRY(of_head_->Add(lines, joined_));
-    if (joined_.empty()) return Ok();
-    lines = joined_;
-  }
-  head_bytes_ += lines.size();
-  return sink_(lines);
+  const auto write = [this](std::string_view written) {
+    head_bytes_ += written.size();
+    return sink_(written);
+  };
+  return of_head_ ? AddTo(*of_head_, first_, lines, write) : write(lines);
 }
 
 Status Gather::WriteHead(SpilledText& text) {
   return Read(text, [this](std::string_view lines) { return WriteHead(lines); });
 }
 
-Status Gather::Join(LineJoiner& joiner, SpilledText& to, SpilledText&& pieces) {
-  return Read(pieces, [&](std::string_view lines) -> Status {
-    joined_.clear();
-    CONSORT_TRY(joiner.Add(lines, joined_));
-    return Grow(to, joined_);
+Status Gather::OfFile(uint64_t file, Status status) {
+  if (status) return status;
+  Error error = std::move(status).error();
+  error.what += " (file " + std::to_string(file + 1) + " of the list)";
+  return error;
+}
+
+Status Gather::AddTo(LineJoiner& joiner, uint64_t file, std::string_view pieces,
+                     const LineJoiner::Sink& put) {
+  std::optional<Error> not_put;  // that is no fault of the file's
+  const Status added = joiner.Add(pieces, [&](std::string_view lines) {
+    Status done = put(lines);
+    if (!done) not_put = done.error();
+    return done;
+  });
+  if (not_put) return *not_put;
+  return OfFile(file, added);
+}
+
+Status Gather::Join(uint64_t file, LineJoiner& joiner, SpilledText& to, SpilledText&& pieces) {
+  return Read(pieces, [&](std::string_view lines) {
+    return AddTo(joiner, file, lines, [&](std::string_view made) { return Grow(to, made); });
   });
 }
 

@@ -93,8 +93,12 @@ class Gather {
   // `each` gets all of it in stretches of whole lines; it is forgotten.
   template <typename Each>
   Status Read(SpilledText& text, Each each);
+  // The head's joiner, and others', know segments; which file that is they do not.
+  static Status OfFile(uint64_t file, Status status);
+  static Status AddTo(LineJoiner& joiner, uint64_t file, std::string_view pieces,
+                      const LineJoiner::Sink& put);
   // Puts the lines that `joiner` makes of a file's pieces behind `to`.
-  Status Join(LineJoiner& joiner, SpilledText& to, SpilledText&& pieces);
+  Status Join(uint64_t file, LineJoiner& joiner, SpilledText& to, SpilledText&& pieces);
   Status Grow(SpilledText& to, std::string_view lines);
   void Forget(const SpilledText& text);
   // Puts `from` behind `to`.
@@ -118,7 +122,6 @@ class Gather {
   uint64_t spilled_total_ = 0;
   bool scratch_used_ = false;
   std::string buffer_;
-  std::string joined_;
 };
 
 }  // namespace consort

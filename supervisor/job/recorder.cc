@@ -47,7 +47,12 @@ Status Recorder::Resume(Journal& journal, const ResumePoint& point) {
         std::string_view text = row.text;
         for (uint64_t i = 0; i < row.count; ++i) {
           const size_t size = text.find('\n') + 1;
-          if (size == 0) return Error{"the journal lacks lines that it says it has"};
+          if (size == 0) {
+            return Error{"the journal lacks the line of segment " + std::to_string(row.first + i) +
+                             " of file " + std::to_string(row.file + 1) +
+                             " of the list, which it says it has",
+                         kBeginAnew};
+          }
           CONSORT_TRY(gather_.Add(row.file, row.first + i, text.substr(0, size)));
           text.remove_prefix(size);
         }

@@ -8,6 +8,13 @@
 #include "supervisor/output/jsonl.h"
 
 namespace consort {
+namespace {
+
+// In a saved state; a label mostly has neither, or the first alone.
+constexpr int kHasKept = 1;
+constexpr int kHasEndedEarly = 2;
+
+}  // namespace
 
 EventJoiner::EventJoiner(const Manifest& manifest, const std::vector<std::string>& labels)
     : FrameJoiner(manifest, labels.size()),
@@ -27,6 +34,7 @@ EventJoiner::EventJoiner(const Manifest& manifest, const std::vector<std::string
 void EventJoiner::Forget() {
   active_.clear();
   done_.clear();
+  held_ = 0;
 }
 
 void EventJoiner::Take(const SegmentRuns& told) {
@@ -45,7 +53,9 @@ void EventJoiner::Take(const SegmentRuns& told) {
     }
     Off(index, label, seen, end);
     Settle(index, label, StartNs(end));
-    at = label.open || label.kept ? std::next(at) : active_.erase(at);
+    const bool pads_reach_back =
+        label.ended_early_ns != kNoEnd && StartNs(end) - label.ended_early_ns < pad_ns_;
+    at = label.open || label.kept || pads_reach_back ? std::next(at) : active_.erase(at);
   }
 }
 
@@ -79,7 +89,7 @@ void EventJoiner::End(uint32_t index, OfLabel& label, int64_t end_ns) {
     kept.start_ns = start_ns - half;
     Finish(index, label, label.kept->end_ns + half);
   } else {
-    kept.start_ns = std::max(KnownFromNs(), start_ns - pad_ns_);
+    kept.start_ns = std::max({KnownFromNs(), label.ended_early_ns, start_ns - pad_ns_});
     if (label.kept) Finish(index, label, std::min(FileEndNs(), label.kept->end_ns + pad_ns_));
   }
   label.kept = kept;
@@ -95,6 +105,7 @@ void EventJoiner::Settle(uint32_t index, OfLabel& label, int64_t now_ns) {
 void EventJoiner::Finish(uint32_t index, OfLabel& label, int64_t end_ns) {
   const KeptEvent& kept = *label.kept;
   done_[kept.segment].push_back({index, ToMs(kept.start_ns), ToMs(end_ns), kept.score});
+  ++held_;
   label.kept.reset();
 }
 
@@ -107,19 +118,37 @@ void EventJoiner::Close(bool at_file_end) {
   active_.clear();
 }
 
+uint64_t EventJoiner::OfLabel::FirstOpen() const {
+  return std::min(open ? open->segment : kNone, kept ? kept->segment : kNone);
+}
+
 uint64_t EventJoiner::FirstOpen() const {
   uint64_t first = kNone;
-  for (const auto& [index, label] : active_) {
-    if (label.open) first = std::min(first, label.open->segment);
-    if (label.kept) first = std::min(first, label.kept->segment);
-  }
+  for (const auto& [index, label] : active_) first = std::min(first, label.FirstOpen());
   return first;
+}
+
+bool EventJoiner::Relieve() {
+  const uint64_t first = FirstOpen();
+  if (held_ <= kMostHeld || first == kNone) return false;
+  const int64_t here_ns = std::min(FileEndNs(), StartNs(next_frame()));
+  for (auto& [index, label] : active_) {
+    if (label.FirstOpen() != first) continue;
+    if (label.open) {
+      const int64_t tentative = label.open->tentative;
+      End(index, label, tentative == kNoEnd ? here_ns : StartNs(tentative));
+    }
+    if (label.kept) Finish(index, label, std::min(here_ns, label.kept->end_ns + pad_ns_));
+    label.ended_early_ns = here_ns;
+  }
+  return true;
 }
 
 void EventJoiner::AppendContent(std::string& line, uint64_t segment) {
   line += ",\"events\":[";
   if (auto found = done_.extract(segment)) {
     auto& events = found.mapped();
+    held_ -= events.size();
     std::ranges::sort(events, {}, [this](const Event& event) {
       return std::tuple(event.start_ms, rank_[event.label], event.end_ms);
     });
@@ -143,13 +172,15 @@ void EventJoiner::SaveOwn(std::string& out) const {
       PutNumber(out, label.open->tentative);
       PutBits(out, label.open->score);
     }
-    PutNumber(out, int{label.kept.has_value()});
+    const bool early = label.ended_early_ns != kNoEnd;
+    PutNumber(out, (label.kept ? kHasKept : 0) | (early ? kHasEndedEarly : 0));
     if (label.kept) {
       PutNumber(out, label.kept->segment);
       PutNumber(out, label.kept->start_ns);
       PutNumber(out, label.kept->end_ns);
       PutBits(out, label.kept->score);
     }
+    if (early) PutNumber(out, label.ended_early_ns);
   }
   for (const auto& [segment, events] : done_) {
     for (const Event& event : events) {
@@ -175,17 +206,20 @@ bool EventJoiner::RestoreOwn(NumberText& text) {
       event.tentative = text.Get<int64_t>();
       event.score = text.GetFloat();
     }
-    if (text.Get<int>() != 0) {
+    const int has = text.Get<int>();
+    if ((has & kHasKept) != 0) {
       KeptEvent& event = label.kept.emplace();
       event.segment = text.Get<uint64_t>();
       event.start_ns = text.Get<int64_t>();
       event.end_ns = text.Get<int64_t>();
       event.score = text.GetFloat();
     }
+    if ((has & kHasEndedEarly) != 0) label.ended_early_ns = text.Get<int64_t>();
   }
   while (text.good() && !text.left().empty()) {
     auto& events = done_[text.Get<uint64_t>()];
     Event& event = events.emplace_back();
+    ++held_;
     event.label = text.Get<uint32_t>();
     event.start_ms = text.Get<int64_t>();
     event.end_ms = text.Get<int64_t>();

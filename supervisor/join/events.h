@@ -8,6 +8,11 @@
 // longer than min it stays. Those that stay are padded by pad on both sides; two with less than
 // 2 * pad between them share what there is. Its score is the largest of its frames'. It belongs to
 // the segment from which its first frame that is on was taken.
+//
+// Lines wait for the end of what begins in the first of them. Where more than kMostHeld events that
+// have ended wait in them, that ends where the frames end which are known: its next frame that is
+// on begins another event, and neither is padded into the other. Where that is depends on the
+// pieces alone, not on when they come.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +27,8 @@ namespace consort {
 
 class EventJoiner : public FrameJoiner {
  public:
+  static constexpr size_t kMostHeld = 10'000;
+
   EventJoiner(const Manifest& manifest, const std::vector<std::string>& labels);
 
  protected:
@@ -29,6 +36,7 @@ class EventJoiner : public FrameJoiner {
   void Take(const SegmentRuns& told) override;
   void Close(bool at_file_end) override;
   uint64_t FirstOpen() const override;
+  bool Relieve() override;
   void AppendContent(std::string& line, uint64_t segment) override;
   void SaveOwn(std::string& out) const override;
   bool RestoreOwn(NumberText& text) override;
@@ -52,6 +60,8 @@ class EventJoiner : public FrameJoiner {
   struct OfLabel {
     std::optional<OpenEvent> open;
     std::optional<KeptEvent> kept;
+    int64_t ended_early_ns = kNoEnd;  // what lies before is another event's
+    uint64_t FirstOpen() const;
   };
   struct Event {
     uint32_t label = 0;
@@ -76,6 +86,7 @@ class EventJoiner : public FrameJoiner {
   std::vector<uint32_t> rank_;       // of each label in the order of labels' bytes
   Active active_;
   std::map<uint64_t, std::vector<Event>> done_;  // by segment; lines that wait
+  size_t held_ = 0;                              // events in done_
 };
 
 }  // namespace consort

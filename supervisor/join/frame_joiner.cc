@@ -8,6 +8,8 @@
 namespace consort {
 namespace {
 
+constexpr size_t kPutBytes = 256 * 1024;
+
 void AppendTime(std::string& out, int64_t ms) {
   char text[kMaxTimeBytes];
   out.append(text, WriteTime(text, ms));
@@ -37,6 +39,7 @@ int64_t FrameJoiner::ToMs(int64_t ns) const {
 }
 
 void FrameJoiner::Begin() {
+  lines_.clear();
   name_.clear();
   next_segment_ = next_line_ = 0;
   next_frame_ = known_from_ns_ = 0;
@@ -44,29 +47,36 @@ void FrameJoiner::Begin() {
   Forget();
 }
 
-Status FrameJoiner::Add(std::string_view pieces, std::string& out) {
+Status FrameJoiner::Add(std::string_view pieces, const Sink& put) {
   while (!pieces.empty()) {
     const size_t size = std::min(pieces.find('\n'), pieces.size() - 1) + 1;
-    CONSORT_TRY(ParsePiece(pieces.substr(0, size), piece_));
+    if (!ParsePiece(pieces.substr(0, size), piece_)) return Damaged("cannot be read");
     const bool known = std::ranges::all_of(
         piece_.told.runs, [this](const FrameRun& run) { return run.label < labels_; });
-    if (!known || piece_.segment != next_segment_) {
-      return Error{"pieces of the results are not in order"};
+    if (!known) return Damaged("has labels that the bundle has not");
+    if (piece_.segment != next_segment_) {
+      return Damaged("is that of segment " + std::to_string(piece_.segment));
     }
-    TakePiece(piece_, out);
+    CONSORT_TRY(TakePiece(piece_, put));
     pieces.remove_prefix(size);
   }
-  return Ok();
+  return PutLines(put);
 }
 
-void FrameJoiner::TakePiece(const Piece& piece, std::string& out) {
+Error FrameJoiner::Damaged(const std::string& how) const {
+  std::string what = "what was kept of segment " + std::to_string(next_segment_);
+  if (!name_.empty()) what += " of \"" + name_ + '"';
+  return {what + " is damaged: it " + how, kBeginAnew};
+}
+
+Status FrameJoiner::TakePiece(const Piece& piece, const Sink& put) {
   if (!piece.error_line.empty()) {
     Close(false);
-    AppendLines(out);
-    out += piece.error_line;
+    CONSORT_TRY(AppendLines(put));
+    lines_ += piece.error_line;
     next_line_ = ++next_segment_;
     joined_ = false;
-    return;
+    return Ok();
   }
   name_ = piece.name;
   samples_ = piece.samples;
@@ -82,32 +92,45 @@ void FrameJoiner::TakePiece(const Piece& piece, std::string& out) {
   Take(piece.told);
   next_frame_ = first + piece.told.frames;
   ++next_segment_;
-  AppendLines(out);
+  CONSORT_TRY(AppendLines(put));
+  while (Relieve()) CONSORT_TRY(AppendLines(put));
+  return Ok();
 }
 
 // Take leaves everything as it is at the end of its frames, so what is open there is open.
-void FrameJoiner::AppendLines(std::string& out) {
+Status FrameJoiner::AppendLines(const Sink& put) {
   const uint64_t end = std::min(next_segment_, FirstOpen());
   const SegmentGrid grid(segment_ns_, hop_ns_, rate_);
   for (; next_line_ < end; ++next_line_) {
     const auto k = static_cast<int64_t>(next_line_);
-    out += "{\"file\":\"";
-    out += name_;
-    out += "\",\"start\":";
-    AppendTime(out, grid.StartMs(k));
-    out += ",\"end\":";
-    AppendTime(out, grid.EndMs(k, samples_));
-    AppendContent(out, next_line_);
-    out += "}\n";
+    lines_ += "{\"file\":\"";
+    lines_ += name_;
+    lines_ += "\",\"start\":";
+    AppendTime(lines_, grid.StartMs(k));
+    lines_ += ",\"end\":";
+    AppendTime(lines_, grid.EndMs(k, samples_));
+    AppendContent(lines_, next_line_);
+    lines_ += "}\n";
+    if (lines_.size() >= kPutBytes) CONSORT_TRY(PutLines(put));
   }
+  return Ok();
 }
 
-void FrameJoiner::End(std::string_view tail, std::string& out) {
+Status FrameJoiner::PutLines(const Sink& put) {
+  if (lines_.empty()) return Ok();
+  const Status done = put(lines_);
+  lines_.clear();
+  return done;
+}
+
+Status FrameJoiner::End(std::string_view tail, const Sink& put) {
   const auto count = SegmentGrid(segment_ns_, hop_ns_, rate_).Count(samples_);
   Close(next_segment_ == static_cast<uint64_t>(count));
-  AppendLines(out);
-  out += tail;
+  CONSORT_TRY(AppendLines(put));
+  lines_ += tail;
+  CONSORT_TRY(PutLines(put));
   Begin();
+  return Ok();
 }
 
 std::string FrameJoiner::Save() const {
@@ -138,7 +161,8 @@ Status FrameJoiner::Restore(std::string_view saved) {
   rate_ = text.Get<int32_t>();
   name_ = text.GetText();
   if (RestoreOwn(text) && text.good() && text.left().empty() && rate_ > 0) return Ok();
-  return Error{"what the journal says of the lines that wait is damaged"};
+  Begin();
+  return Error{"what the journal says of the lines that wait is damaged", kBeginAnew};
 }
 
 }  // namespace consort

@@ -18,8 +18,8 @@ class FrameJoiner : public LineJoiner {
   FrameJoiner(const Manifest& manifest, size_t labels);
 
   void Begin() final;
-  Status Add(std::string_view pieces, std::string& out) final;
-  void End(std::string_view tail, std::string& out) final;
+  Status Add(std::string_view pieces, const Sink& put) final;
+  Status End(std::string_view tail, const Sink& put) final;
   std::string Save() const final;
   Status Restore(std::string_view saved) final;
 
@@ -34,6 +34,8 @@ class FrameJoiner : public LineJoiner {
   virtual void Close(bool at_file_end) = 0;
   // The first segment in which something begins that may still change; kNone: there is nothing.
   virtual uint64_t FirstOpen() const = 0;
+  // If too much waits for FirstOpen(): that ends at next_frame(). False: it may wait.
+  virtual bool Relieve() { return false; }
   // What a segment's line has behind its times, such as `,"words":[]`; it is forgotten.
   virtual void AppendContent(std::string& line, uint64_t segment) = 0;
   virtual void SaveOwn(std::string& out) const = 0;
@@ -50,14 +52,17 @@ class FrameJoiner : public LineJoiner {
   int64_t ToMs(int64_t ns) const;
 
  private:
-  void TakePiece(const Piece& piece, std::string& out);
-  void AppendLines(std::string& out);
+  Error Damaged(const std::string& how) const;
+  Status TakePiece(const Piece& piece, const Sink& put);
+  Status AppendLines(const Sink& put);
+  Status PutLines(const Sink& put);
 
   const int64_t segment_ns_;
   const int64_t hop_ns_;
   const FrameGrid grid_;
   const size_t labels_;
-  Piece piece_;  // kept: its memory is used again
+  Piece piece_;        // kept: its memory is used again
+  std::string lines_;  // on their way out; empty between calls
 
   std::string name_;  // escaped
   int64_t samples_ = 0;

@@ -38,14 +38,14 @@ void AppendErrorPiece(std::string& out, uint64_t segment, std::string_view error
 
 Status ParsePiece(std::string_view line, Piece& piece) {
   if (line.empty() || line.back() != '\n' || (line[0] != kRuns && line[0] != kError)) {
-    return Error{"a piece of the results is damaged"};
+    return Error{"a piece of the results is damaged", kBeginAnew};
   }
   NumberText text(line.substr(1));
   piece.segment = text.Get<uint64_t>();
   piece.error_line.clear();
   if (line[0] == kError) {
     piece.error_line = text.left();
-    return text.good() ? Ok() : Status(Error{"a piece of the results is damaged"});
+    return text.good() ? Ok() : Status(Error{"a piece of the results is damaged", kBeginAnew});
   }
   SegmentRuns& told = piece.told;
   told.segment = piece.segment;
@@ -64,7 +64,7 @@ Status ParsePiece(std::string_view line, Piece& piece) {
     run.level = static_cast<uint8_t>(text.Get<unsigned>());
   }
   piece.name = text.left().substr(0, text.left().size() - 1);
-  if (!text.good() || piece.rate < 1) return Error{"a piece of the results is damaged"};
+  if (!text.good() || piece.rate < 1) return Error{"a piece of the results is damaged", kBeginAnew};
   return Ok();
 }
 

@@ -11,6 +11,9 @@
 
 namespace consort {
 
+// The hint where a piece, or what a joiner saved, is damaged: going on would meet it again.
+inline constexpr const char* kBeginAnew = "begin anew with --restart";
+
 struct Piece {
   uint64_t segment = 0;
   // What the segment said; `first_frame`, `frames` and `runs` count, and `file` does not. Without

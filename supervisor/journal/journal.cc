@@ -92,6 +92,7 @@ Status Journal::ReadTotals() {
   CONSORT_TRY(auto joiner, database_.Prepare("SELECT state FROM joiner"));
   CONSORT_TRY(const bool held_back, joiner.Step());
   if (held_back) totals_.joiner = joiner.Text(0);
+  joiner_ = totals_.joiner;
   return Ok();
 }
 
@@ -292,10 +293,14 @@ Status Journal::WriteTotals(const JobTotals& totals) {
                        totals.restarts[1], totals.restarts[2], totals.restarts[3],
                        totals.idle_starts, anew_, totals.workers_replaced)
                   .Run());
+  if (totals.joiner == joiner_) return Ok();
   CONSORT_TRY(database_.Run("DELETE FROM joiner"));
-  if (totals.joiner.empty()) return Ok();
-  CONSORT_TRY(auto joiner, database_.Prepare("INSERT INTO joiner VALUES (?)"));
-  return joiner.With(totals.joiner).Run();
+  if (!totals.joiner.empty()) {
+    CONSORT_TRY(auto joiner, database_.Prepare("INSERT INTO joiner VALUES (?)"));
+    CONSORT_TRY(joiner.With(totals.joiner).Run());
+  }
+  joiner_ = totals.joiner;
+  return Ok();
 }
 
 Status Journal::WriteFiles(const char* table, const std::vector<FileRow>& rows) {

@@ -140,6 +140,7 @@ class Journal {
   std::string folder_;
   bool network_ = false;
   JobTotals totals_;
+  std::string joiner_;  // as it lies in its table: what did not change is not written again
   bool begun_ = false;
   bool anew_ = false;
   bool switching_ = false;

@@ -29,11 +29,14 @@ Error Failed(sqlite3* database, const std::string& path, int code) {
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       path_(other.path_),
-      statement_(std::exchange(other.statement_, nullptr)) {}
+      statement_(std::exchange(other.statement_, nullptr)),
+      bound_(other.bound_) {}
 
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
 Result<bool> Statement::Step() {
+  // The database's own words are gone by now, if another value was taken since.
+  if (bound_ != SQLITE_OK) return Failed(nullptr, *path_, bound_);
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
@@ -60,12 +63,15 @@ std::string_view Statement::Text(int column) const {
           static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
-void Statement::Bind(int at, int64_t value) { sqlite3_bind_int64(statement_, at, value); }
-void Statement::Bind(int at, double value) { sqlite3_bind_double(statement_, at, value); }
-void Statement::BindNull(int at) { sqlite3_bind_null(statement_, at); }
+void Statement::Bound(int code) {
+  if (bound_ == SQLITE_OK) bound_ = code;
+}
+void Statement::Bind(int at, int64_t value) { Bound(sqlite3_bind_int64(statement_, at, value)); }
+void Statement::Bind(int at, double value) { Bound(sqlite3_bind_double(statement_, at, value)); }
+void Statement::BindNull(int at) { Bound(sqlite3_bind_null(statement_, at)); }
 void Statement::Bind(int at, std::string_view value) {
-  sqlite3_bind_text64(statement_, at, value.data() == nullptr ? "" : value.data(), value.size(),
-                      SQLITE_STATIC, SQLITE_UTF8);
+  Bound(sqlite3_bind_text64(statement_, at, value.data() == nullptr ? "" : value.data(),
+                            value.size(), SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void Database::Close::operator()(sqlite3* database) const { sqlite3_close_v2(database); }

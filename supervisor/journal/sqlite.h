@@ -23,10 +23,12 @@ class Statement {
   Statement(Statement&& other) noexcept;
   ~Statement();
 
-  // Values by position, from the first parameter on; then Step.
+  // Values by position, from the first parameter on; then Step. One that SQLite does not take (a
+  // text beyond its limit of a gigabyte) is an error there: NULL in its place would go unnoticed.
   template <typename... Values>
   Statement& With(const Values&... values) {
     Reset();
+    bound_ = 0;
     int at = 0;
     (Bind(++at, values), ...);
     return *this;
@@ -47,6 +49,8 @@ class Statement {
   friend class Database;
   Statement(sqlite3* database, const std::string* path, sqlite3_stmt* statement)
       : database_(database), path_(path), statement_(statement) {}
+  // SQLite's code for a value; the first that is not 0 (SQLITE_OK) is kept.
+  void Bound(int code);
   void Bind(int at, int64_t value);
   void Bind(int at, uint64_t value) { Bind(at, static_cast<int64_t>(value)); }
   void Bind(int at, int value) { Bind(at, int64_t{value}); }
@@ -64,6 +68,7 @@ class Statement {
   sqlite3* database_;
   const std::string* path_;
   sqlite3_stmt* statement_;
+  int bound_ = 0;
 };
 
 class Database {

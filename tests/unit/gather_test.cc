@@ -237,27 +237,28 @@ TEST_F(GatherTest, TellsWhenTheScratchFileCannotBeWritten) {
 class InPairs : public LineJoiner {
  public:
   void Begin() override { held_.clear(); }
-  Status Add(std::string_view pieces, std::string& out) override {
+  Status Add(std::string_view pieces, const Sink& put) override {
     while (!pieces.empty()) {
       const auto piece = pieces.substr(0, pieces.find('\n'));
-      if (piece == "damaged") return Error{"damaged"};
+      if (piece == "damaged") return Error{"damaged", "begin anew"};
       pieces.remove_prefix(piece.size() + 1);
       if (held_.empty()) {
         held_ = piece;
       } else {
-        out += held_ + "+" + std::string(piece) + "\n";
+        CONSORT_TRY(put(held_ + "+" + std::string(piece) + "\n"));
         held_.clear();
       }
     }
     return Ok();
   }
-  void End(std::string_view tail, std::string& out) override {
-    if (!held_.empty()) out += held_ + "\n";
-    out += tail;
+  Status End(std::string_view tail, const Sink& put) override {
+    if (!held_.empty()) CONSORT_TRY(put(held_ + "\n"));
     held_.clear();
+    return put(tail);
   }
   std::string Save() const override { return held_; }
   Status Restore(std::string_view saved) override {
+    if (saved == "damaged") return Error{"damaged", "begin anew"};
     held_ = saved;
     return Ok();
   }
@@ -306,8 +307,15 @@ TEST_F(GatherTest, PiecesThatAJoinerRefusesAreAnError) {
   Gather gather = Make(1000);
   gather.JoinWith(std::make_unique<InPairs>(), std::make_unique<InPairs>());
   EXPECT_TRUE(gather.Add(1, 0, "damaged\n"));
-  EXPECT_FALSE(gather.Finish(1, 1, ""));
-  EXPECT_FALSE(gather.Add(0, 0, "damaged\n"));
+  const Status other = gather.Finish(1, 1, "");
+  ASSERT_FALSE(other);
+  EXPECT_EQ(other.error().Sentence(), "damaged (file 2 of the list); begin anew");
+  const Status head = gather.Add(0, 0, "damaged\n");
+  ASSERT_FALSE(head);
+  EXPECT_EQ(head.error().Sentence(), "damaged (file 1 of the list); begin anew");
+  const Status restored = gather.StartAt(6, 0, 0, "damaged");
+  ASSERT_FALSE(restored);
+  EXPECT_EQ(restored.error().Sentence(), "damaged (file 7 of the list); begin anew");
 }
 
 // Whatever order pieces come in, and however little memory there is.
@@ -317,8 +325,12 @@ TEST_F(GatherTest, PiecesInAnyOrderGiveTheSameLines) {
   std::string expected;
   for (uint64_t file = 0; file < kFiles; ++file) {
     InPairs joiner;
-    for (uint64_t k = 0; k < kSegments; ++k) EXPECT_TRUE(joiner.Add(Line(file, k), expected));
-    joiner.End("", expected);
+    const auto put = [&expected](std::string_view lines) {
+      expected += lines;
+      return Ok();
+    };
+    for (uint64_t k = 0; k < kSegments; ++k) EXPECT_TRUE(joiner.Add(Line(file, k), put));
+    EXPECT_TRUE(joiner.End("", put));
   }
   std::mt19937 random(5);
   for (const size_t memory : {size_t{0}, size_t{300}, size_t{1} << 20}) {

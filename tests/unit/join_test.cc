@@ -8,6 +8,7 @@
 #include <random>
 
 #include "shared/segment/segment.h"
+#include "supervisor/join/events.h"
 #include "supervisor/join/line_joiner.h"
 #include "supervisor/join/piece.h"
 #include "worker/interpret/interpreter.h"
@@ -68,6 +69,13 @@ std::vector<std::string> Pieces(const Scene& scene, const std::vector<int64_t>& 
   return pieces;
 }
 
+LineJoiner::Sink To(std::string& out) {
+  return [&out](std::string_view lines) {
+    out += lines;
+    return Ok();
+  };
+}
+
 // With a new joiner in place of the old one before piece `restart`.
 std::string Join(const Scene& scene, const std::vector<std::string>& pieces,
                  size_t restart = SIZE_MAX, const std::string& tail = "") {
@@ -83,10 +91,10 @@ std::string Join(const Scene& scene, const std::vector<std::string>& pieces,
       EXPECT_TRUE(restored) << restored.error().what;
       EXPECT_EQ(joiner->Save(), saved);
     }
-    const Status added = joiner->Add(pieces[i], out);
+    const Status added = joiner->Add(pieces[i], To(out));
     EXPECT_TRUE(added) << added.error().what;
   }
-  joiner->End(tail, out);
+  EXPECT_TRUE(joiner->End(tail, To(out)));
   EXPECT_EQ(joiner->Save(), "");
   return out;
 }
@@ -277,7 +285,7 @@ TEST(Words, HoldTheirLineBackUntilTheyEndAndNoOther) {
   std::vector<size_t> lines;
   for (const auto& piece : pieces) {
     std::string out;
-    ASSERT_TRUE(joiner->Add(piece, out));
+    ASSERT_TRUE(joiner->Add(piece, To(out)));
     lines.push_back(static_cast<size_t>(std::ranges::count(out, '\n')));
   }
   EXPECT_EQ(lines, (std::vector<size_t>{1, 0, 0, 0, 4, 1}));
@@ -298,7 +306,7 @@ TEST(Words, EndByThemselvesAfterAMinute) {
   auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
   std::string out;
   const auto pieces = Pieces(scene);
-  for (int k = 0; k < 31; ++k) ASSERT_TRUE(joiner->Add(pieces[static_cast<size_t>(k)], out));
+  for (int k = 0; k < 31; ++k) ASSERT_TRUE(joiner->Add(pieces[static_cast<size_t>(k)], To(out)));
   EXPECT_EQ(std::ranges::count(out, '\n'), 30);
 }
 
@@ -435,6 +443,79 @@ TEST(Events, HaveLinesOfThisForm) {
             "{\"label\":\"b\",\"start\":0.080,\"end\":0.100,\"score\":1.0000}]}\n");
 }
 
+// An event from beginning to end, with padding also one of gaps that do not end it, and another
+// label with one short event after the other, all of which would wait for that.
+Scene WithOneThatNeverEnds(size_t frames, int64_t pad_ms) {
+  Scene scene = WithFrames(OutputSpec::Kind::kFrames, {"on", "x"}, std::vector<size_t>(frames, 0));
+  scene.manifest.output.min_gap_ns = pad_ms == 0 ? 0 : 200'000'000;
+  scene.manifest.output.pad_ns = pad_ms * 1'000'000;
+  const size_t period = pad_ms == 0 ? 2 : 12;  // x has gaps that do end it
+  for (size_t f = 0; f < frames; ++f) {
+    scene.frames[f][1] = f % period == 0 ? 1.0F : 0.0F;
+    if (pad_ms > 0 && f % 9 != 7) scene.frames[f][0] = 0.0F;
+  }
+  return scene;
+}
+
+TEST(Events, ThatNeverEndHoldBackABoundedNumberOfOthers) {
+  std::mt19937 random(5);
+  constexpr size_t kMost = EventJoiner::kMostHeld;
+  // Of large segments, and of such that a pad is longer than two of them.
+  for (const auto& [pad_ms, cut] : {std::pair<int64_t, int64_t>{0, 1000}, {200, 4}}) {
+    const size_t frames = (pad_ms == 0 ? 2 : 12) * kMost * 3 / 2;
+    Scene scene = WithOneThatNeverEnds(frames, pad_ms);
+    scene.CutBy({cut, cut});
+    std::vector<Json> of_on;
+    std::vector<Json> of_x;
+    EventsOfLabel(scene, 0, of_on);
+    EventsOfLabel(scene, 1, of_x);
+    ASSERT_EQ(of_x.size(), kMost * 3 / 2);
+    const auto pieces = Pieces(scene);
+    auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+    std::string lines;
+    size_t most = 0;
+    size_t of_most = 0;  // the piece that most lines came with: where an event was ended early
+    size_t largest = 0;
+    for (size_t k = 0; k < pieces.size(); ++k) {
+      const size_t before = lines.size();
+      ASSERT_TRUE(joiner->Add(pieces[k], To(lines)));
+      if (lines.size() - before > most) {
+        most = lines.size() - before;
+        of_most = k;
+      }
+      if (static_cast<int64_t>(k) % (1000 / cut) == 0) {
+        largest = std::max(largest, joiner->Save().size());
+      }
+    }
+    EXPECT_TRUE(joiner->End("", To(lines)));
+    // An event is 20 to 40 bytes.
+    EXPECT_GT(largest, 20 * kMost) << "they do wait as long as they may";
+    EXPECT_LT(largest, 45 * kMost);
+    // Of the other label nothing changed; of the one that is on, one event is several that follow.
+    std::vector<Json> on;
+    std::vector<Json> x;
+    for (const auto& event : Sorted(All(scene, Parsed(lines), "events"))) {
+      (event["label"] == "on" ? on : x).push_back(event);
+    }
+    ASSERT_EQ(x, of_x);
+    ASSERT_EQ(of_on.size(), 1U);
+    EXPECT_EQ(on.size(), 2U);
+    EXPECT_EQ(on.front()["start"], of_on.front()["start"]);
+    EXPECT_EQ(on.back()["end"], of_on.back()["end"]);
+    for (size_t i = 1; i < on.size(); ++i) {
+      ASSERT_LE(on[i - 1]["end"], on[i]["start"]);
+      // In gaps no more is missing than the gap.
+      ASSERT_LE(on[i]["start"].get<double>() - on[i - 1]["end"].get<double>(),
+                pad_ms == 0 ? 0.0 : 0.2);
+    }
+    // Wherever it is interrupted, next to where an event was ended early above all. (Not ASSERT_EQ,
+    // which would work out how texts of so many lines differ.)
+    for (const size_t at : {of_most, of_most + 1, of_most + 2, random() % pieces.size()}) {
+      ASSERT_TRUE(Join(scene, pieces, at) == lines) << "interrupted before piece " << at;
+    }
+  }
+}
+
 // ---- both ----
 
 TEST(Joiners, EndWhatIsOpenWhereASegmentCrashed) {
@@ -482,11 +563,44 @@ TEST(Joiners, TakeSeveralPiecesAtOnceAndFilesOneAfterTheOther) {
     auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
     for (int file = 0; file < 2; ++file) {
       std::string out;
-      ASSERT_TRUE(joiner->Add(together, out));
-      joiner->End("", out);
+      ASSERT_TRUE(joiner->Add(together, To(out)));
+      EXPECT_TRUE(joiner->End("", To(out)));
       ASSERT_EQ(out, Join(scene, pieces));
     }
   }
+}
+
+// An event from the beginning of a day to its end: its lines are megabytes, and come in parts.
+TEST(Joiners, PutOutWhatWaitedInParts) {
+  Scene scene = WithFrames(OutputSpec::Kind::kFrames, {"a"}, std::vector<size_t>(40'000, 0));
+  scene.CutBy({1, 1});
+  std::string pieces;
+  for (const auto& piece : Pieces(scene)) pieces += piece;
+  const auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+  size_t bytes = 0;
+  size_t largest = 0;
+  const LineJoiner::Sink put = [&](std::string_view lines) {
+    EXPECT_TRUE(lines.ends_with('\n'));
+    bytes += lines.size();
+    largest = std::max(largest, lines.size());
+    return Ok();
+  };
+  ASSERT_TRUE(joiner->Add(pieces, put));
+  EXPECT_EQ(bytes, 0U) << "it waits";
+  const std::string saved = joiner->Save();
+  ASSERT_TRUE(joiner->End("", put));
+  EXPECT_GT(bytes, 2'000'000U);
+  EXPECT_LT(largest, 300'000U);
+  // What takes them may fail: that ends it.
+  ASSERT_TRUE(joiner->Restore(saved));
+  int calls = 0;
+  const Status failed = joiner->End("", [&calls](std::string_view) -> Status {
+    ++calls;
+    return Error{"no room"};
+  });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().what, "no room");
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(Joiners, RefuseWhatIsDamaged) {
@@ -497,18 +611,25 @@ TEST(Joiners, RefuseWhatIsDamaged) {
     const auto pieces = Pieces(scene);
     auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
     std::string out;
-    EXPECT_FALSE(joiner->Add("nonsense\n", out));
-    EXPECT_FALSE(joiner->Add("r1 2\n", out));
+    EXPECT_FALSE(joiner->Add("nonsense\n", To(out)));
+    EXPECT_FALSE(joiner->Add("r1 2\n", To(out)));
     joiner->Begin();
-    ASSERT_TRUE(joiner->Add(pieces[0], out));
-    EXPECT_FALSE(joiner->Add(pieces[0], out)) << "twice";
+    ASSERT_TRUE(joiner->Add(pieces[0], To(out)));
+    const Status twice = joiner->Add(pieces[0], To(out));
+    ASSERT_FALSE(twice);
+    EXPECT_EQ(twice.error().Sentence(),
+              "what was kept of segment 1 of \"a b.wav\" is damaged: it is that of segment 0; "
+              "begin anew with --restart");
     // Cut anywhere it is refused, or less of what waits is known: nothing else happens.
     const std::string saved = joiner->Save();
     for (size_t size = 1; size < saved.size(); ++size) {
       auto other = MakeLineJoiner(scene.manifest, scene.labels);
-      if (other->Restore(saved.substr(0, size))) other->End("", out);
+      if (!other->Restore(saved.substr(0, size))) continue;
+      EXPECT_TRUE(other->End("", To(out)));
     }
-    EXPECT_FALSE(joiner->Restore("nonsense"));
+    const Status restored = joiner->Restore("nonsense");
+    ASSERT_FALSE(restored);
+    EXPECT_EQ(restored.error().hint, "begin anew with --restart");
   }
   EXPECT_EQ(MakeLineJoiner(Manifest{}, {}), nullptr) << "tags need none";
 }

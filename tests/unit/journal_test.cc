@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include <filesystem>
 #include <fstream>
@@ -85,6 +86,52 @@ TEST_F(JournalTest, OfVersionTwoIsReadAndGoesOn) {
     ASSERT_TRUE(journal->Commit(step));
     EXPECT_EQ(Open()->totals().joiner, held_back);
   }
+}
+
+// The memory is only promised: SQLite must look at the size first.
+TEST_F(JournalTest, ATextThatIsTooLongIsAnErrorAndNotNothing) {
+  constexpr size_t kSize = size_t{1} << 31;
+  void* const memory =
+      mmap(nullptr, kSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  {
+    auto database = Database::Open(path_, Database::Mode::kReadWrite).value();
+    ASSERT_TRUE(database.Run("CREATE TABLE texts (text TEXT)"));
+    auto insert = database.Prepare("INSERT INTO texts VALUES (?)").value();
+    const Status status = insert.With(std::string_view(static_cast<char*>(memory), kSize)).Run();
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().what,
+              "could not use the journal \"" + path_ + "\": string or blob too big");
+    EXPECT_TRUE(insert.With(std::string_view("short")).Run());
+    EXPECT_EQ(database.Number("SELECT COUNT(*) FROM texts").value(), 1);
+  }
+  munmap(memory, kSize);
+}
+
+// It may be some hundred kilobytes, and a job may commit many times while the head does not move.
+TEST_F(JournalTest, WhatIsHeldBackIsWrittenOnlyWhenItChanged) {
+  const auto journal = Open();
+  ASSERT_TRUE(journal->Begin(kIdentity, 10));
+  // Only whoever writes the state meets this; what another connection sees is what is committed.
+  const auto watch = [this](const char* sql) {
+    ASSERT_TRUE(Database::Open(path_, Database::Mode::kReadWrite).value().Run(sql));
+  };
+  const auto commit = [&journal](const char* held_back) {
+    JournalStep step;
+    step.totals = journal->totals();
+    ++step.totals.bytes;
+    step.totals.joiner = held_back;
+    return journal->Commit(step);
+  };
+  ASSERT_TRUE(commit("some"));
+  watch("CREATE TRIGGER once BEFORE DELETE ON joiner BEGIN SELECT RAISE(FAIL, 'again'); END");
+  ASSERT_TRUE(commit("some"));
+  watch("DROP TRIGGER once");
+  ASSERT_TRUE(commit("other"));
+  EXPECT_EQ(Open()->totals().joiner, "other");
+  EXPECT_EQ(Open()->totals().bytes, 3U);
+  ASSERT_TRUE(journal->Clear(false));
+  EXPECT_EQ(Open()->totals().joiner, "") << "begun anew";
 }
 
 TEST_F(JournalTest, OfANewFileHasBegunNothing) {
