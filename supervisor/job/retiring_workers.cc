@@ -5,8 +5,14 @@
 namespace consort {
 
 bool RetiringWorkers::Add(const Worker& worker, Reason reason) {
-  if (!workers_.try_emplace(worker.id(), Retiring{.reason = reason}).second) return false;
-  dispatcher_.Retire(worker.id());
+  const bool added = workers_.try_emplace(worker.id(), Retiring{.reason = reason}).second;
+  dispatcher_.Retire(worker.id());  // it may have gone on with its files until now
+  return added;
+}
+
+bool RetiringWorkers::AddAfterItsFiles(const Worker& worker) {
+  if (Find(worker.id()) || !Add(worker, Reason::kReplaced)) return false;
+  dispatcher_.RetireAfterItsFiles(worker.id());
   return true;
 }
 
