@@ -77,6 +77,21 @@ bool Dispatcher::Holds(uint64_t worker) const {
   return !held.empty() || (held.ends_files && !held.kept_free && GoesOnWithAny(worker));
 }
 
+bool Dispatcher::OnlyCatchesUp(uint64_t worker) const {
+  const auto found = workers_.find(worker);
+  if (!settings_.stateful || found == workers_.end() || found->second.empty()) return false;
+  return std::ranges::all_of(found->second.engines, [&](const std::deque<HeldTask>& tasks) {
+    return tasks.empty() || CatchesUp(found->second, tasks.front());
+  });
+}
+
+// Of a model with state.
+bool Dispatcher::CatchesUp(const HeldWorker& worker, const HeldTask& held) {
+  if (held.item >= held.task.items.size()) return false;
+  const uint64_t first = held.task.items[held.item].first_segment;
+  return (held.catches_up || worker.trial) && first > 0 && held.next == first;
+}
+
 OpenFile* Dispatcher::Find(uint64_t file) {
   const auto found = files_.find(file);
   return found == files_.end() ? nullptr : &found->second;

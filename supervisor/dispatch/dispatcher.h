@@ -145,6 +145,9 @@ class Dispatcher {
   void RetireAfterItsFiles(uint64_t worker);
   // It has a task, or is to get one of a file that it goes on with.
   bool Holds(uint64_t worker) const;
+  // Each of its engines that is at something has to go through earlier segments of a file first,
+  // and has told nothing of that file since: if it ends now, nothing is lost that would be kept.
+  bool OnlyCatchesUp(uint64_t worker) const;
 
   // For whoever keeps where to go on: files that were opened and have not ended, in order.
   void ForEachOpen(const std::function<void(const OpenFile&)>& each) const;
@@ -244,6 +247,7 @@ class Dispatcher {
   // To be done next of that file, by an engine that has heard all that lies before.
   static bool StandsBefore(uint64_t worker, const OpenFile& file, uint64_t first);
   bool GoesOnWithAny(uint64_t worker) const;
+  static bool CatchesUp(const HeldWorker& worker, const HeldTask& held);
   bool IsInHand(const OpenFile& file) const;
   bool IsForAnother(const OpenFile& file, uint64_t first, const Filling& filling) const;
   bool Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count) const;

@@ -25,8 +25,8 @@ void RetiringWorkers::EndIdle(Fleet& fleet) {
   }
 }
 
-void RetiringWorkers::EndNow(Fleet& fleet, Worker& worker) {
-  Add(worker, Reason::kTooMany);
+void RetiringWorkers::EndNow(Fleet& fleet, Worker& worker, Reason reason) {
+  Add(worker, reason);
   workers_[worker.id()].told_to_end = true;
   fleet.Retire(worker);
 }
@@ -49,8 +49,9 @@ std::optional<RetiringWorkers::Reason> RetiringWorkers::Find(uint64_t worker) co
 }
 
 bool RetiringWorkers::AnyForMemory() const {
-  return std::ranges::any_of(
-      workers_, [](const auto& entry) { return entry.second.reason != Reason::kTooMany; });
+  return std::ranges::any_of(workers_, [](const auto& entry) {
+    return entry.second.reason == Reason::kReplaced || entry.second.reason == Reason::kGivenUp;
+  });
 }
 
 }  // namespace consort

@@ -17,6 +17,7 @@ class RetiringWorkers {
     kReplaced,  // for its memory: another one takes its place
     kGivenUp,   // for its memory, and nobody does
     kTooMany,   // fewer workers are wanted just now
+    kStopping,  // the job stops, and what it is at would not come to anything
   };
 
   explicit RetiringWorkers(Dispatcher& dispatcher) : dispatcher_(dispatcher) {}
@@ -30,8 +31,8 @@ class RetiringWorkers {
   void GiveUp(uint64_t worker) { workers_[worker].reason = Reason::kGivenUp; }
   // Now and then: ends those who have nothing in hand any more.
   void EndIdle(Fleet& fleet);
-  // One that is too many, whatever it has in hand: that is done by another one.
-  void EndNow(Fleet& fleet, Worker& worker);
+  // One that nobody needs, whatever it has in hand: that is done by another one.
+  void EndNow(Fleet& fleet, Worker& worker, Reason reason);
   // It is gone, however it ended. The reason, if it was one of them.
   std::optional<Reason> Gone(uint64_t worker);
 

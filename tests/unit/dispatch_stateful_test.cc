@@ -256,6 +256,51 @@ TEST_F(StatefulByHand, AWorkerThatIsReplacedAfterItsFilesTriesNoMoreSuspects) {
   EXPECT_TRUE(dispatcher_->AllDone());
 }
 
+TEST_F(StatefulByHand, TellsWhoOnlyGoesThroughEarlierSegments) {
+  dispatcher_->AddWorker(1, 2);
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(1)) << "it has nothing in hand";
+  const auto one = Next(1);
+  ASSERT_TRUE(one);
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(1)) << "nothing lies before";
+  Work(1, *one, 30);
+  ASSERT_TRUE(Next(1));
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(1)) << "its model stands there";
+  Die(1, false);
+  dispatcher_->AddWorker(2, 2);
+  const auto two = Next(2);
+  ASSERT_TRUE(two);
+  EXPECT_EQ(two->items[0].first_segment, 30U);
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  const auto other = Next(2, 1);
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(2)) << "its other engine begins a file";
+  Tell(2, InfoOf(files_[1], 1), 1);
+  for (uint64_t k = 0; k < 100; ++k) Tell(2, TagsOf(1, k), 1);
+  Tell(2, TaskDone{other->id, {}}, 1);
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  Tell(2, InfoOf(files_[0], 0));
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  Tell(2, TagsOf(0, 30));
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(2));
+}
+
+TEST_F(StatefulByHand, ATrialInsideAFileGoesThroughEarlierSegmentsAndIsNotForgottenIfItEnds) {
+  Begin(PlainFiles(1, 100));
+  dispatcher_->AddWorker(1, 1);
+  ASSERT_TRUE(Next(1));
+  Tell(1, InfoOf(files_[0], 0));
+  for (uint64_t k = 0; k < 30; ++k) Tell(1, TagsOf(0, k));
+  Die(1, true);
+  dispatcher_->AddWorker(2, 1);
+  ASSERT_TRUE(Next(2));
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  ASSERT_TRUE(dispatcher_->RemoveWorker(2, Ending::kRetired, {"was replaced"}, {{"forward"}}));
+  EXPECT_TRUE(dispatcher_->Idle());
+  const auto suspects = dispatcher_->Suspects();
+  ASSERT_EQ(suspects.size(), 1U);
+  EXPECT_EQ(suspects[0].segment, 30U);
+}
+
 TEST_F(StatefulByHand, TellsHowMuchMayHaveToBeDoneAgain) {
   dispatcher_->AddWorker(1, 1);
   EXPECT_EQ(dispatcher_->EarlierSegments(1, 0, 0), 0U);
