@@ -46,11 +46,18 @@ void Dispatcher::Retire(uint64_t worker) {
   const auto found = workers_.find(worker);
   if (found == workers_.end()) return;
   found->second.retiring = true;
+  found->second.ends_files = false;
   // Kept free for a suspect that it has not been given: another worker takes it.
   if (found->second.kept_free && !found->second.trial) {
     found->second.kept_free = false;
     --kept_free_;
   }
+}
+
+void Dispatcher::RetireAfterItsFiles(uint64_t worker) {
+  Retire(worker);
+  const auto found = workers_.find(worker);
+  if (found != workers_.end()) found->second.ends_files = settings_.stateful;
 }
 
 int64_t Dispatcher::UsualForwardNs() const {
@@ -64,7 +71,25 @@ int64_t Dispatcher::UsualForwardNs() const {
 
 bool Dispatcher::Holds(uint64_t worker) const {
   const auto found = workers_.find(worker);
-  return found != workers_.end() && !found->second.empty();
+  if (found == workers_.end()) return false;
+  const auto& held = found->second;
+  // One on trial gets nothing but what is on trial, and while it retires not even that.
+  return !held.empty() || (held.ends_files && !held.kept_free && GoesOnWithAny(worker));
+}
+
+bool Dispatcher::OnlyCatchesUp(uint64_t worker) const {
+  const auto found = workers_.find(worker);
+  if (!settings_.stateful || found == workers_.end() || found->second.empty()) return false;
+  return std::ranges::all_of(found->second.engines, [&](const std::deque<HeldTask>& tasks) {
+    return tasks.empty() || CatchesUp(found->second, tasks.front());
+  });
+}
+
+// Of a model with state.
+bool Dispatcher::CatchesUp(const HeldWorker& worker, const HeldTask& held) {
+  if (held.item >= held.task.items.size()) return false;
+  const uint64_t first = held.task.items[held.item].first_segment;
+  return (held.catches_up || worker.trial) && first > 0 && held.next == first;
 }
 
 OpenFile* Dispatcher::Find(uint64_t file) {
@@ -98,13 +123,13 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   const auto found = workers_.find(worker);
   if (draining_ || found == workers_.end()) return std::optional<Task>();
   auto& held = found->second;
-  if (held.retiring || held.engines[engine].size() >= settings_.tasks_ahead ||
-      !MayTakeAhead(held.engines[engine]) ||
+  if ((held.retiring && (!held.ends_files || held.kept_free)) ||
+      held.engines[engine].size() >= settings_.tasks_ahead || !MayTakeAhead(held.engines[engine]) ||
       std::find(held.lied.begin(), held.lied.end(), true) != held.lied.end()) {
     return std::optional<Task>();
   }
   std::optional<Task> task;
-  if (TakesSuspects(held)) {
+  if (!held.retiring && TakesSuspects(held)) {
     task = SuspectTask(held, {worker, engine});
     if (!task && held.kept_free) return std::optional<Task>();
   }
@@ -112,6 +137,7 @@ Result<std::optional<Task>> Dispatcher::NextTask(uint64_t worker, uint32_t engin
   if (!task) {
     task.emplace();
     Filling filling{*task, size_.Next(SegmentsLeft(), engines_), {worker, engine}};
+    filling.own_alone = held.retiring;
     CONSORT_TRY(FillTask(filling));
     if (task->items.empty()) return std::optional<Task>();
     kept.catches_up = filling.catches_up;
@@ -195,6 +221,7 @@ Status Dispatcher::FillTask(Filling& filling) {
     filling.own = true;
     AddAgain(filling);
     AddRest(filling);
+    if (filling.own_alone) return Ok();
     filling.own = false;
   }
   AddAgain(filling);
@@ -215,6 +242,23 @@ bool Dispatcher::MayTake(const OpenFile& file, uint64_t first, const Filling& fi
   return !IsForAnother(file, first, filling);
 }
 
+bool Dispatcher::StandsBefore(uint64_t worker, const OpenFile& file, uint64_t first) {
+  return first > 0 && file.reader && file.reader->worker == worker &&
+         first == file.accounted.FirstMissing();
+}
+
+bool Dispatcher::GoesOnWithAny(uint64_t worker) const {
+  const bool again = std::ranges::any_of(again_, [&](const Range& range) {
+    const auto found = files_.find(range.file);
+    return found != files_.end() && range.first < found->second.last() &&
+           StandsBefore(worker, found->second, range.first);
+  });
+  return again || std::ranges::any_of(files_, [&](const auto& entry) {
+           const OpenFile& file = entry.second;
+           return file.unassigned() > 0 && StandsBefore(worker, file, file.next_unassigned);
+         });
+}
+
 // An engine holds a task that it is part of.
 bool Dispatcher::IsInHand(const OpenFile& file) const {
   if (!file.reader) return false;
@@ -231,7 +275,8 @@ bool Dispatcher::IsForAnother(const OpenFile& file, uint64_t first, const Fillin
   const bool bound = file.one_pass() || (settings_.stateful && first > 0);
   if (!bound || !file.reader || *file.reader == filling.engine) return false;
   const auto found = workers_.find(file.reader->worker);
-  if (found == workers_.end() || found->second.retiring || found->second.kept_free) return false;
+  if (found == workers_.end() || found->second.kept_free) return false;
+  if (found->second.retiring && !found->second.ends_files) return false;
   if (!filling.any) return true;
   // Its engine comes for it without having to catch up, sooner than another would have.
   return settings_.stateful && ExpectedOf(found->second.engines[file.reader->engine]) <= first;

@@ -133,11 +133,21 @@ class Dispatcher {
   Status RemoveWorker(uint64_t worker, Ending ending, const EndWords& words,
                       const std::vector<LastSeen>& engines);
 
+  bool stateful() const { return settings_.stateful; }
+
   // Hand out nothing new.
   void Drain() { draining_ = true; }
   // Nothing new to this worker, which is to be replaced once it holds nothing.
   void Retire(uint64_t worker);
+  // The same, but that it goes on with the files that its engines stand in the middle of, to their
+  // ends, in a stateful job: another one would have to go through all that lies before, at which
+  // its memory grows as that of this one did, so that it would have to be replaced there, too.
+  void RetireAfterItsFiles(uint64_t worker);
+  // It has a task, or is to get one of a file that it goes on with.
   bool Holds(uint64_t worker) const;
+  // Each of its engines that is at something has to go through earlier segments of a file first,
+  // and has told nothing of that file since: if it ends now, nothing is lost that would be kept.
+  bool OnlyCatchesUp(uint64_t worker) const;
 
   // For whoever keeps where to go on: files that were opened and have not ended, in order.
   void ForEachOpen(const std::function<void(const OpenFile&)>& each) const;
@@ -196,6 +206,7 @@ class Dispatcher {
     bool kept_free = false;      // takes suspects alone
     std::optional<Trial> trial;  // those that it runs
     bool retiring = false;       // takes nothing more
+    bool ends_files = false;     // but the rest of files that it stands in the middle of
     bool empty() const {
       for (const auto& held : engines) {
         if (!held.empty()) return false;
@@ -224,6 +235,7 @@ class Dispatcher {
     EngineId engine;  // that the task is for
     size_t bytes = 0;
     bool own = false;         // only what this engine stands in the middle of
+    bool own_alone = false;   // and nothing else afterwards
     bool any = false;         // what another engine stands in the middle of, too
     bool catches_up = false;  // it has to go through earlier segments first
   };
@@ -232,6 +244,10 @@ class Dispatcher {
   void AddRest(Filling& filling);
   Status AddNew(Filling& filling);
   bool MayTake(const OpenFile& file, uint64_t first, const Filling& filling) const;
+  // To be done next of that file, by an engine that has heard all that lies before.
+  static bool StandsBefore(uint64_t worker, const OpenFile& file, uint64_t first);
+  bool GoesOnWithAny(uint64_t worker) const;
+  static bool CatchesUp(const HeldWorker& worker, const HeldTask& held);
   bool IsInHand(const OpenFile& file) const;
   bool IsForAnother(const OpenFile& file, uint64_t first, const Filling& filling) const;
   bool Give(Filling& filling, OpenFile& file, uint64_t first, uint64_t count) const;

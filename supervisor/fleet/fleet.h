@@ -70,6 +70,7 @@ class Worker {
   pid_t pid() const { return pid_; }
   size_t slot() const { return slot_; }
   bool running() const { return state_ == WorkerState::kRunning; }
+  bool killed() const { return killed_by_us_; }  // it is, or soon will be, gone
   const Channel& channel() const { return channel_; }
   Producer& tasks(uint32_t engine) { return tasks_[engine]; }
   Consumer& results(uint32_t engine) { return results_[engine]; }

@@ -132,6 +132,15 @@ void JobLoop::OnSignals() {
   if (child) fleet_->ChildDied();
 }
 
+// A job that stops does not wait, for minutes perhaps, for an engine that goes through a file up to
+// where its lines end: the next run has to do that anyway.
+void JobLoop::EndCatchUps() {
+  fleet_->ForEachRunning([this](Worker& worker) {
+    if (worker.killed() || !dispatcher_.OnlyCatchesUp(worker.id())) return;
+    retiring_.EndNow(*fleet_, worker, RetiringWorkers::Reason::kStopping);
+  });
+}
+
 Result<int> JobLoop::Loop() {
   for (;;) {
     if (failure_) break;
@@ -356,7 +365,9 @@ void JobLoop::WorkerKilled(Worker& worker) {
 
 void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const Death death = memory_->Gone(worker, reaped, MonotonicNs());
-  const bool too_many = retiring_.Gone(worker.id()) == RetiringWorkers::Reason::kTooMany;
+  const auto reason = retiring_.Gone(worker.id());
+  const bool too_many = reason == RetiringWorkers::Reason::kTooMany;
+  const bool stopping = reason == RetiringWorkers::Reason::kStopping;
   if (counts_ && death.cause == Death::Cause::kOutOfMemory) {
     counts_->GiveBack("worker " + std::to_string(worker.pid()) + " " + death.Words() + ": ");
   }
@@ -382,7 +393,7 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   const bool crashed = death.cause == Death::Cause::kCrashed ||
                        death.cause == Death::Cause::kByUs ||
                        death.cause == Death::Cause::kOutOfMemory;
-  const bool let_go = death.cause == Death::Cause::kRetired && too_many;
+  const bool let_go = death.cause == Death::Cause::kRetired && (too_many || stopping);
   if (!let_go && death.cause == Death::Cause::kRetired) {
     ++workers_restarted_.replaced;
     if (checkpoint_) checkpoint_->AddReplaced();
@@ -391,7 +402,9 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
     if (checkpoint_) checkpoint_->AddRestart(false, crashed);
   }
   Verbose("worker " + std::to_string(worker.pid()) + " " +
-          (let_go ? "was one too many, and is gone" : death.Words()));
+          (!let_go    ? death.Words()
+           : stopping ? "went through earlier segments again, and is not waited for"
+                      : "was one too many, and is gone"));
   const bool exited = death.signal == 0 && death.cause != Death::Cause::kUnknown;
   output_.SeeDeath({death.signal != 0 ? SignalName(death.signal) : "",
                     exited ? std::optional(death.exit_code) : std::nullopt,
@@ -472,6 +485,7 @@ void JobLoop::Tick() {
     }
     if (damaged || net_.Look(worker.id(), any)) hot_.insert(worker.id());
   });
+  if (stop_signal_ != 0) EndCatchUps();
   hangs_.Tick(*fleet_, now);
   Check(output_.Flush());
   if (checkpoint_) output_.StartSync();

@@ -3,7 +3,8 @@
 //   worker's eventfd ─▶ drain its result rings ─▶ dispatcher ─▶ recorder ─▶ results
 //                                    dispatcher ─▶ task rings ─▶ wake engines
 //   template's socket, pidfds, SIGCHLD ─▶ fleet ─▶ (a death) drain, hand out again, fork
-//   SIGINT, SIGTERM ─▶ drain: what is in flight ends; a second one stops at once
+//   SIGINT, SIGTERM ─▶ drain: what is in flight ends, but for what would only be done again for a
+//                      model's state; a second one stops at once
 #pragma once
 
 #include <cstdint>
@@ -74,6 +75,7 @@ class JobLoop : public FleetEvents {
 
   Status WatchSignals();
   void OnSignals();
+  void EndCatchUps();
   Result<int> Loop();
   Result<int> Finish();
   // Takes up to `most` records from each engine. False: the worker broke the protocol.

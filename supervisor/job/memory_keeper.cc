@@ -65,6 +65,7 @@ MemoryKeeper::MemoryKeeper(const RunOptions& options, TreeLimit limit, Fleet& fl
       retiring_(retiring),
       say_(std::move(say)),
       forks_(!options.no_template),
+      finishes_(dispatcher.stateful() ? "files" : "tasks"),
       most_ended_(kMostEnded + kMostEndedAnAttempt * options.attempts),
       workers_(options.worker_memory_limit.bytes,
                "--worker-memory-limit " + options.worker_memory_limit.text),
@@ -147,8 +148,9 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
       return;
     case WorkerMemory::Verdict::kReplace:
       say_.verbose("worker " + std::to_string(worker->pid()) + " " + words +
-                   "; it is replaced once it has finished its tasks");
-      return Retire(*worker);
+                   "; it is replaced once it has finished its " + finishes_);
+      retiring_.AddAfterItsFiles(*worker);
+      return;
     case WorkerMemory::Verdict::kEnd:
       return End(*worker, words);
   }
@@ -181,9 +183,11 @@ bool MemoryKeeper::EndRunaways(const MemorySample& sample, int64_t now_ns) {
                                      TreeMemory::PatienceNs(dispatcher_.UsualForwardNs()), now_ns);
   for (const uint64_t id : found.retire) {
     auto* worker = fleet_.FindRunning(id);
-    if (worker == nullptr || retiring_.Find(id)) continue;
-    say_.verbose(AboveLimitWords(sample.tree_bytes) + "worker " + std::to_string(worker->pid()) +
-                 " is replaced once it has finished its tasks");
+    if (worker == nullptr) continue;
+    if (!retiring_.Find(id)) {
+      say_.verbose(AboveLimitWords(sample.tree_bytes) + "worker " + std::to_string(worker->pid()) +
+                   " is replaced once it has finished its tasks");
+    }
     Retire(*worker);
   }
   for (const uint64_t id : found.end) {

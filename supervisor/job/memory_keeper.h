@@ -73,6 +73,7 @@ class MemoryKeeper {
   RetiringWorkers& retiring_;
   const Say say_;
   const bool forks_;  // workers share what their template holds; else each is a process by itself
+  const std::string finishes_;  // before it is replaced
   const int most_ended_;
   WorkerMemory workers_;
   TreeMemory tree_;

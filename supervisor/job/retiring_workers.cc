@@ -5,8 +5,14 @@
 namespace consort {
 
 bool RetiringWorkers::Add(const Worker& worker, Reason reason) {
-  if (!workers_.try_emplace(worker.id(), Retiring{.reason = reason}).second) return false;
-  dispatcher_.Retire(worker.id());
+  const bool added = workers_.try_emplace(worker.id(), Retiring{.reason = reason}).second;
+  dispatcher_.Retire(worker.id());  // it may have gone on with its files until now
+  return added;
+}
+
+bool RetiringWorkers::AddAfterItsFiles(const Worker& worker) {
+  if (Find(worker.id()) || !Add(worker, Reason::kReplaced)) return false;
+  dispatcher_.RetireAfterItsFiles(worker.id());
   return true;
 }
 
@@ -19,8 +25,8 @@ void RetiringWorkers::EndIdle(Fleet& fleet) {
   }
 }
 
-void RetiringWorkers::EndNow(Fleet& fleet, Worker& worker) {
-  Add(worker, Reason::kTooMany);
+void RetiringWorkers::EndNow(Fleet& fleet, Worker& worker, Reason reason) {
+  Add(worker, reason);
   workers_[worker.id()].told_to_end = true;
   fleet.Retire(worker);
 }
@@ -43,8 +49,9 @@ std::optional<RetiringWorkers::Reason> RetiringWorkers::Find(uint64_t worker) co
 }
 
 bool RetiringWorkers::AnyForMemory() const {
-  return std::ranges::any_of(
-      workers_, [](const auto& entry) { return entry.second.reason != Reason::kTooMany; });
+  return std::ranges::any_of(workers_, [](const auto& entry) {
+    return entry.second.reason == Reason::kReplaced || entry.second.reason == Reason::kGivenUp;
+  });
 }
 
 }  // namespace consort

@@ -74,7 +74,8 @@ bool WorkerCountKeeper::GiveBack(const std::string& found) {
   Apply();
   if (fewer) {
     fleet_.ForEachRunning([this](Worker& worker) {
-      if (worker.slot() >= static_cast<size_t>(applied_)) retiring_.EndNow(fleet_, worker);
+      if (worker.slot() < static_cast<size_t>(applied_)) return;
+      retiring_.EndNow(fleet_, worker, RetiringWorkers::Reason::kTooMany);
     });
   }
   if (applied_ == before) return fewer;

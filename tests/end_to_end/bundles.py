@@ -12,7 +12,7 @@ def file_entry(path):
 
 
 def write_null_bundle(folder, segment_seconds=3.0, hop_seconds=3.0, labels=8, top_k=5,
-                      sample_rate=16000, threshold=0.0, output=None):
+                      sample_rate=16000, threshold=0.0, output=None, stateful=False):
     """A bundle for the null worker, which needs no weights. `labels`: names, or how many. `output`: its
     keys, in place of those of tags; one with frames has as many as fit into a segment."""
     folder = pathlib.Path(folder)
@@ -27,7 +27,7 @@ def write_null_bundle(folder, segment_seconds=3.0, hop_seconds=3.0, labels=8, to
                   "hop_seconds": hop_seconds, "normalize": "none"},
         "features": {"kind": "waveform"},
         "output": {**output, "labels": "labels.txt"},
-        "stateful": False,
+        "stateful": stateful,
         "prepared": {"backend": "null", "precision": "fp32", "torch": "",
                      "output_size": frames * len(names),
                      "files": {"labels.txt": file_entry(folder / "labels.txt")},

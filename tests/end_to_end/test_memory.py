@@ -12,8 +12,10 @@ import signal
 import subprocess
 import time
 
+import numpy
 import pytest
 
+import audio
 import processes
 from program import DONE, FAILED, SOME_FAILED, by_file, read_results
 
@@ -132,6 +134,19 @@ def test_a_worker_that_creeps_is_replaced_without_any_limit(run_consort, tmp_pat
     assert run.exit == DONE, run.stderr
     assert restarts(run)["replaced for memory"] >= 1, run.stderr
     assert re.search(r"has grown from .* to .* of private memory; it is replaced", run.stderr)
+
+
+def test_a_worker_above_its_limit_first_ends_the_file_that_its_models_state_stands_in(run_consort, tmp_path, null_bundle):
+    """Another one would have to hear all of the file up to there, at which its memory may grow just so."""
+    sound = audio.write(tmp_path / "long~leak1~.wav", numpy.zeros(240 * 200), 1000)
+    # Above the limit in the 10 s of the first task, below 1.5 times it at the end of the second.
+    run = run_consort("run", "-m", null_bundle(segment_seconds=0.2, hop_seconds=0.2, sample_rate=1000, stateful=True),
+                      "-o", tmp_path / "out.jsonl", "-p", 1, "-t", 1, "-v", "--worker-memory-limit", "170M", sound,
+                      env={"CONSORT_NULL_SEGMENT_US": "50000"})
+    assert run.exit == DONE, run.stderr
+    assert "more than --worker-memory-limit 170M; it is replaced once it has finished its files" in run.stderr
+    assert set(restarts(run).values()) == {0}, run.stderr
+    assert len(read_results(tmp_path / "out.jsonl")) == 240
 
 
 def test_a_limit_of_all_together_lowers_the_number_of_workers_down_to_one(run_consort, tmp_path, folder_of, null_bundle):

@@ -193,6 +193,41 @@ def test_a_stopped_job_goes_on_inside_a_file(start_consort, run_consort, tmp_pat
     assert out.read_bytes() == expected
 
 
+def cpu_seconds(pid):
+    """Of all its threads, so far."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(") ")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("split", [(1, 1), (1, 2)])
+def test_a_job_that_stops_does_not_wait_for_what_is_done_again(consort, start_consort, run_consort, tmp_path, model, long_sound, split):
+    sound, expected = long_sound
+    out = tmp_path / "out.jsonl"
+    words = ("run", "-v", "-m", model[1], "-o", out, "-p", split[0], "-t", split[1], "--segment-timeout", 0, sound)
+    running = start_consort(*words, env=FAST)
+    wait_for_segments(out, 100)
+    running.signal(signal.SIGKILL)
+    running.wait()
+    # What is done again never ends, but that the job is stopped.
+    running = start_consort(*words, env={"CONSORT_WORKER": str(consort.with_name("consort-worker-faults")),
+                                         "CONSORT_FAULT": "spin@forward:long:50"})
+    assert processes.wait_until(lambda: any(cpu_seconds(it.pid) > 1 for it in forked(running))), "it does not spin"
+    kept = out.read_bytes()
+    running.signal(signal.SIGINT)
+    run = running.wait()
+    assert run.exit == 128 + signal.SIGINT, run.stderr
+    assert "went through earlier segments again, and is not waited for" in run.stderr
+    assert "restarts    0 workers" in run.stderr, run.stderr
+    assert out.read_bytes() == kept
+    run = run_consort(*words)
+    assert run.exit == DONE, run.stderr
+    assert out.read_bytes() == expected
+
+
 def test_what_is_done_again_is_no_hang_however_long_it_takes(start_consort, tmp_path, model, long_sound):
     sound, expected = long_sound
     out = tmp_path / "out.jsonl"

@@ -53,6 +53,40 @@ TEST(DispatchStateful, AKillCostsNoMoreThanWhatWasOpenOnItsEngines) {
   }
 }
 
+TEST(DispatchStateful, WorkersThatAreReplacedAfterTheirFilesCostNothingTwice) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(
+        PlainFiles(20, 500),
+        {.seed = seed, .workers = 2, .engines = 2, .stateful = true, .replace_chance = 0.001});
+    world.Run();
+    EXPECT_EQ(world.sink().text(), world.Expected());
+    EXPECT_GT(world.replaced(), 1);
+    EXPECT_EQ(world.caught_up(), 0U);
+  }
+}
+
+TEST(DispatchStateful, ReplacementsAmongDeathsAndSuspectsEndTheJob) {
+  for (uint64_t seed = 1; seed <= 40 && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    auto files = PlainFiles(30, 100);
+    files[seed % 7].guilty = {seed};
+    files[10].lying = {seed % 3};
+    World world(std::move(files), {.seed = seed,
+                                   .workers = 3,
+                                   .engines = 2,
+                                   .stateful = true,
+                                   .kill_chance = 0.001,
+                                   .most_kills = 8,
+                                   .crash_chance = 0.001,
+                                   .most_crashes = 2,
+                                   .replace_chance = 0.005});
+    world.Run();
+    EXPECT_EQ(world.sink().text(), world.Expected());
+    EXPECT_GT(world.replaced(), 1);
+  }
+}
+
 TEST(DispatchStateful, TasksTakeSeveralShortFilesAndEnginesTwoOfThem) {
   World world(PlainFiles(2000, 3),
               {.workers = 2, .engines = 2, .stateful = true, .segment_ns = 10'000'000});
@@ -143,6 +177,128 @@ TEST_F(StatefulByHand, AnIdleEngineTakesWhatAnotherLeftForAnotherFile) {
   EXPECT_EQ(other->items[0].file, 0U) << "nobody is bound to it any more";
   EXPECT_EQ(other->items[0].first_segment, 30U);
   EXPECT_EQ(Next(3)->items[0].file, 1U);
+}
+
+TEST_F(StatefulByHand, AWorkerThatIsReplacedAfterItsFilesGoesOnToTheirEndsAndTakesNothingElse) {
+  dispatcher_->AddWorker(1, 1);
+  auto one = Next(1);
+  ASSERT_TRUE(one);
+  Work(1, *one, 30);
+  dispatcher_->RetireAfterItsFiles(1);
+  EXPECT_TRUE(dispatcher_->Holds(1)) << "it stands in the file";
+  dispatcher_->AddWorker(2, 1);
+  const auto two = Next(2);
+  ASSERT_TRUE(two);
+  EXPECT_EQ(two->items[0].file, 1U) << "the other file is still its engine's";
+  Work(2, *two, 100);
+  EXPECT_FALSE(Next(2));
+  for (const uint64_t first : {30U, 60U}) {
+    one = Next(1);
+    ASSERT_TRUE(one);
+    ASSERT_EQ(one->items.size(), 1U);
+    EXPECT_EQ(one->items[0].file, 0U);
+    EXPECT_EQ(one->items[0].first_segment, first);
+    Work(1, *one, first == 30 ? 30 : 40);
+  }
+  EXPECT_FALSE(dispatcher_->Holds(1));
+  EXPECT_TRUE(dispatcher_->AllDone());
+}
+
+TEST_F(StatefulByHand, AWorkerThatIsReplacedAfterItsFilesBeginsNone) {
+  dispatcher_->AddWorker(1, 2);
+  auto one = Next(1);
+  ASSERT_TRUE(one);
+  dispatcher_->RetireAfterItsFiles(1);
+  EXPECT_FALSE(Next(1, 1)) << "a new file";
+  EXPECT_TRUE(dispatcher_->Holds(1));
+  Work(1, *one, 100);
+  EXPECT_FALSE(dispatcher_->Holds(1));
+  EXPECT_FALSE(Next(1));
+  EXPECT_FALSE(Next(1, 1));
+}
+
+TEST_F(StatefulByHand, AWorkerThatIsToGoAtOnceLeavesItsFileToOthers) {
+  dispatcher_->AddWorker(1, 1);
+  auto one = Next(1);
+  ASSERT_TRUE(one);
+  Work(1, *one, 30);
+  dispatcher_->RetireAfterItsFiles(1);
+  dispatcher_->Retire(1);
+  EXPECT_FALSE(dispatcher_->Holds(1));
+  EXPECT_FALSE(Next(1));
+  dispatcher_->AddWorker(2, 1);
+  const auto two = Next(2);
+  ASSERT_TRUE(two);
+  EXPECT_EQ(two->items[0].file, 0U);
+  EXPECT_EQ(two->items[0].first_segment, 30U);
+}
+
+TEST_F(StatefulByHand, AWorkerThatIsReplacedAfterItsFilesTriesNoMoreSuspects) {
+  Begin(PlainFiles(1, 100));
+  dispatcher_->AddWorker(1, 1);
+  const auto one = Next(1);
+  ASSERT_TRUE(one);
+  Tell(1, InfoOf(files_[0], 0));
+  for (uint64_t k = 0; k < 30; ++k) Tell(1, TagsOf(0, k));
+  Die(1, true);
+  dispatcher_->AddWorker(2, 1);
+  const auto trial = Next(2);
+  ASSERT_TRUE(trial);
+  dispatcher_->RetireAfterItsFiles(2);
+  EXPECT_FALSE(Next(2));
+  Work(2, *trial, 1);
+  EXPECT_TRUE(dispatcher_->Holds(2)) << "it stands where the rest begins";
+  const auto rest = Next(2);
+  ASSERT_TRUE(rest);
+  EXPECT_EQ(rest->items[0].first_segment, 31U);
+  Work(2, *rest, 69);
+  EXPECT_FALSE(dispatcher_->Holds(2));
+  EXPECT_TRUE(dispatcher_->AllDone());
+}
+
+TEST_F(StatefulByHand, TellsWhoOnlyGoesThroughEarlierSegments) {
+  dispatcher_->AddWorker(1, 2);
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(1)) << "it has nothing in hand";
+  const auto one = Next(1);
+  ASSERT_TRUE(one);
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(1)) << "nothing lies before";
+  Work(1, *one, 30);
+  ASSERT_TRUE(Next(1));
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(1)) << "its model stands there";
+  Die(1, false);
+  dispatcher_->AddWorker(2, 2);
+  const auto two = Next(2);
+  ASSERT_TRUE(two);
+  EXPECT_EQ(two->items[0].first_segment, 30U);
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  const auto other = Next(2, 1);
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(2)) << "its other engine begins a file";
+  Tell(2, InfoOf(files_[1], 1), 1);
+  for (uint64_t k = 0; k < 100; ++k) Tell(2, TagsOf(1, k), 1);
+  Tell(2, TaskDone{other->id, {}}, 1);
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  Tell(2, InfoOf(files_[0], 0));
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  Tell(2, TagsOf(0, 30));
+  EXPECT_FALSE(dispatcher_->OnlyCatchesUp(2));
+}
+
+TEST_F(StatefulByHand, ATrialInsideAFileGoesThroughEarlierSegmentsAndIsNotForgottenIfItEnds) {
+  Begin(PlainFiles(1, 100));
+  dispatcher_->AddWorker(1, 1);
+  ASSERT_TRUE(Next(1));
+  Tell(1, InfoOf(files_[0], 0));
+  for (uint64_t k = 0; k < 30; ++k) Tell(1, TagsOf(0, k));
+  Die(1, true);
+  dispatcher_->AddWorker(2, 1);
+  ASSERT_TRUE(Next(2));
+  EXPECT_TRUE(dispatcher_->OnlyCatchesUp(2));
+  ASSERT_TRUE(dispatcher_->RemoveWorker(2, Ending::kRetired, {"was replaced"}, {{"forward"}}));
+  EXPECT_TRUE(dispatcher_->Idle());
+  const auto suspects = dispatcher_->Suspects();
+  ASSERT_EQ(suspects.size(), 1U);
+  EXPECT_EQ(suspects[0].segment, 30U);
 }
 
 TEST_F(StatefulByHand, TellsHowMuchMayHaveToBeDoneAgain) {

@@ -264,8 +264,9 @@ struct WorldSettings {
   size_t gather_bytes = Gather::kMemoryBytes;
   double kill_chance = 0;  // a step is a SIGKILL from outside
   int most_kills = 0;
-  double crash_chance = 0;  // a step is a crash that no segment is guilty of, or a lie
-  int most_crashes = 0;     // below `attempts`, or an innocent may be found guilty
+  double crash_chance = 0;    // a step is a crash that no segment is guilty of, or a lie
+  int most_crashes = 0;       // below `attempts`, or an innocent may be found guilty
+  double replace_chance = 0;  // a step is that a worker is to be replaced after its files
 };
 
 class World {
@@ -337,6 +338,7 @@ class World {
   }
   int random_crashes() const { return random_crashes_; }
   int kills() const { return kills_; }
+  int replaced() const { return replaced_; }
   // Segments that engines had to do again for the state of their models.
   uint64_t caught_up() const { return caught_up_; }
   const std::vector<Task>& handed_out() const { return handed_out_; }
@@ -349,6 +351,7 @@ class World {
     std::vector<WorldEngine> engines;
     std::vector<std::deque<ResultRecord>> rings;  // published, not yet looked at
     std::vector<bool> lied = {};
+    bool leaving = false;  // it is to be replaced after its files
   };
 
   static constexpr const char* kWords = "was ended by SIGSEGV";
@@ -410,6 +413,14 @@ class World {
       ++kills_;
       // Once it has lied it is ours to kill, whoever is faster.
       return Die(id, std::find(lied.begin(), lied.end(), true) != lied.end());
+    }
+    if (chosen->second.leaving && !dispatcher_->Holds(id)) {
+      ++replaced_;
+      return Die(id, Ending::kRetired);
+    }
+    if (Chance(settings_.replace_chance)) {
+      chosen->second.leaving = true;
+      dispatcher_->RetireAfterItsFiles(id);
     }
     if (random_crashes_ < settings_.most_crashes && Chance(settings_.crash_chance)) {
       ++random_crashes_;
@@ -506,13 +517,15 @@ class World {
     Die(id, true);
   }
 
+  void Die(uint64_t id, bool crashed) { Die(id, crashed ? Ending::kCrashed : Ending::kKilled); }
   // Reaped, then drained, then what it held goes back.
-  void Die(uint64_t id, bool crashed) {
+  void Die(uint64_t id, Ending ending) {
     for (uint32_t engine = 0; engine < settings_.engines; ++engine) Look(id, engine, UINT64_MAX);
     workers_.erase(id);
     const std::vector<LastSeen> seen(settings_.engines, LastSeen{"forward"});
-    ASSERT_TRUE(dispatcher_->RemoveWorker(id, crashed ? Ending::kCrashed : Ending::kKilled,
-                                          {crashed ? kWords : "was ended by SIGKILL"}, seen));
+    const bool crashed = ending == Ending::kCrashed;
+    ASSERT_TRUE(
+        dispatcher_->RemoveWorker(id, ending, {crashed ? kWords : "was ended by SIGKILL"}, seen));
   }
 
   WorldSettings settings_;
@@ -529,6 +542,7 @@ class World {
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> crashes_by_;
   int random_crashes_ = 0;
   int kills_ = 0;
+  int replaced_ = 0;
   bool drained_ = false;
 };
 

@@ -41,6 +41,12 @@ class FakePipeline : public Pipeline {
   }
   int64_t SegmentCount() const override { return count_; }
   int64_t batch() const override { return batch_size; }
+  PipelineFault GoTo(int64_t k) override {
+    EXPECT_TRUE(open_);
+    std::this_thread::sleep_for(std::chrono::milliseconds(way_ms));
+    went_to = k;
+    return k == bad_way ? Fault() : std::nullopt;
+  }
   PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) override {
     EXPECT_TRUE(open_);
     EXPECT_LT(k, end);
@@ -67,6 +73,9 @@ class FakePipeline : public Pipeline {
   }
 
   std::atomic<int> sleep_ms{0};
+  std::atomic<int> way_ms{0};
+  std::atomic<int64_t> went_to{-1};
+  std::atomic<int64_t> bad_way{-1};
   std::atomic<int> runs{0};
   std::atomic<int64_t> batch_size{1};
   std::atomic<int64_t> last_end{0};
@@ -239,6 +248,22 @@ TEST_F(EngineTest, EndsATaskEarlyOnceItsTimeIsOverButNotBeforeItGotOn) {
   Give({1, 0, {{0, 5, 1000, "1000"}, {1, 0, 1, "1"}}});
   EXPECT_EQ(TakeTask(), "info 0, tags 0:5, done 1");
   EXPECT_EQ(pipeline_.runs, 1);
+}
+
+TEST_F(EngineTest, TheWayToTheFirstSegmentIsNoneOfTheTasksTime) {
+  pipeline_.way_ms = 600;
+  Start();
+  Give({1, 500'000'000, {{0, 5, 3, "1000"}}});
+  EXPECT_EQ(TakeTask(), "info 0, tags 0:5, tags 0:6, tags 0:7, done 1");
+  EXPECT_EQ(pipeline_.went_to, 5);
+}
+
+TEST_F(EngineTest, AFaultOnTheWayIsOneOfTheFirstSegmentAndEndsItsItemAlone) {
+  pipeline_.bad_way = 5;
+  Start();
+  Give({1, kLong, {{0, 5, 3, "1000"}, {1, 0, 1, "1"}}});
+  EXPECT_EQ(TakeTask(), "info 0, fault 0:5, info 1, tags 1:0, done 1");
+  EXPECT_EQ(pipeline_.went_to, 0);
 }
 
 TEST_F(EngineTest, EndsATaskEarlyOnlyWhereNothingWasDoneInAdvance) {

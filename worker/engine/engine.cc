@@ -87,7 +87,7 @@ Status Engine::LookAhead(const Task& task, size_t item, uint64_t k) {
 
 Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   state_.task.store(task.id, std::memory_order_relaxed);
-  const int64_t deadline_ns = MonotonicNs() + task.time_slice_ns;
+  int64_t deadline_ns = MonotonicNs() + task.time_slice_ns;
   for (size_t i = 0; i < task.items.size(); ++i) {
     if (i > 0 && MonotonicNs() > deadline_ns) break;
     CONSORT_TRY(RunItem(task, i, pipeline, deadline_ns));
@@ -100,7 +100,7 @@ Status Engine::RunTask(const Task& task, Pipeline& pipeline) {
   return Ok();
 }
 
-Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64_t deadline_ns) {
+Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64_t& deadline_ns) {
   const TaskItem& item = task.items[index];
   clock_.AtFile(item.path);
   clock_.AtSegment(item.file, item.first_segment);
@@ -120,6 +120,16 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
   segment_bytes_ =
       static_cast<double>(info.size_bytes) / static_cast<double>(std::max<uint64_t>(1, count));
   const uint64_t piece = PieceSegments(segment_bytes_);
+  if (item.first_segment < end) {
+    const int64_t leaving_ns = MonotonicNs();
+    auto fault = pipeline.GoTo(static_cast<int64_t>(item.first_segment));
+    deadline_ns += MonotonicNs() - leaving_ns;
+    if (fault) {
+      pipeline.Close();
+      clock_.Enter(Stage::kPost);
+      return PublishFault(std::move(*fault), item.file, item.first_segment);
+    }
+  }
   SegmentResult result;
   int64_t began_ns = 0;  // with this segment, or with the first of its batch
   for (uint64_t k = item.first_segment; k < end; ++k) {

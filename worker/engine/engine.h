@@ -34,8 +34,10 @@ class Engine {
   // Has what comes after segment `k` of the task's item read from storage meanwhile.
   Status LookAhead(const Task& task, size_t item, uint64_t k);
   Status RunTask(const Task& task, Pipeline& pipeline);
-  // Stops between two segments when the task's time is over.
-  Status RunItem(const Task& task, size_t index, Pipeline& pipeline, int64_t deadline_ns);
+  // Stops between two segments when the task's time is over. That begins anew by as much as it took
+  // to get to the item's first segment: else a task would be that one segment, however long that
+  // is.
+  Status RunItem(const Task& task, size_t index, Pipeline& pipeline, int64_t& deadline_ns);
   Status PublishFault(FileFault fault, uint64_t file, uint64_t segment);
   template <typename Record>
   Status Publish(const Record& record);

@@ -23,6 +23,10 @@ class Pipeline {  // one per engine, used by its thread alone
   virtual Result<PipelineFault> Open(const std::string& path, FileInfo& info) = 0;
   // Segments of the open file.
   virtual int64_t SegmentCount() const = 0;
+  // Gets to where segment k of the open file can be given: through what lies before it, if the
+  // model has to have heard that. It may take as long as it takes, but for that nothing of it is in
+  // the task's time. A fault is one of segment k.
+  virtual PipelineFault GoTo(int64_t /*k*/) { return std::nullopt; }
   // The result of segment k of the open file: tags or runs, always the same of the two; what
   // `result` was before does not matter. All of k <= … < end <= SegmentCount() are asked for, in
   // this order: some may be done in advance. A fault in one of those is told when it is asked for.

@@ -60,6 +60,8 @@ class RealPipeline : public Pipeline {
   int64_t SegmentCount() const override { return reader_.segment_count(); }
   int64_t batch() const override { return batch_; }
 
+  PipelineFault GoTo(int64_t k) override { return stateful_ ? CatchUp(k) : std::nullopt; }
+
   PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) override {
     if (k < group_.first || k > group_.end || (k == group_.end && !group_.fault)) {
       if (stateful_) {
