@@ -152,7 +152,9 @@ TEST_F(DispatchKills, ASuspectDoesNotWaitForAWorkerThatRetires) {
   const auto busy = Next(2);
   ASSERT_TRUE(
       dispatcher_.RemoveWorker(1, Ending::kCrashed, {"was ended by SIGBUS"}, {{"forward"}}));
-  if (busy) EXPECT_FALSE(Next(2)) << "kept free for the suspect";
+  if (busy) {
+    EXPECT_FALSE(Next(2)) << "kept free for the suspect";
+  }
   dispatcher_.Retire(2);
   dispatcher_.AddWorker(3, 1);
   const auto trial = Next(3);
