@@ -81,7 +81,7 @@ def run(run_consort, bundle, sounds, folder):
 @pytest.mark.parametrize("backend", ["torchscript", "aoti"])
 def test_consort_says_what_the_two_say_in_python(run_consort, model, sounds, tmp_path, backend):
     """Bit for bit, to the last printed digit: in TorchScript the two modules, compiled the package opened in Python."""
-    from consort_prepare import bundle
+    from consort_prepare import bundle, opening
     folder = prepared(model, backend, *(["--fast"] if backend == "aoti" else []))
     manifest = bundle.read_model(folder)
     sounds = sounds[:2]  # the others differ in nothing that this could show
@@ -90,7 +90,7 @@ def test_consort_says_what_the_two_say_in_python(run_consort, model, sounds, tmp
         first, second = torch.jit.load(str(model)), torch.jit.load(str(model.with_suffix(".post.pt")))
         says = lambda x: second(first(x))
     else:
-        says = bundle.open_bundle(str(folder))
+        says = opening.open_bundle(str(folder))
     results = run(run_consort, folder, sounds, tmp_path)
     for path in sounds:
         with torch.inference_mode():

@@ -92,9 +92,9 @@ class Workshop:
 
     def answers(self, inputs):
         """(the model's, the bundle's) for each input, from modules of their own."""
-        from consort_prepare import bundle, torchscript
+        from consort_prepare import opening, torchscript
         torch.set_num_threads(1)
-        original, ours = torchscript.load(self.model), bundle.open_bundle(self.bundle, self.prepared()["written_buffers"])
+        original, ours = torchscript.load(self.model), opening.open_bundle(self.bundle, self.prepared()["written_buffers"])
         with torch.inference_mode():
             return [(original(x), ours(x)) for x in inputs]
 

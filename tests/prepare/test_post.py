@@ -7,7 +7,7 @@ import torch
 
 import small_models
 from conftest import refused
-from consort_prepare import bundle, program as programs
+from consort_prepare import bundle, opening, program as programs
 from consort_prepare.given import WithPost
 
 EXAMPLE = torch.randn(1, 500, generator=torch.Generator().manual_seed(3))
@@ -49,7 +49,7 @@ def test_the_bundle_answers_bit_for_bit_as_both_do_in_python(pair, noise):
     outcome = workshop.prepare("--post", post)
     assert outcome.status == 0, outcome.err
     torch.set_num_threads(1)
-    ours, both = bundle.open_bundle(workshop.bundle), in_python(workshop, post)
+    ours, both = opening.open_bundle(workshop.bundle), in_python(workshop, post)
     with torch.inference_mode():
         for one in noise:
             assert ours(one).shape == (1, 2) and torch.equal(ours(one), both(one))

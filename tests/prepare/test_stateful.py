@@ -63,7 +63,7 @@ def test_python_with_written_buffers_compiles_and_remembers(tmp_path, noise):
     import subprocess
     import sys
     from conftest import environment
-    from consort_prepare import bundle
+    from consort_prepare import opening
     (tmp_path / "remembering.py").write_text(PYTHON)
     (tmp_path / "remembering.json").write_text(json.dumps(STATEFUL))
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
@@ -79,6 +79,6 @@ def test_python_with_written_buffers_compiles_and_remembers(tmp_path, noise):
     torch.set_num_threads(1)
     expected = answers(program.original(source), noise + noise)
     for _ in range(2):  # opened again, it begins anew
-        got = answers(bundle.open_bundle(str(tmp_path / "bundle"), prepared["written_buffers"]), noise + noise)
+        got = answers(opening.open_bundle(str(tmp_path / "bundle"), prepared["written_buffers"]), noise + noise)
         for one, other in zip(expected, got):
             assert torch.allclose(one, other, atol=1e-4)

@@ -158,13 +158,13 @@ def test_large_plain_attributes_are_refused_by_name(workshop):
 
 @pytest.mark.parametrize("name", ["cnn14-quarter", "silero"])
 def test_our_own_models_answer_the_same(name):
-    from consort_prepare import bundle, checks, manifest, torchscript
+    from consort_prepare import bundle, checks, manifest, opening, torchscript
     model = os.path.join(ROOT, "build", "models", name + ".pt")
     folder = os.path.join(ROOT, "build", "bundles", name)
     if not os.path.exists(model) or not os.path.exists(folder):
         pytest.fail(f"run tools/models/make {name} first")
     torch.set_num_threads(1)
-    ours, original = bundle.open_bundle(folder), torchscript.load(model)
+    ours, original = opening.open_bundle(folder), torchscript.load(model)
     compiled = bundle.read_model(folder)["prepared"]["backend"] == "aoti"
     read = manifest.read_manifest(os.path.splitext(model)[0] + ".json")
     for model_input in checks.noise_inputs(read):

@@ -7,7 +7,7 @@ keep what its manifest says) -> making.py, by one of two backends:
   their own (children.py);
 - torchscript: torchscript.py (the code, its tensors taken out);
 A second model that takes what the first gives (--post) becomes one with it: given.py, post.py;
-then verify.py (the drift) -> bundle.py (the folder, put in place at once). weights.py is weights.bin
+then verify.py (the drift, by opening.py) -> bundle.py (the folder, put in place at once). weights.py is weights.bin
 and its table; frontend.py the reference of what `consort run` does to the sound before the model.
 """
 

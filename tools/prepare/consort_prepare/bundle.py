@@ -294,9 +294,3 @@ def write_model_json(folder, manifest, prepared):
     model = {**manifests.bundled(manifest), "prepared": prepared}
     text = json.dumps(model, ensure_ascii=False, indent=2) + "\n"
     write_file(os.path.join(folder, "model.json"), text.encode())
-
-
-def open_bundle(folder, written=()):
-    """A callable, from a segment's model input to its scores, as a worker has it."""
-    from . import making
-    return making.open_aoti(folder, written) if os.path.isdir(os.path.join(folder, "code")) else making.open_torchscript(folder, written)

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from . import bundle, checks, torchscript, weights
+from . import bundle, checks, opening, torchscript, weights
 from .errors import PrepareError
 from .given import WithPost
 
@@ -100,27 +100,9 @@ def _fill_torchscript(folder, model_path, manifest, labels):
             "written_buffers": written}
 
 
-def open_torchscript(folder, written):
-    """The bundle's module as a worker has it: its weights mapped."""
-    module = torch.jit.load(os.path.join(folder, "code.pt"), map_location="cpu")
-    tensors = weights.map_weights(os.path.join(folder, "weights.bin"), os.path.join(folder, "weights.json"))
-    torchscript.put_weights_in(module, tensors, private=written)
-    return module
-
-
-def open_aoti(folder, written=()):
-    """A callable that takes one segment, whatever the batch."""
-    from . import aoti
-    run, batch = aoti.open_package(folder, written), bundle.read_model(folder)["prepared"]["batch"]
-    if batch == 1:
-        return run
-    # Its answer for a segment is the same whatever else is in the batch: that was checked.
-    return lambda model_input: run(model_input.expand(batch, *model_input.shape[1:]).contiguous())[:1]
-
-
 def _check_round_trip(folder, model_path, manifest, written, moved):
     from .program import load_torchscript
-    original, ours = load_torchscript(model_path), open_torchscript(folder, written)
+    original, ours = load_torchscript(model_path), opening.open_torchscript(folder, written)
     for model_input in checks.noise_inputs(manifest):
         expected, got = checks.run(original, model_input), checks.run(ours, model_input)
         if not torch.equal(torch.nan_to_num(expected), torch.nan_to_num(got)):

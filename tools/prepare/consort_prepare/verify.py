@@ -4,7 +4,7 @@ import hashlib
 
 import torch
 
-from . import bundle, checks, manifest as manifests, precision, program as programs
+from . import bundle, checks, manifest as manifests, opening, precision, program as programs
 from .errors import PrepareError
 from .frontend import Frontend, activated, segments_of_whole_file
 
@@ -19,7 +19,7 @@ def check_audio(paths, option="--verify"):
 
 def verify(folder, model_path, manifest, written, paths, audio_sha256):
     """The bundle in `folder` against the model it was made from."""
-    return compare(lambda: (programs.original(model_path), bundle.open_bundle(folder, written)), manifest, paths, audio_sha256)
+    return compare(lambda: (programs.original(model_path), opening.open_bundle(folder, written)), manifest, paths, audio_sha256)
 
 
 def compare(opened, manifest, paths, audio_sha256):
