@@ -62,6 +62,21 @@ def test_each_model_is_made_once_and_the_command_that_runs_it_is_told(maker, mon
     assert capfd.readouterr().out == "consort run -m build/bundles/silero FILES\nconsort run -m build/bundles/cnn14 FILES\n"
 
 
+def test_a_model_that_is_made_is_left_alone_unless_asked_for(maker, monkeypatch, capfd, tmp_path):
+    asked = maker(0)
+    monkeypatch.chdir(tmp_path)
+    bundle = tmp_path / "build/bundles/silero"
+    bundle.mkdir(parents=True)
+    (bundle / "model.json").write_text("{}")
+    assert cli.main(["silero", "cnn14"]) == program.DONE
+    assert asked.read_text() == "cnn14\n"
+    said = capfd.readouterr()
+    assert said.err.startswith("consort: silero is made and is left as it is\n") and "bundles/silero FILES" in said.out
+    assert cli.main(["--update", "silero"]) == program.DONE
+    assert asked.read_text() == "cnn14\nsilero\n"
+    assert cli.main(["--update"]) == program.USAGE
+
+
 def test_a_model_that_cannot_be_made_ends_it(maker, capfd):
     asked = maker(7)
     assert cli.main(["silero", "cnn14"]) == program.FAILED

@@ -12,10 +12,12 @@ DONE, FAILED, USAGE = 0, 1, 2
 
 HELP = """consort models: models to begin with
 
-usage: consort models             lists them
-       consort models NAME...     makes them, those that are up to date left alone
+usage: consort models                        lists them
+       consort models [--update] NAME...     makes those that are not made
 
-  -h, --help   this text
+      --update   made ones, too, where what they are made of has changed since;
+                 a job that was begun with the old one does not go on with it
+  -h, --help     this text
 
 A model that is made is a bundle: build/bundles/NAME in consort's folder, for "consort run -m".
 What its weights are, how well it does and how to change it is in docs/models.md.
@@ -37,8 +39,11 @@ def main(words=None):
         if "-h" in words or "--help" in words:
             print(HELP, end="")
             return DONE
-        chosen = [_named(word) for word in words]
-        return _make(list(dict.fromkeys(chosen))) if chosen else _list()
+        update = "--update" in words
+        chosen = [_named(word) for word in words if word != "--update"]
+        if update and not chosen:
+            raise UsageError("--update wants the name of a model")
+        return _make(list(dict.fromkeys(chosen)), update) if chosen else _list()
     except UsageError as error:
         print(f'consort: {error}\ntry "consort models --help"', file=sys.stderr)
         return USAGE
@@ -74,12 +79,16 @@ def _list():
     return DONE
 
 
-def _make(models):
-    for model in models:  # before the first is begun
+def _make(models, update):
+    wanted = [model for model in models if update or not model.is_made()]
+    for model in wanted:  # before the first is begun
         for need in model.missing():
             print(f"consort: {model.name} needs the {need.kind} {need.name}, which is not there; run {need.command}", file=sys.stderr)
             return FAILED
     for model in models:
+        if model not in wanted:
+            print(f"consort: {model.name} is made and is left as it is", file=sys.stderr)
+    for model in wanted:
         made = subprocess.run([os.path.join(catalog.ROOT, "tools", "models", "make"), model.name], stdin=subprocess.DEVNULL)
         if made.returncode:
             print(f"consort: {model.name} was not made; what went wrong stands above", file=sys.stderr)
