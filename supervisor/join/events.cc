@@ -74,10 +74,10 @@ void EventJoiner::Off(uint32_t index, OfLabel& label, int64_t first, int64_t end
   if (tentative == kNoEnd) tentative = first;
   const int64_t tentative_ns = StartNs(tentative);
   // Frames begin one after the other: if any of them is late enough, the last one is.
-  if (StartNs(end - 1) - tentative_ns >= min_gap_ns_) End(index, label, tentative_ns);
+  if (StartNs(end - 1) - tentative_ns >= min_gap_ns_) EndOpen(index, label, tentative_ns);
 }
 
-void EventJoiner::End(uint32_t index, OfLabel& label, int64_t end_ns) {
+void EventJoiner::EndOpen(uint32_t index, OfLabel& label, int64_t end_ns) {
   const OpenEvent event = *label.open;
   label.open.reset();
   const int64_t start_ns = StartNs(event.start);
@@ -112,7 +112,7 @@ void EventJoiner::Finish(uint32_t index, OfLabel& label, int64_t end_ns) {
 void EventJoiner::Close(bool at_file_end) {
   const int64_t end_ns = at_file_end ? FileEndNs() : std::min(FileEndNs(), StartNs(next_frame()));
   for (auto& [index, label] : active_) {
-    if (label.open) End(index, label, end_ns);
+    if (label.open) EndOpen(index, label, end_ns);
     if (label.kept) Finish(index, label, std::min(end_ns, label.kept->end_ns + pad_ns_));
   }
   active_.clear();
@@ -136,7 +136,7 @@ bool EventJoiner::Relieve() {
     if (label.FirstOpen() != first) continue;
     if (label.open) {
       const int64_t tentative = label.open->tentative;
-      End(index, label, tentative == kNoEnd ? here_ns : StartNs(tentative));
+      EndOpen(index, label, tentative == kNoEnd ? here_ns : StartNs(tentative));
     }
     if (label.kept) Finish(index, label, std::min(here_ns, label.kept->end_ns + pad_ns_));
     label.ended_early_ns = here_ns;
@@ -200,7 +200,7 @@ bool EventJoiner::RestoreOwn(NumberText& text) {
     if (index >= rank_.size()) return false;
     OfLabel& label = active_[index];
     if (text.Get<int>() != 0) {
-      OpenEvent& event = label.open.emplace();
+      OpenEvent& event = *(label.open = OpenEvent{});
       event.segment = text.Get<uint64_t>();
       event.start = text.Get<int64_t>();
       event.tentative = text.Get<int64_t>();
@@ -208,7 +208,7 @@ bool EventJoiner::RestoreOwn(NumberText& text) {
     }
     const int has = text.Get<int>();
     if ((has & kHasKept) != 0) {
-      KeptEvent& event = label.kept.emplace();
+      KeptEvent& event = *(label.kept = KeptEvent{});
       event.segment = text.Get<uint64_t>();
       event.start_ns = text.Get<int64_t>();
       event.end_ns = text.Get<int64_t>();

@@ -74,7 +74,7 @@ class EventJoiner : public FrameJoiner {
   // Frames [first, end) of one label are at one level.
   void On(OfLabel& label, uint64_t segment, int64_t first, float score);
   void Off(uint32_t index, OfLabel& label, int64_t first, int64_t end);
-  void End(uint32_t index, OfLabel& label, int64_t end_ns);
+  void EndOpen(uint32_t index, OfLabel& label, int64_t end_ns);
   // A kept one that no other can be near any more is done.
   void Settle(uint32_t index, OfLabel& label, int64_t now_ns);
   void Finish(uint32_t index, OfLabel& label, int64_t end_ns);

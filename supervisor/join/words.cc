@@ -119,7 +119,7 @@ void WordJoiner::SaveOwn(std::string& out) const {
 
 bool WordJoiner::RestoreOwn(NumberText& text) {
   if (text.Get<int>() != 0) {
-    OpenWord& word = word_.emplace();
+    OpenWord& word = *(word_ = OpenWord{});
     word.segment = text.Get<uint64_t>();
     word.start = text.Get<int64_t>();
     word.end = text.Get<int64_t>();
@@ -130,7 +130,7 @@ bool WordJoiner::RestoreOwn(NumberText& text) {
     if (word.tokens == 0) return false;
   }
   if (text.Get<int>() != 0) {
-    OpenRun& run = run_.emplace();
+    OpenRun& run = *(run_ = OpenRun{});
     run.label = text.Get<uint32_t>();
     run.end = text.Get<int64_t>();
     run.in_word = text.Get<int>() != 0;
