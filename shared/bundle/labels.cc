@@ -1,6 +1,8 @@
 #include "shared/bundle/labels.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 namespace consort {
 namespace {
@@ -34,6 +36,15 @@ Result<std::vector<std::string>> ParseLabels(const std::string& text, const std:
     if (!IsUtf8(labels[i])) return Error{line + " is not UTF-8"};
   }
   return labels;
+}
+
+std::vector<uint32_t> RanksByBytes(const std::vector<std::string>& labels) {
+  std::vector<uint32_t> sorted(labels.size());
+  std::iota(sorted.begin(), sorted.end(), 0U);
+  std::ranges::stable_sort(sorted, [&](uint32_t a, uint32_t b) { return labels[a] < labels[b]; });
+  std::vector<uint32_t> ranks(labels.size());
+  for (size_t i = 0; i < sorted.size(); ++i) ranks[sorted[i]] = static_cast<uint32_t>(i);
+  return ranks;
 }
 
 }  // namespace consort

@@ -1,10 +1,10 @@
 #include "supervisor/join/events.h"
 
 #include <algorithm>
-#include <numeric>
 #include <ranges>
 #include <tuple>
 
+#include "shared/bundle/labels.h"
 #include "supervisor/output/jsonl.h"
 
 namespace consort {
@@ -21,11 +21,7 @@ EventJoiner::EventJoiner(const Manifest& manifest, const std::vector<std::string
       min_ns_(manifest.output.min_ns),
       min_gap_ns_(manifest.output.min_gap_ns),
       pad_ns_(manifest.output.pad_ns),
-      rank_(labels.size()) {
-  std::vector<uint32_t> sorted(labels.size());
-  std::iota(sorted.begin(), sorted.end(), 0U);
-  std::ranges::stable_sort(sorted, [&](uint32_t a, uint32_t b) { return labels[a] < labels[b]; });
-  for (size_t i = 0; i < sorted.size(); ++i) rank_[sorted[i]] = static_cast<uint32_t>(i);
+      rank_(RanksByBytes(labels)) {
   for (const auto& label : labels) {
     pieces_.push_back("{\"label\":\"" + JsonlFormatter::EscapeName(label) + '"');
   }

@@ -1,22 +1,18 @@
 #include "worker/interpret/tags.h"
 
 #include <algorithm>
-#include <numeric>
 
+#include "shared/bundle/labels.h"
 #include "worker/interpret/activation.h"
 
 namespace consort {
+
 TagInterpreter::TagInterpreter(const OutputSpec& output, const std::vector<std::string>& labels)
     : activation_(output.activation),
       top_k_(std::min(static_cast<size_t>(output.top_k), labels.size())),
       thresholds_(output.label_thresholds),
-      rank_(labels.size()),
+      rank_(RanksByBytes(labels)),
       scores_(labels.size()) {
-  std::vector<uint32_t> sorted(labels.size());
-  std::iota(sorted.begin(), sorted.end(), 0U);
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [&](uint32_t a, uint32_t b) { return labels[a] < labels[b]; });
-  for (size_t i = 0; i < sorted.size(); ++i) rank_[sorted[i]] = static_cast<uint32_t>(i);
   order_.reserve(labels.size());
   if (thresholds_.empty()) {
     thresholds_.assign(labels.size(), static_cast<float>(output.threshold));
