@@ -126,6 +126,11 @@ bool GetRuns(WireReader& reader, SegmentRuns& runs) {
 
 }  // namespace
 
+bool SameSound(const FileInfo& a, const FileInfo& b) {
+  return a.samples == b.samples && a.sample_rate == b.sample_rate && a.size_bytes == b.size_bytes &&
+         a.mtime_ns == b.mtime_ns;
+}
+
 std::optional<SegmentTold> SegmentOf(const ResultRecord& record) {
   if (const auto* tags = std::get_if<SegmentTags>(&record)) {
     return SegmentTold{tags->file, tags->segment, tags->taken_ns, tags->published_ns};

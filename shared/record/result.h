@@ -40,6 +40,9 @@ struct FileInfo {
   std::string container = {};  // "wav", "mp4": small letters and digits
 };
 
+// Nothing that segments come from differs: the file was not changed in between.
+bool SameSound(const FileInfo& a, const FileInfo& b);
+
 struct Tag {
   uint32_t label = 0;  // index in the bundle's labels
   float score = 0;

@@ -13,7 +13,7 @@ const size_t kLargestItem = EncodedSize(TaskItem{}) + kMaxPathBytes;
 // A file's segments beyond this are a lie (3 s segments: 100,000 years).
 constexpr int64_t kMostSegmentsOfAFile = int64_t{1} << 40;
 // To its end, however far that is; no sum with it overflows.
-constexpr uint64_t kWholeFile = uint64_t{1} << 40;
+constexpr uint64_t kWholeFile = kMostSegmentsOfAFile;
 
 // Of its sound, until the next segment begins.
 double SecondsOf(const OpenFile& file, uint64_t segment) {
@@ -469,10 +469,7 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
     if (files_unfinished_++ == 0) unfinished_path_ = file->path;
   }
   file->info->flags |= info.flags;
-  if (info.samples == file->info->samples && info.sample_rate == file->info->sample_rate &&
-      info.size_bytes == file->info->size_bytes && info.mtime_ns == file->info->mtime_ns) {
-    return Ok();
-  }
+  if (SameSound(info, *file->info)) return Ok();
   // A job that was begun before all of such a recording was heard.
   const bool more_heard = (info.flags & kHeaderUnfinished) != 0 &&
                           info.size_bytes == file->info->size_bytes &&

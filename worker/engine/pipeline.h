@@ -28,8 +28,9 @@ class Pipeline {  // one per engine, used by its thread alone
   // the task's time. A fault is one of segment k.
   virtual PipelineFault GoTo(int64_t /*k*/) { return std::nullopt; }
   // The result of segment k of the open file: tags or runs, always the same of the two; what
-  // `result` was before does not matter. All of k <= … < end <= SegmentCount() are asked for, in
-  // this order: some may be done in advance. A fault in one of those is told when it is asked for.
+  // `result` was before does not matter. GoTo was called for the first of them. All of k <= … < end
+  // <= SegmentCount() are asked for, in this order: some may be done in advance. A fault in one of
+  // those is told when it is asked for.
   virtual PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) = 0;
   // What is done in advance ends before the next multiple of this.
   virtual int64_t batch() const { return 1; }

@@ -64,9 +64,6 @@ class RealPipeline : public Pipeline {
 
   PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) override {
     if (k < group_.first || k > group_.end || (k == group_.end && !group_.fault)) {
-      if (stateful_) {
-        if (auto fault = CatchUp(k)) return fault;
-      }
       RunGroup(k, std::min(end, (k / batch_ + 1) * batch_));
     }
     if (k == group_.end) return group_.fault;

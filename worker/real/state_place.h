@@ -17,10 +17,7 @@ class StatePlace {
  public:
   // A file was opened. Of any other one than that of the state the state is worth nothing.
   void Open(const std::string& path, const FileInfo& info) {
-    const bool same = path == path_ && info.size_bytes == info_.size_bytes &&
-                      info.mtime_ns == info_.mtime_ns && info.samples == info_.samples &&
-                      info.sample_rate == info_.sample_rate;
-    if (!same) next_.reset();
+    if (path != path_ || !SameSound(info, info_)) next_.reset();
     path_ = path;
     info_ = info;
   }
