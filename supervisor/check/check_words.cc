@@ -6,9 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "shared/segment/frames.h"
 #include "supervisor/cli/version.h"
 #include "supervisor/output/jsonl.h"
 #include "supervisor/view/number.h"
+#include "supervisor/view/report_line.h"
 
 namespace consort {
 namespace {
@@ -18,14 +20,7 @@ using Json = nlohmann::ordered_json;
 // Of the order of keys, and of what they mean.
 constexpr int kJsonVersion = 1;
 
-std::string Line(const std::string& head, const std::string& text) {
-  constexpr size_t kHeadWidth = 12;
-  return head + std::string(kHeadWidth - std::min(kHeadWidth - 1, head.size()), ' ') + text + '\n';
-}
-
-std::string Files(uint64_t count) {
-  return WithThousands(count) + (count == 1 ? " file" : " files");
-}
+std::string Files(uint64_t count) { return CountedLong(count, "file"); }
 
 // 0.512 s, 3:10:00
 std::string Length(double seconds) {
@@ -51,43 +46,46 @@ std::string TallyText(const Tally<Value>& tally, Words words) {
 
 std::string Seconds(int64_t ns) {
   char text[kMaxTimeBytes];
-  std::string seconds(text, WriteTime(text, (ns + 500'000) / 1'000'000));
+  std::string seconds(text, WriteTime(text, NsToMs(ns)));
   seconds.erase(seconds.find_last_not_of('0') + 1);
   if (seconds.ends_with('.')) seconds.pop_back();
   return seconds + " s";
 }
 
 void AppendSound(std::string& out, const CheckTotals& totals, const CheckSetting& setting) {
-  out += Line("sound", HoursMinutes(totals.seconds()) + " hours");
+  out += ReportLine("sound", HoursMinutes(totals.seconds()) + " hours");
   if (totals.shortest()) {
-    out += Line("shortest",
-                Length(totals.shortest()->seconds) + "   \"" + totals.shortest()->name + '"');
-    out +=
-        Line("longest", Length(totals.longest()->seconds) + "   \"" + totals.longest()->name + '"');
+    out += ReportLine("shortest",
+                      Length(totals.shortest()->seconds) + "   \"" + totals.shortest()->name + '"');
+    out += ReportLine("longest",
+                      Length(totals.longest()->seconds) + "   \"" + totals.longest()->name + '"');
   }
   if (totals.unfinished() > 0) {
-    out += Line("unfinished", Files(totals.unfinished()) +
-                                  " with a header that says less than is there, or nothing: all "
-                                  "that is there would be used");
+    out +=
+        ReportLine("unfinished", Files(totals.unfinished()) +
+                                     " with a header that says less than is there, or nothing: all "
+                                     "that is there would be used");
   }
   if (!totals.containers().seen.empty()) {
-    out += Line("containers", TallyText(totals.containers(), [](const auto& it) { return it; }));
-    out += Line("rates", TallyText(totals.rates(), [](int32_t rate) {
-                  return WithThousands(static_cast<uint64_t>(rate)) + " Hz";
-                }));
-    out += Line("channels",
-                TallyText(totals.channels(), [](int32_t it) { return std::to_string(it); }));
+    out +=
+        ReportLine("containers", TallyText(totals.containers(), [](const auto& it) { return it; }));
+    out += ReportLine("rates", TallyText(totals.rates(), [](int32_t rate) {
+                        return WithThousands(static_cast<uint64_t>(rate)) + " Hz";
+                      }));
+    out += ReportLine("channels",
+                      TallyText(totals.channels(), [](int32_t it) { return std::to_string(it); }));
   }
   if (setting.bundle.empty()) return;
-  out += Line("segments", WithThousands(totals.segments()) + " of " + Seconds(setting.segment_ns) +
-                              ", one every " + Seconds(setting.hop_ns));
-  out += Line("a run",
-              setting.per_second
-                  ? "about " +
-                        HoursMinutes(static_cast<double>(totals.segments()) / *setting.per_second) +
-                        " hours, at the " + ShortNumber(*setting.per_second) +
-                        " segments/s that \"consort tune\" measured"
-                  : std::string("\"consort tune\" would tell how long it takes"));
+  out += ReportLine("segments", WithThousands(totals.segments()) + " of " +
+                                    Seconds(setting.segment_ns) + ", one every " +
+                                    Seconds(setting.hop_ns));
+  out += ReportLine(
+      "a run",
+      setting.per_second
+          ? "about " + HoursMinutes(static_cast<double>(totals.segments()) / *setting.per_second) +
+                " hours, at the " + ShortNumber(*setting.per_second) +
+                " segments/s that \"consort tune\" measured"
+          : std::string("\"consort tune\" would tell how long it takes"));
 }
 
 }  // namespace
@@ -95,14 +93,14 @@ void AppendSound(std::string& out, const CheckTotals& totals, const CheckSetting
 std::string CheckReportText(const CheckTotals& totals, const CheckSetting& setting) {
   std::string out;
   const bool whole = totals.files() == setting.listed;
-  out += Line("files", (whole ? Files(totals.files())
-                              : WithThousands(totals.files()) + " of " + Files(setting.listed) +
-                                    ", as far as it came") +
-                           ": " + WithThousands(totals.fine()) + " fine, " +
-                           WithThousands(totals.failed_files()) + " would fail");
+  out += ReportLine("files", (whole ? Files(totals.files())
+                                    : WithThousands(totals.files()) + " of " +
+                                          Files(setting.listed) + ", as far as it came") +
+                                 ": " + WithThousands(totals.fine()) + " fine, " +
+                                 WithThousands(totals.failed_files()) + " would fail");
   if (totals.fine() > 0) AppendSound(out, totals, setting);
   for (const auto& [code, failure] : totals.failures()) {
-    out += Line(std::string(ErrorCodeName(code)), Files(failure.files));
+    out += ReportLine(std::string(ErrorCodeName(code)), Files(failure.files));
     for (const auto& example : failure.first) {
       out += "  \"" + example.name + "\": " + std::string(ErrorCodeName(code)) + ": " +
              JsonlFormatter::EscapeName(example.message) + '\n';

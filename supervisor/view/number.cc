@@ -42,4 +42,8 @@ std::string Counted(int64_t count, const std::string& singular) {
   return std::to_string(count) + ' ' + singular + (count == 1 ? "" : "s");
 }
 
+std::string CountedLong(uint64_t count, const std::string& singular) {
+  return WithThousands(count) + ' ' + singular + (count == 1 ? "" : "s");
+}
+
 }  // namespace consort

@@ -6,21 +6,10 @@
 #include <vector>
 
 #include "supervisor/view/number.h"
+#include "supervisor/view/report_line.h"
 
 namespace consort {
 namespace {
-
-constexpr int kLabelColumns = 12;
-
-std::string Line(std::string_view label, const std::string& text) {
-  std::string line(label);
-  line.resize(kLabelColumns, ' ');
-  return line + text + '\n';
-}
-
-std::string Count(uint64_t number, const char* one, const char* many) {
-  return WithThousands(number) + ' ' + (number == 1 ? one : many);
-}
 
 double PerSecond(double amount, double seconds) { return seconds > 0 ? amount / seconds : 0; }
 
@@ -54,8 +43,8 @@ std::string Audio(const JobSummary& summary) {
 std::string Segments(const JobSummary& summary) {
   return WithThousands(summary.segments) + ", " +
          ShortNumber(PerSecond(static_cast<double>(summary.segments), summary.elapsed_s)) +
-         " a second, by " + Count(static_cast<uint64_t>(summary.workers), "worker", "workers") +
-         " with " + Count(static_cast<uint64_t>(summary.engines), "engine", "engines") +
+         " a second, by " + CountedLong(static_cast<uint64_t>(summary.workers), "worker") +
+         " with " + CountedLong(static_cast<uint64_t>(summary.engines), "engine") +
          (summary.workers == 1 ? "" : " each");
 }
 
@@ -63,7 +52,7 @@ std::string Stages(const JobSummary& summary) {
   const int64_t total =
       std::accumulate(summary.stage_ns.begin(), summary.stage_ns.end(), int64_t{0});
   if (total <= 0 || summary.segments == 0) return {};
-  std::string text = Line("stage", " share   ms a segment");
+  std::string text = ReportLine("stage", " share   ms a segment");
   for (uint32_t i = 0; i < kStageCount; ++i) {
     // Waiting is no part of the work: last, where the eye finds it.
     const uint32_t stage = (i + 1) % kStageCount;
@@ -71,15 +60,15 @@ std::string Stages(const JobSummary& summary) {
     char cells[64];
     std::snprintf(cells, sizeof(cells), "%5.1f %% %12.3f", 100 * spent / static_cast<double>(total),
                   spent * 1e-6 / static_cast<double>(summary.segments));
-    text += Line("  " + std::string(StageName(static_cast<Stage>(stage))), cells);
+    text += ReportLine("  " + std::string(StageName(static_cast<Stage>(stage))), cells);
   }
   return text;
 }
 
 std::string Restarts(const JobSummary& summary) {
-  const auto of = [](const JobSummary::Restarts& restarts, const char* one, const char* many) {
+  const auto of = [](const JobSummary::Restarts& restarts, const char* one) {
     const uint64_t all = restarts.crashed + restarts.killed + restarts.replaced;
-    std::string text = Count(all, one, many);
+    std::string text = CountedLong(all, one);
     if (all == 0) return text;
     text += " (" + WithThousands(restarts.crashed) + " crashed, " + WithThousands(restarts.killed) +
             " killed";
@@ -88,24 +77,26 @@ std::string Restarts(const JobSummary& summary) {
     }
     return text + ")";
   };
-  return of(summary.workers_restarted, "worker", "workers") + ", " +
-         of(summary.templates_restarted, "template", "templates");
+  return of(summary.workers_restarted, "worker") + ", " +
+         of(summary.templates_restarted, "template");
 }
 
 }  // namespace
 
 std::string FormatSummary(const JobSummary& summary) {
-  std::string text = Line("files", Files(summary));
-  text += Line("audio", Audio(summary));
-  text += Line("segments", Segments(summary));
+  std::string text = ReportLine("files", Files(summary));
+  text += ReportLine("audio", Audio(summary));
+  text += ReportLine("segments", Segments(summary));
   text += Stages(summary);
-  text += Line("restarts", Restarts(summary));
+  text += ReportLine("restarts", Restarts(summary));
   if (const auto& lost = summary.lost_wakeups) {
-    text += Line("wake-ups", WithThousands(lost->by_supervisor) + " lost by the supervisor, " +
-                                 WithThousands(lost->by_engines) + " by engines");
+    text +=
+        ReportLine("wake-ups", WithThousands(lost->by_supervisor) + " lost by the supervisor, " +
+                                   WithThousands(lost->by_engines) + " by engines");
   }
   if (summary.peak_pss_bytes > 0) {
-    text += Line("memory", Bytes(summary.peak_pss_bytes) + " at the peak, all processes (PSS)");
+    text +=
+        ReportLine("memory", Bytes(summary.peak_pss_bytes) + " at the peak, all processes (PSS)");
   }
   return text;
 }
