@@ -140,8 +140,9 @@ Result<TemplateProcess> TemplateProcess::Start(const TemplateCommand& command) {
     process.pid_ = child.id();
     child.detach();  // we reap it ourselves
   } catch (const bp::process_error& error) {
-    return Error{"could not start \"" + command.program + "\": " + error.code().message(),
-                 "consort-worker belongs beside consort"};
+    return Error{
+        "could not start \"" + command.program + "\": " + error.code().message(),
+        command.program.substr(command.program.find_last_of('/') + 1) + " belongs beside consort"};
   }
   process.pidfd_ = UniqueFd(PidfdOpen(process.pid_));
   if (!process.pidfd_) return SystemError("watch a process", "", errno);

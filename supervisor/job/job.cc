@@ -1,12 +1,11 @@
 #include "supervisor/job/job.h"
 
-#include <sys/stat.h>
-
 #include <cstdio>
 #include <filesystem>
 
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
+#include "shared/base/same_file.h"
 #include "shared/bundle/built_for.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/choose/choose_tags.h"
@@ -45,15 +44,12 @@ constexpr uint64_t kMostIdleStarts = 3;
 
 // With --restart the output may be there: it must not be what the job is to read.
 Status CheckOutputIsNoOperand(const RunOptions& options) {
-  struct stat output {};
-  if (options.output == "-" || stat(options.output.c_str(), &output) != 0 ||
-      !S_ISREG(output.st_mode)) {
+  std::error_code missing;
+  if (options.output == "-" || !std::filesystem::is_regular_file(options.output, missing)) {
     return Ok();
   }
   for (const auto& operand : options.operands) {
-    struct stat status {};
-    if (operand != "-" && stat(operand.c_str(), &status) == 0 && status.st_dev == output.st_dev &&
-        status.st_ino == output.st_ino) {
+    if (operand != "-" && SameFile(operand, options.output)) {
       return Error{"\"" + operand + "\" is to be read, so it cannot be the output as well",
                    "name another file with -o"};
     }
@@ -278,7 +274,7 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
 }
 
 // Whether they are there or not.
-bool SameFile(const std::string& a, const std::string& b) {
+bool NameSameFile(const std::string& a, const std::string& b) {
   std::error_code error;
   const auto whole = [&](const std::string& path) {
     return std::filesystem::weakly_canonical(std::filesystem::absolute(path, error), error);
@@ -296,11 +292,11 @@ int Told(const Result<int>& ended) { return ended ? ended.value() : Told(ended.e
 // However the job ends; but for a file that could not be written anyway, and for one that is there
 // where there was nothing to do.
 int RunWithFigures(const RunOptions& options, int64_t start_ns) {
-  if (options.output != "-" && SameFile(options.figures, options.output)) {
+  if (options.output != "-" && NameSameFile(options.figures, options.output)) {
     return Told(Error{"--figures and -o name the same file", "name another one"});
   }
   for (const Format* format : options.formats) {
-    if (!SameFile(options.figures, PathFor(*format, options.output))) continue;
+    if (!NameSameFile(options.figures, PathFor(*format, options.output))) continue;
     return Told(Error{"--figures and --format " + std::string(format->name) + " name the same file",
                       "name another one with --figures"});
   }
