@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import nn
 
+import training
 import voices
-from common import save
 from consort_prepare.frontend import Frontend
 
 RATE, SEGMENT_SECONDS, HOP_SECONDS, FRAME_SECONDS = 8000, 6.0, 4.0, 0.02
@@ -105,29 +105,19 @@ def letters(words):
 # ---- training --------------------------------------------------------------------------------
 
 def train(phrases, steps, random, front):
-    model = Recognizer()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.15)
     loss_of = nn.CTCLoss(zero_infinity=True)
-    began, shown = time.monotonic(), 0.0
-    for step in range(steps):
+
+    def loss_of_a_batch(model):
         inputs, targets = [], []
         for _ in range(BATCH):
             words, sound = laid_out(random, phrases)
             inputs.append(front(recorded(random, sound, random.uniform(5, 40) if random.random() < 0.7 else None)))
             targets.append(letters(words))
         logits = model(torch.cat(inputs))
-        loss = loss_of(torch.log_softmax(logits, 2).transpose(0, 1), torch.tensor(sum(targets, [])),
+        return loss_of(torch.log_softmax(logits, 2).transpose(0, 1), torch.tensor(sum(targets, [])),
                        torch.full((BATCH,), logits.size(1)), torch.tensor([len(one) for one in targets]))
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        shown = loss.item() if step == 0 else 0.95 * shown + 0.05 * loss.item()
-        if (step + 1) % 100 == 0:
-            print(f"step {step + 1} of {steps}: loss {shown:.3f}, {time.monotonic() - began:.0f} s", flush=True)
-    return model.eval()
+
+    return training.train(Recognizer(), steps, loss_of_a_batch, largest_gradient=1.0)
 
 
 # ---- how good it is --------------------------------------------------------------------------
@@ -166,9 +156,7 @@ def main():
     parser.add_argument("--phrases", type=int, default=3000)
     args = parser.parse_args()
     voices.check()
-    torch.set_num_threads(1)  # of so small a model two are no faster, and the sums' order depends on them
-    torch.manual_seed(20261128)
-    random = np.random.default_rng(20261128)
+    random = training.seeded()
     front = Frontend(MANIFEST)
     began = time.monotonic()
     trained_on = voices.phrases(random, voices.ACCENTS, voices.VARIANTS, args.phrases, RATE)
@@ -180,10 +168,8 @@ def main():
                                ("unheard voices in noise 10 dB below", unheard, 10), ("an unheard accent", accent, None)):
         rate, spoken = word_error_rate(model, said, min(args.phrases, 150), random, front, snr_db)
         print(f"word error rate on {what}: {100 * rate:.2f} % of {spoken} words", flush=True)
-    print(f"{sum(weight.numel() for weight in model.parameters())} weights, trained in {time.monotonic() - began:.0f} s")
-    with torch.no_grad():
-        traced = torch.jit.trace(model, front(np.zeros(int(SEGMENT_SECONDS * RATE), np.float32)))
-    save(args.out, traced, MANIFEST, TOKENS)
+    print(f"{training.count_weights(model)} weights, trained in {time.monotonic() - began:.0f} s")
+    training.save_trained(args.out, model, MANIFEST, TOKENS, front)
 
 
 if __name__ == "__main__":

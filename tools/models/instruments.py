@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 import notes
-from common import save
+import training
 from consort_prepare.frontend import Frontend
 
 RATE, SEGMENT_SECONDS = 16000, 2.0
@@ -98,24 +98,16 @@ def scene(random, sets, count):
 # ---- training, and how good it is ------------------------------------------------------------
 
 def train(sets, steps, random, front):
-    model = Tagger()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, pct_start=0.15)
-    loss_of, began, shown = nn.BCEWithLogitsLoss(), time.monotonic(), 0.0
-    for step in range(steps):
+    loss_of = nn.BCEWithLogitsLoss()
+
+    def loss_of_a_batch(model):
         scenes = [scene(random, sets, random.choice(3, p=(0.05, 0.55, 0.4))) for _ in range(BATCH)]
         targets = torch.zeros(BATCH, len(LABELS))
         for row, (labels, _) in zip(targets, scenes):
             row[labels.tolist()] = 1.0
-        loss = loss_of(model(torch.cat([front(sound) for _, sound in scenes])), targets)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        shown = loss.item() if step == 0 else 0.95 * shown + 0.05 * loss.item()
-        if (step + 1) % 100 == 0:
-            print(f"step {step + 1} of {steps}: loss {shown:.3f}, {time.monotonic() - began:.0f} s", flush=True)
-    return model.eval()
+        return loss_of(model(torch.cat([front(sound) for _, sound in scenes])), targets)
+
+    return training.train(Tagger(), steps, loss_of_a_batch)
 
 
 def share_right(model, sets, count, scenes, random, front):
@@ -136,9 +128,7 @@ def main():
     parser.add_argument("--few", action="store_true", help="a quarter of the notes")
     args = parser.parse_args()
     notes.check()
-    torch.set_num_threads(1)  # of so small a model two are no faster, and the sums' order depends on them
-    torch.manual_seed(20261128)
-    random = np.random.default_rng(20261128)
+    random = training.seeded()
     front = Frontend(MANIFEST)
     began = time.monotonic()
     trained, unheard = note_sets(args.few)
@@ -147,10 +137,8 @@ def main():
     model = train(trained, args.steps, random, front)
     for count, what in ((1, "one unheard note"), (2, "two at once, both right")):
         print(f"{what}: right in {100 * share_right(model, unheard, count, 100 if args.few else 600, random, front):.1f} %", flush=True)
-    print(f"{sum(weight.numel() for weight in model.parameters())} weights, trained in {time.monotonic() - began:.0f} s")
-    with torch.no_grad():
-        traced = torch.jit.trace(model, front(np.zeros(int(SEGMENT_SECONDS * RATE), np.float32)))
-    save(args.out, traced, MANIFEST, LABELS)
+    print(f"{training.count_weights(model)} weights, trained in {time.monotonic() - began:.0f} s")
+    training.save_trained(args.out, model, MANIFEST, LABELS, front)
 
 
 if __name__ == "__main__":
