@@ -4,6 +4,7 @@ Each file is made by ffmpeg itself from the same sound, and decoded by it to com
 formats that both know is held against it as well.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -252,6 +253,36 @@ def test_a_cut_m4a_gives_what_is_there(tmp_path, source):
     assert segments_at(path)[1:] == (code, at, "the content ends before the header says")
     _, said = dump(path, rate, good, good)
     assert f"fault truncated segment {good} at {at}: " in said
+
+
+@pytest.mark.parametrize("name", ["aac.aac", "aac.mts", "ac3.ac3", "eac3.eac3"])
+def test_of_frames_without_a_header_the_last_is_looked_at(tmp_path, source, run_consort, name):
+    """consort check says of a file, wherever it was cut, what a run does, and neither speaks of a header."""
+    path = make(tmp_path, source, name, MADE[name])
+    told = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "packet=pos", "-of", "csv=p=0", path], check=True,
+                          capture_output=True, text=True).stdout
+    last = [int(it.strip(",")) for it in told.split() if it[0].isdigit()][-1]
+    whole = path.read_bytes()
+    folder = tmp_path / "in"
+    folder.mkdir()
+    sizes = [len(whole) - less for less in (0, *range(1, 8), *range(31, 1200, 97))] + [last + n for n in range(12)]
+    for n, size in enumerate(sizes):
+        (folder / f"{n:03d}{pathlib.Path(name).suffix}").write_bytes(whole[:size])
+    check = run_consort("check", "--json", "-", folder)
+    bundle = bundles.write_null_bundle(tmp_path / "bundle", segment_seconds=0.5, hop_seconds=0.5)
+    out = tmp_path / "out.jsonl"
+    run = run_consort("run", "-m", bundle, "-o", out, folder, env={"CONSORT_NULL_READ": "1"})
+    ran = {file: lines[-1].get("error") for file, lines in program.by_file(program.read_results(out)).items()}
+    said = {it["file"]: it.get("error") for it in json.loads(check.stdout)["files"]}
+    assert list(said) == list(ran) and check.exit == run.exit
+    told = {(it["code"], it["message"]) for it in said.values() if it}
+    assert {file: it and (it["code"], it["message"]) for file, it in ran.items()} == {
+        file: it and (it["code"], it["message"]) for file, it in said.items()}
+    assert said[str(folder / f"000{pathlib.Path(name).suffix}")] is None, "it is whole"
+    if name == "aac.aac":
+        assert told == {("truncated", "the content ends within a frame")}
+        assert sum(it is not None for it in said.values()) > 15
+    assert not any("header" in message for _, message in told)
 
 
 def test_an_m4a_without_its_index_says_so(tmp_path, source):

@@ -9,7 +9,7 @@ namespace consort {
 
 ContentEnd DecodeToEnd(Decoder& decoder) {
   constexpr int64_t kStep = 4096;
-  ContentEnd end{0, ErrorCode::kTruncated, kCutWords};
+  ContentEnd end{0, ErrorCode::kTruncated, decoder.cut_words()};
   std::array<float, kStep> heard;
   const auto unread = [&decoder] {
     const int error = decoder.io_errno();

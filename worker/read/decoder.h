@@ -17,6 +17,8 @@ namespace consort {
 
 inline constexpr char kDamagedWords[] = "the content is damaged";
 inline constexpr char kCutWords[] = "the content ends before the header says";
+// Of a kind whose header says nothing of its length, or that has none.
+inline constexpr char kCutFrameWords[] = "the content ends within a frame";
 
 // How a decoder comes to a place in a file.
 enum class Seeking {
@@ -76,6 +78,8 @@ class Decoder {
   // The decoder has fetched the file's last byte.
   virtual bool at_end_of_bytes() const = 0;
   virtual int io_errno() const = 0;  // of a failed read since the start, or 0
+  // What to say of content that ends early.
+  virtual const char* cut_words() const { return kCutWords; }
 };
 
 // Decodes the whole content from its beginning, in steps of fixed size: a property of the file.

@@ -120,10 +120,16 @@ void FfmpegDecoder::MeetDamage() {
   packet_waits_ = false;
 }
 
+bool FfmpegDecoder::IsCut() const {
+  if (!input_.at_end_of_bytes()) return false;
+  // Readers mark what they got of it; not all of them, where a parser made packets of it again.
+  return (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 || input_.IsCutAdts(*packet_);
+}
+
 bool FfmpegDecoder::Decode() {
   packet_waits_ = false;
   // What a reader got of the packet in which the file ends is no packet.
-  if ((packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 && input_.at_end_of_bytes()) return false;
+  if (IsCut()) return false;
   return library_->avcodec_send_packet(codec_, packet_) >= 0;
 }
 
@@ -211,10 +217,14 @@ ContentLength FfmpegDecoder::CountPackets() {
   StopCodec();
   const Opening opening = input_.Open(*library_, fd_);
   int64_t packets = 0;
+  bool cut = false;
   if (!opening.fault) {
     FfmpegPackets counter(*library_, input_.stream(), *codec);
     int64_t note_from = rate_;
     while (input_.Next(*packet_)) {
+      // The first frame is passed over if it cannot be decoded; so is a cut one that is alone.
+      cut = packets > 0 && IsCut();
+      if (cut) break;
       ++packets;
       const int64_t before = length.samples;
       const bool settled = counter.settled();
@@ -234,8 +244,8 @@ ContentLength FfmpegDecoder::CountPackets() {
         ContentEnd{length.samples, ErrorCode::kIo, "could not read: " + ErrnoWords(io_errno())};
   } else if (input_.failed() && !input_.at_end_of_bytes()) {
     length.end = ContentEnd{length.samples, ErrorCode::kDecode, kDamagedWords};
-  } else if (input_.failed() || WasCut(packets, length.samples)) {
-    length.end = ContentEnd{length.samples, ErrorCode::kTruncated, kCutWords};
+  } else if (cut || input_.failed() || WasCut(packets, length.samples)) {
+    length.end = ContentEnd{length.samples, ErrorCode::kTruncated, cut_words()};
   }
   if (length.end) ++length.samples;  // more was to come
   return length;

@@ -42,6 +42,9 @@ class FfmpegDecoder : public Decoder {
   bool damaged() const override { return damaged_; }
   bool at_end_of_bytes() const override { return damaged_at_end_; }
   int io_errno() const override { return input_.io_errno(); }
+  const char* cut_words() const override {
+    return input_.is_bare_frames() ? kCutFrameWords : kCutWords;
+  }
 
  private:
   // A packet, and the sample that it begins.
@@ -59,6 +62,8 @@ class FfmpegDecoder : public Decoder {
   bool NextFrame();
   // Gives the packet in hand to the codec. False: it was refused.
   bool Decode();
+  // Of the packet in hand: the file ends within it.
+  bool IsCut() const;
   void MeetDamage();
   ContentLength CountPackets();
   bool WasCut(int64_t packets, int64_t samples) const;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string>
 #include <string_view>
@@ -167,6 +168,23 @@ double FfmpegInput::claimed_seconds() const {
     return 0;
   }
   return static_cast<double>(format_->duration) / AV_TIME_BASE;
+}
+
+bool FfmpegInput::is_bare_frames() const {
+  static constexpr std::array<std::string_view, 10> kBare = {
+      "aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "mpeg", "mpegts", "truehd"};
+  return format_ != nullptr && std::ranges::find(kBare, format_->iformat->name) != kBare.end();
+}
+
+// Of the header (ISO/IEC 13818-7, 6.2): 12 bits that are all set; the frame's length, header
+// included, in the 13 bits from the 31st on.
+bool FfmpegInput::IsCutAdts(const AVPacket& packet) const {
+  constexpr int kHeaderBytes = 7;
+  if (!is_bare_frames() || codec_.id != AV_CODEC_ID_AAC) return false;
+  const uint8_t* const at = packet.data;
+  if (packet.size < 2 || at[0] != 0xFF || (at[1] & 0xF0) != 0xF0) return false;
+  if (packet.size < kHeaderBytes) return true;
+  return ((at[3] & 3) << 11 | at[4] << 3 | at[5] >> 5) > packet.size;
 }
 
 bool FfmpegInput::Next(AVPacket& packet) {

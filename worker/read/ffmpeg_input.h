@@ -36,6 +36,12 @@ class FfmpegInput {
   // How long the container says that it is, if the track is all that is in it; 0: it does not say.
   double claimed_seconds() const;
 
+  // It is frames, one behind the other, and nothing that says how many.
+  bool is_bare_frames() const;
+  // Of such a file of AAC: the packet, which begins with a frame's header (ADTS), is less than the
+  // frame.
+  bool IsCutAdts(const AVPacket& packet) const;
+
   // The track's next packet. False at the end, or where the container is damaged: failed().
   bool Next(AVPacket& packet);
   bool failed() const { return failed_; }

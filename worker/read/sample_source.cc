@@ -189,7 +189,8 @@ MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
 MaybeFault SampleSource::CheckEnd() {
   // A length that was found by decoding has an end, too.
   if (end_ && end_->sample < samples_) return Fault(end_->code, end_->message, end_->sample);
-  if (seeking() == Seeking::kOnePass) return std::nullopt;  // that is how the length was found
+  // The length was found by decoding all of it, or by its packets, of which the last was looked at.
+  if (seeking() == Seeking::kOnePass) return std::nullopt;
   std::span<const float> last;
   return Load(samples_ - 1, samples_ - 1, samples_, last);
 }
