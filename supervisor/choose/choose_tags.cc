@@ -30,6 +30,7 @@ class Choice {
 
   Status Make() {
     output_.top_k = options_.top_k.value_or(output_.top_k);
+    if (options_.min_score) CONSORT_TRY(CheckInReach(*options_.min_score, "--min-score"));
     output_.threshold = options_.min_score.value_or(output_.threshold);
     base_ = static_cast<float>(output_.threshold);
     output_.label_thresholds.assign(bundle_.labels.size(), base_);
@@ -67,6 +68,9 @@ class Choice {
   }
 
  private:
+  // By place: the line that names it, if one does.
+  using Named = std::vector<std::optional<size_t>>;
+
   // How many, for people; which, by a hash.
   std::string Told(size_t count, const std::string& which) const {
     constexpr size_t kDigits = 16;
@@ -74,10 +78,23 @@ class Choice {
            Sha256OfText(which).substr(0, kDigits) + ')';
   }
 
+  // A threshold that no score of this model ever reaches is a slip: of percent, mostly.
+  Status CheckInReach(double score, const std::string& where) const {
+    using Activation = OutputSpec::Activation;
+    const bool logarithms = output_.activation == Activation::kLogSoftmax;
+    if (output_.activation == Activation::kNone || score <= (logarithms ? 0 : 1)) return Ok();
+    return Error{where + " is " + Shortest(static_cast<float>(score)) +
+                     ", and no score of this model is ever so high",
+                 logarithms ? "its scores are logarithms of probabilities (log_softmax), 0 or less"
+                            : "its scores are from 0 to 1"};
+  }
+
   Status TakeThresholds() {
     const std::string& path = options_.thresholds;
+    own_.resize(bundle_.labels.size());
     if (path.empty()) return Ok();
-    CONSORT_TRY(const auto lines, ReadLabelLines(path));
+    CONSORT_TRY(const auto lines,
+                ReadLabelLines(path, "--thresholds takes a file with label, tab, score a line"));
     std::map<std::string, size_t> seen;
     for (const auto& line : lines) {
       const size_t tab = line.text.rfind('\t');
@@ -93,7 +110,11 @@ class Choice {
                          std::to_string(before->second),
                      "take one of them out"};
       }
-      for (const size_t place : places) output_.label_thresholds[place] = score;
+      CONSORT_TRY(CheckInReach(score, LineOf(line, path) + ": the score"));
+      for (const size_t place : places) {
+        output_.label_thresholds[place] = score;
+        own_[place] = line.line;
+      }
     }
     return Ok();
   }
@@ -111,12 +132,11 @@ class Choice {
         "write label, tab, score, such as 0.25"};
   }
 
-  // By place: the line that names it, if one does.
-  using Named = std::vector<std::optional<size_t>>;
-  Result<Named> ReadNamed(const std::string& path) const {
+  Result<Named> ReadNamed(const std::string& path, const char* option) const {
     Named named(bundle_.labels.size());
     if (path.empty()) return named;
-    CONSORT_TRY(const auto lines, ReadLabelLines(path));
+    CONSORT_TRY(const auto lines,
+                ReadLabelLines(path, std::string(option) + " takes a file with one label a line"));
     for (const auto& line : lines) {
       CONSORT_TRY(const auto places, index_.Find(line.text, line, path));
       for (const size_t place : places) named[place] = line.line;
@@ -127,8 +147,8 @@ class Choice {
   Status TakeLabels() {
     const std::string& include = options_.include_labels;
     const std::string& exclude = options_.exclude_labels;
-    CONSORT_TRY(const Named in, ReadNamed(include));
-    CONSORT_TRY(const Named out, ReadNamed(exclude));
+    CONSORT_TRY(const Named in, ReadNamed(include, "--include-labels"));
+    CONSORT_TRY(const Named out, ReadNamed(exclude, "--exclude-labels"));
     bool any = false;
     for (size_t i = 0; i < in.size(); ++i) {
       if (in[i] && out[i]) {
@@ -140,15 +160,28 @@ class Choice {
       if (out[i] || (!include.empty() && !in[i])) output_.label_thresholds[i] = kLeftOut;
       any = any || output_.label_thresholds[i] != kLeftOut;
     }
-    if (any) return Ok();
+    if (any) return CheckOwnAreIn();
     return Error{"no label is left", include.empty()
                                          ? "--exclude-labels names all that the model has"
                                          : '"' + include + "\" (--include-labels) names none"};
   }
 
+  // A score for a label that is left out would be passed over.
+  Status CheckOwnAreIn() const {
+    for (size_t i = 0; i < own_.size(); ++i) {
+      if (!own_[i] || output_.label_thresholds[i] != kLeftOut) continue;
+      const std::string line = LineOf({bundle_.labels[i], *own_[i]}, options_.thresholds);
+      return Error{line + " has a score for \"" + bundle_.labels[i] +
+                       "\", which --include-labels or --exclude-labels leaves out",
+                   "take it out of --thresholds, or let it in"};
+    }
+    return Ok();
+  }
+
   const TagOptions& options_;
   const Bundle& bundle_;
   LabelIndex index_;
+  Named own_;  // of --thresholds
   OutputSpec output_;
   float base_ = 0;  // threshold of labels that have none of their own
 };

@@ -26,8 +26,10 @@ std::string Meant(std::string_view label, const std::vector<std::string>& labels
 
 }  // namespace
 
-Result<std::vector<LabelLine>> ReadLabelLines(const std::string& path) {
-  CONSORT_TRY(const std::string text, ReadFile(path));
+Result<std::vector<LabelLine>> ReadLabelLines(const std::string& path, const std::string& wanted) {
+  const auto read = ReadFile(path);
+  if (!read) return Error{read.error().what, wanted};
+  const std::string& text = read.value();
   std::vector<LabelLine> lines;
   size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
   for (size_t number = 1; at < text.size(); ++number) {

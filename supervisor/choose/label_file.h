@@ -18,8 +18,9 @@ struct LabelLine {
   size_t line = 0;  // from 1
 };
 
-// A BOM, CRLF and blank lines are tolerated; no line at all is none.
-Result<std::vector<LabelLine>> ReadLabelLines(const std::string& path);
+// A BOM, CRLF and blank lines are tolerated; no line at all is none. `wanted` is what to do if
+// there is no such file: "--x takes a file with one label a line".
+Result<std::vector<LabelLine>> ReadLabelLines(const std::string& path, const std::string& wanted);
 
 // `line 3 of "path"`
 std::string LineOf(const LabelLine& line, const std::string& path);

@@ -41,7 +41,8 @@ def between(lines, part):
 def test_tags_are_those_of_all_labels_that_pass(run_consort, cnn14_quarter, tmp_path, heard, split):
     chosen, lines = heard
     labels = sorted({tag["label"] for tag in lines[0]["tags"]})
-    included, own = labels[::3], labels[::2]
+    included = labels[::3]
+    own = included[::2]
     low, high, base = (between(lines, part) for part in (0.95, 0.995, 0.98))
     scores = {label: high if n % 2 else low for n, label in enumerate(own)}
     (tmp_path / "in").write_text("\r\n".join(included))
@@ -163,4 +164,14 @@ def test_a_mistake_is_told_before_anything_is_made(run_consort, tmp_path, null_b
     assert run.stderr == (f'consort: line 2 of "{tmp_path}/in": the model has no label "lable 2"; '
                           'did you mean "label 2"?\n')
     assert run_consort(*words, "--top-k", 0).exit == USAGE
+    run = run_consort(*words, "--include-labels", "piano", cwd=tmp_path)
+    assert run.exit == FAILED and "--include-labels takes a file with one label a line" in run.stderr
+    (tmp_path / "own").write_text("label 1\t0.5\n")
+    (tmp_path / "in").write_text("label 2\n")
+    run = run_consort(*words, "--include-labels", tmp_path / "in", "--thresholds", tmp_path / "own")
+    assert run.exit == FAILED and f'line 1 of "{tmp_path}/own" has a score for "label 1"' in run.stderr
+    percent = null_bundle(output={"kind": "tags", "activation": "sigmoid", "top_k": 5, "threshold": 0.1})
+    run = run_consort("run", "-m", percent, *words[3:], "--min-score", 50)
+    assert run.exit == FAILED and run.stderr == (
+        "consort: --min-score is 50, and no score of this model is ever so high; its scores are from 0 to 1\n")
     assert not (tmp_path / "out.jsonl").exists() and not (tmp_path / "out.jsonl.job").exists()

@@ -88,10 +88,10 @@ TEST_F(Choose, GivesLabelsAThresholdOfTheirOwn) {
   const ChosenTags chosen =
       Good({.min_score = 0.2,
             .exclude_labels = File("out", "Cat\n"),
-            .thresholds = File("own", "Bird\tsong\t-1e3\nCat\t0.7\nDog\t0.30000001\n")});
-  EXPECT_EQ(chosen.output.label_thresholds, (std::vector<float>{0.2F, 0.3F, kOut, -1000.0F, 0.3F}));
+            .thresholds = File("own", "Bird\tsong\t-1e3\nSpeech\t0.7\nDog\t0.30000001\n")});
+  EXPECT_EQ(chosen.output.label_thresholds, (std::vector<float>{0.7F, 0.3F, kOut, -1000.0F, 0.3F}));
   EXPECT_EQ(Values(chosen)[2].substr(0, 15), "4 of 5 labels (");
-  EXPECT_EQ(Values(chosen)[3].substr(0, 15), "3 of 5 labels (");
+  EXPECT_EQ(Values(chosen)[3].substr(0, 15), "4 of 5 labels (");
 }
 
 TEST_F(Choose, ToleratesWhatEditorsLeaveInAFile) {
@@ -146,7 +146,51 @@ TEST_F(Choose, RefusesWithThePlaceAndWhatWasMeant) {
   EXPECT_EQ(Trouble({.exclude_labels = File("out", "Speech\nDog\nCat\nBird\tsong\n")}),
             "no label is left; --exclude-labels names all that the model has");
   EXPECT_EQ(Trouble({.include_labels = root_.path() + "/missing"}),
-            "could not open \"missing\": no such file or directory");
+            "could not open \"missing\": no such file or directory; --include-labels takes a file "
+            "with one label a line");
+  EXPECT_EQ(Trouble({.exclude_labels = root_.path() + "/missing"}),
+            "could not open \"missing\": no such file or directory; --exclude-labels takes a file "
+            "with one label a line");
+  EXPECT_EQ(Trouble({.thresholds = root_.path() + "/missing"}),
+            "could not open \"missing\": no such file or directory; --thresholds takes a file with "
+            "label, tab, score a line");
+}
+
+TEST_F(Choose, RefusesAScoreForALabelThatIsLeftOut) {
+  const std::string cure = "; take it out of --thresholds, or let it in";
+  EXPECT_EQ(Trouble({.exclude_labels = File("out", "Cat\n"),
+                     .thresholds = File("own", "Dog\t0.5\nCat\t0.5\n")}),
+            "line 2 of \"own\" has a score for \"Cat\", which --include-labels or "
+            "--exclude-labels leaves out" +
+                cure);
+  EXPECT_EQ(Trouble({.include_labels = File("in", "Cat\n"),
+                     .thresholds = File("own", "Cat\t0.5\n\nBird\tsong\t0.5\n")}),
+            "line 3 of \"own\" has a score for \"Bird\tsong\", which --include-labels or "
+            "--exclude-labels leaves out" +
+                cure);
+  EXPECT_EQ(
+      Trouble({.include_labels = File("in", "Cat\n"), .thresholds = File("own", "Cat\t0.5\n")}),
+      "");
+}
+
+TEST_F(Choose, RefusesAScoreThatNoneOfTheModelReaches) {
+  using Activation = OutputSpec::Activation;
+  const std::string never = " is 50, and no score of this model is ever so high; ";
+  for (const auto activation : {Activation::kSigmoid, Activation::kSoftmax}) {
+    bundle_.manifest.output.activation = activation;
+    EXPECT_EQ(Trouble({.min_score = 50}), "--min-score" + never + "its scores are from 0 to 1");
+    EXPECT_EQ(Trouble({.thresholds = File("own", "Cat\t0.5\nDog\t50\n")}),
+              "line 2 of \"own\": the score" + never + "its scores are from 0 to 1");
+    EXPECT_EQ(Trouble({.min_score = 1}), "") << "a score may be 1";
+    EXPECT_EQ(Trouble({.min_score = 0}), "");
+  }
+  bundle_.manifest.output.activation = Activation::kLogSoftmax;
+  EXPECT_EQ(Trouble({.min_score = 0.5}),
+            "--min-score is 0.5, and no score of this model is ever so high; its scores are "
+            "logarithms of probabilities (log_softmax), 0 or less");
+  EXPECT_EQ(Trouble({.min_score = -2}), "");
+  bundle_.manifest.output.activation = Activation::kNone;
+  EXPECT_EQ(Trouble({.min_score = 50}), "") << "what such scores are, the model knows alone";
 }
 
 TEST_F(Choose, IsForTagsAndAsFarAsThatGoesForEvents) {
