@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "shared/base/read_file.h"
@@ -29,6 +30,18 @@ std::string WhatResultsDependOn(const std::string& text) {
   return model.dump();
 }
 
+// Where "consort models" and the demo put theirs, seen from the folder that they were started in.
+constexpr char kUsualFolder[] = "build/bundles/";
+
+// What may have been meant by the name of a bundle without its folder; empty: there is none.
+std::string BundleOfThatName(const std::string& given) {
+  const std::filesystem::path path(given);
+  const auto name = path.has_filename() ? path.filename() : path.parent_path().filename();
+  if (name.empty()) return "";
+  std::string usual = kUsualFolder + name.string();
+  return ::access((usual + '/' + kManifestName).c_str(), F_OK) == 0 ? usual : "";
+}
+
 class Loader {
  public:
   explicit Loader(const std::string& folder) { bundle_.folder = folder; }
@@ -51,8 +64,10 @@ class Loader {
   Status CheckFolder() const {
     struct stat status {};
     if (::stat(bundle_.folder.c_str(), &status) != 0) {
-      return Error{SystemError("open bundle", bundle_.folder, errno).what,
-                   "a bundle is a folder made by consort-prepare"};
+      const std::string what = SystemError("open bundle", bundle_.folder, errno).what;
+      const std::string meant = BundleOfThatName(bundle_.folder);
+      return Error{what, meant.empty() ? "a bundle is a folder made by consort-prepare"
+                                       : "did you mean \"" + meant + "\"?"};
     }
     if (!S_ISDIR(status.st_mode)) {
       return Wrong("is not a folder", "a bundle is a folder made by consort-prepare");

@@ -33,6 +33,16 @@ def test_bundle_that_is_not_there(refused, tmp_path):
     assert "no such bundle" in refused(tmp_path / "no such bundle")
 
 
+def test_bundle_of_that_name_is_suggested_where_it_is(run_consort, tmp_path, null_bundle):
+    (tmp_path / "build/bundles").mkdir(parents=True)
+    null_bundle().rename(tmp_path / "build/bundles/digits")
+    audio.make(tmp_path / "a.wav", seconds=1.0)
+    run = run_consort("run", "-m", "digits", "a.wav", cwd=tmp_path)
+    assert run.exit == program.FAILED and 'did you mean "build/bundles/digits"?' in run.stderr
+    run = run_consort("run", "-m", "digit", "a.wav", cwd=tmp_path)
+    assert run.exit == program.FAILED and "a bundle is a folder made by consort-prepare" in run.stderr
+
+
 def test_bundle_that_is_a_file(refused, tmp_path):
     (tmp_path / "some file").write_text("x")
     assert "some file" in refused(tmp_path / "some file")

@@ -45,6 +45,22 @@ TEST_F(BundleTest, NamesAMissingFile) {
   EXPECT_EQ(Trouble(), "bundle \"B\": \"model.json\" is missing");
 }
 
+TEST_F(BundleTest, SuggestsTheOneOfThatNameInTheUsualFolder) {
+  const auto before = std::filesystem::current_path();
+  const auto place = std::filesystem::path(folder_.path()) / "place";
+  std::filesystem::create_directories(place / "build/bundles/digits");
+  std::ofstream(place / "build/bundles/digits/model.json") << "{}";
+  std::filesystem::create_directories(place / "build/bundles/half");
+  std::filesystem::current_path(place);
+  const auto hint = [](const std::string& name) { return LoadBundle(name).error().hint; };
+  const std::string none = "a bundle is a folder made by consort-prepare";
+  const std::string meant = "did you mean \"build/bundles/digits\"?";
+  const std::vector<std::string> hints = {hint("digits"), hint("bundles/digits/"), hint("half"),
+                                          hint("other")};
+  std::filesystem::current_path(before);
+  EXPECT_EQ(hints, (std::vector<std::string>{meant, meant, none, none}));
+}
+
 TEST_F(BundleTest, NamesAShorterFile) {
   folder_.Write("weights.bin", std::string(60, 'w'));
   EXPECT_EQ(Trouble(), "bundle \"B\": \"weights.bin\" has 60 bytes, expected 64");
