@@ -76,6 +76,7 @@ class Check {
     CONSORT_TRY(const auto list, SpoolOperands(options_.operands, std::move(spool)));
     for (const auto& warning : list->warnings()) progress_->Message("warning: " + warning);
     setting_.listed = list->size();
+    setting_.failed = options_.failed;
     totals_.emplace(setting_.segment_ns, setting_.hop_ns);
     CONSORT_TRY(OpenFiles());
     int status = kDone;

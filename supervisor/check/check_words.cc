@@ -99,13 +99,22 @@ std::string CheckReportText(const CheckTotals& totals, const CheckSetting& setti
                                  ": " + WithThousands(totals.fine()) + " fine, " +
                                  WithThousands(totals.failed_files()) + " would fail");
   if (totals.fine() > 0) AppendSound(out, totals, setting);
+  bool more = false;
   for (const auto& [code, failure] : totals.failures()) {
     out += ReportLine(std::string(ErrorCodeName(code)), Files(failure.files));
     for (const auto& example : failure.first) {
       out += "  \"" + example.name + "\": " + std::string(ErrorCodeName(code)) + ": " +
              JsonlFormatter::EscapeName(example.message) + '\n';
     }
-    if (failure.files > failure.first.size()) out += "  …\n";
+    if (failure.files > failure.first.size()) {
+      out += "  …\n";
+      more = true;
+    }
+  }
+  if (!setting.failed.empty()) {
+    out += ReportLine("all of them", "in the list \"" + setting.failed + '"');
+  } else if (more) {
+    out += ReportLine("all of them", "\"consort check --failed FILE\" lists them");
   }
   return out;
 }

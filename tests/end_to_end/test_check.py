@@ -79,6 +79,16 @@ def test_its_report_counts_and_shows_the_first(run_consort, folder):
     assert not any(line.startswith("segments") for line in report)
 
 
+def test_its_report_says_where_all_are(run_consort, tmp_path):
+    for n in range(5):
+        (tmp_path / f"{n}.wav").write_bytes(b"")
+    run = run_consort("check", tmp_path)
+    assert run.exit == SOME_FAILED and '"consort check --failed FILE" lists them' in run.stdout
+    run = run_consort("check", "--failed", tmp_path / "failed.txt", tmp_path)
+    assert f'in the list "{tmp_path / "failed.txt"}"' in run.stdout
+    assert len((tmp_path / "failed.txt").read_text().splitlines()) == 5
+
+
 def test_with_a_bundle_it_counts_segments(run_consort, folder, null_bundle, tmp_path):
     root, _ = folder
     bundle = null_bundle(segment_seconds=3, hop_seconds=1.5, sample_rate=32000)

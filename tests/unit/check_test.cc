@@ -91,7 +91,7 @@ TEST(CheckTotals, DoNotGrowWithWhatIsDifferentInEveryFile) {
 }
 
 TEST(CheckWords, AreAReport) {
-  const CheckSetting setting{8, "cnn14", 3'000'000'000, 1'500'000'000, 96.0};
+  const CheckSetting setting{8, "cnn14", {}, 3'000'000'000, 1'500'000'000, 96.0};
   EXPECT_EQ(CheckReportText(SomeTotals(), setting),
             "files       8 files: 3 fine, 5 would fail\n"
             "sound       2:00:11 hours\n"
@@ -111,7 +111,17 @@ TEST(CheckWords, AreAReport) {
             "  \"d\": truncated: the end is missing\n"
             "  \"e\": truncated: the end is missing\n"
             "  \"f\": truncated: the end is missing\n"
-            "  …\n");
+            "  …\n"
+            "all of them \"consort check --failed FILE\" lists them\n");
+}
+
+TEST(CheckWords, SayWhereAllThatFailedAre) {
+  CheckTotals totals(0, 0);
+  totals.Add(Bad("a", ErrorCode::kIo, "broken"));
+  EXPECT_EQ(CheckReportText(totals, {.listed = 1}).find("all of them"), std::string::npos)
+      << "it was shown";
+  const std::string text = CheckReportText(totals, {.listed = 1, .failed = "f.txt"});
+  EXPECT_TRUE(text.ends_with("all of them in the list \"f.txt\"\n")) << text;
 }
 
 TEST(CheckWords, SayHowFarItCameAndWhatIsNotKnown) {
@@ -128,7 +138,7 @@ TEST(CheckWords, SayHowFarItCameAndWhatIsNotKnown) {
 }
 
 TEST(CheckWords, AreJsonALineForEachFile) {
-  CheckSetting setting{3, "a \"b\"", 3'000'000'000, 3'000'000'000, {}};
+  CheckSetting setting{3, "a \"b\"", {}, 3'000'000'000, 3'000'000'000, {}};
   CheckTotals totals(setting.segment_ns, setting.hop_ns);
   std::string text = CheckJsonBegin(setting);
   bool first = true;
