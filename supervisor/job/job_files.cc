@@ -61,7 +61,8 @@ Status JobFiles::OpenJournal(const Bundle& bundle, const Identity& tags) {
   // A profile may have come, gone or changed since: the same command goes on all the same.
   const auto chosen = was && !options_->intra_given ? IntraChosenThen(*was) : std::nullopt;
   intra_ = chosen.value_or(options_->intra);
-  identity_ = MakeIdentity({.model_sha256 = bundle.model_sha256,
+  identity_ = MakeIdentity({.bundle = bundle.folder,
+                            .model_sha256 = bundle.model_sha256,
                             .torch_version = bundle.manifest.prepared.torch_version,
                             .intra = intra_,
                             .intra_given = options_->intra_given,

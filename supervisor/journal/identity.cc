@@ -52,8 +52,12 @@ std::optional<int> IntraChosenThen(const std::vector<std::pair<std::string, std:
 }
 
 Identity MakeIdentity(const IdentitySource& source) {
+  std::error_code error;
+  auto bundle = std::filesystem::absolute(source.bundle, error).lexically_normal();
+  if (!bundle.has_filename()) bundle = bundle.parent_path();  // "folder/"
   Identity identity = {
       {"results_version", std::to_string(kResultsVersion), "the version of the results' lines"},
+      {"bundle", source.bundle.empty() ? "" : bundle.string(), "", true, false},
       {"model_sha256", source.model_sha256, "the model"},
       {"output", OutputFromJob(source.output, source.job),
        "the results' path, from the job's folder,"},

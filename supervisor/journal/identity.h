@@ -29,6 +29,7 @@ using Identity = std::vector<IdentityPart>;
 inline constexpr int kResultsVersion = 1;
 
 struct IdentitySource {
+  std::string bundle = {};    // its folder, for people: results do not depend on where it is
   std::string model_sha256;   // of what its results depend on
   std::string torch_version;  // of the bundle; empty without LibTorch
   int intra = 1;              // 0: LibTorch's own choice

@@ -73,6 +73,42 @@ std::string WithoutLog(std::string_view line) {
   return kept;
 }
 
+Status ReadIdentity(Database& database, JobStatus& status) {
+  const std::map<std::string_view, std::string*> wanted = {{"bundle", &status.bundle},
+                                                           {"top_k", &status.tags.top_k},
+                                                           {"min_score", &status.tags.min_score},
+                                                           {"labels", &status.tags.labels},
+                                                           {"thresholds", &status.tags.thresholds}};
+  CONSORT_TRY(auto rows, database.Prepare("SELECT key, value FROM identity"));
+  for (;;) {
+    CONSORT_TRY(const bool more, rows.Step());
+    if (!more) return Ok();
+    const auto found = wanted.find(rows.Text(0));
+    if (found != wanted.end()) *found->second = rows.Text(1);
+  }
+}
+
+// "--top-k 3, 6 of 8 labels (…)", or that it is the bundle's.
+std::string ChoiceText(const JobTags& tags) {
+  std::string text;
+  const auto add = [&text](const char* words, const std::string& value) {
+    if (!value.empty()) text += (text.empty() ? "" : ", ") + (words + value);
+  };
+  add("--top-k ", tags.top_k);
+  add("--min-score ", tags.min_score);
+  add("", tags.labels);
+  add("--thresholds for ", tags.thresholds);
+  return text.empty() ? "as the bundle says" : text;
+}
+
+// A number as it is, since it was one on the command line.
+Json NumberOrNull(const std::string& text) {
+  const Json number = Json::parse(text, nullptr, false);
+  return number.is_number() ? number : Json();
+}
+
+Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
 // The first `most` rows of a query of one text.
 template <typename Do>
 Status EachText(Database& database, const char* query, size_t most, Do&& act) {
@@ -117,6 +153,7 @@ Result<JobStatus> ReadStatus(Database& database, size_t most) {
       }
       status.totals.workers_replaced = job.Unsigned(12);
     }
+    CONSORT_TRY(ReadIdentity(database, status));
     CONSORT_TRY(auto failed, database.Prepare("SELECT code, COUNT(*) FROM files "
                                               "WHERE code IS NOT NULL GROUP BY code"));
     for (;;) {
@@ -141,6 +178,11 @@ std::string StatusJson(const JobStatus& status, pid_t pid) {
   Json json;
   json["state"] = StateOf(status, pid);
   if (pid != 0) json["pid"] = pid;
+  json["bundle"] = TextOrNull(status.bundle);
+  json["tags"] = {{"top_k", NumberOrNull(status.tags.top_k)},
+                  {"min_score", NumberOrNull(status.tags.min_score)},
+                  {"labels", TextOrNull(status.tags.labels)},
+                  {"thresholds", TextOrNull(status.tags.thresholds)}};
   const uint64_t failed = status.files_failed();
   json["files"] = {{"total", status.totals.entries},
                    {"done", status.totals.files_done - std::min(status.totals.files_done, failed)},
@@ -178,6 +220,8 @@ std::string StatusText(const JobStatus& status, pid_t pid) {
   std::ostringstream text;
   text << "state       " << StateOf(status, pid);
   if (pid != 0) text << ", process " << pid;
+  if (!status.bundle.empty()) text << "\nbundle      " << Printable(status.bundle);
+  if (status.begun) text << "\ntags        " << ChoiceText(status.tags);
   text << "\nfiles       " << totals.files_done - std::min(totals.files_done, failed) << " done, "
        << failed << " failed, " << totals.entries - std::min(totals.entries, totals.files_done)
        << " to do, of " << totals.entries;

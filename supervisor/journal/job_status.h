@@ -19,8 +19,18 @@ struct JobFailure {
   std::optional<double> at;  // seconds
 };
 
+// Which tags the job has; empty: as its bundle says.
+struct JobTags {
+  std::string top_k;
+  std::string min_score;
+  std::string labels;      // "6 of 8 labels (a hash of which)"
+  std::string thresholds;  // those with one of their own, likewise
+};
+
 struct JobStatus {
   bool begun = false;
+  std::string bundle;  // its folder; empty: begun before that was kept
+  JobTags tags;
   JobTotals totals;
   std::map<std::string, uint64_t> failed;  // files, by code
   std::vector<JobFailure> failures;        // the first ones, in order of the list

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 
 import processes
 from program import DONE, FAILED, SOME_FAILED, USAGE
@@ -40,6 +41,31 @@ def test_of_a_finished_job_tells_what_failed_and_why(run_consort, tmp_path, null
     assert run.exit == DONE
     assert "finished" in run.stdout and "1 done, 17 failed, 0 to do, of 18" in run.stdout
     assert "and 7 more" in run.stdout and "\x1b" not in run.stdout
+
+
+def test_names_the_bundle_and_the_choice_of_tags(run_consort, tmp_path, null_bundle, sounds):
+    bundle, out = null_bundle(), tmp_path / "out.jsonl"
+    (tmp_path / "some").write_text("label 1\nlabel 2\n")
+    (tmp_path / "own").write_text("label 5\t0.5\n")
+    assert run_consort("run", "-m", bundle.name, "-o", out, sounds.flacs[0], cwd=tmp_path).exit == DONE
+    status = state_of(run_consort, out)
+    assert status["bundle"] == str(bundle)
+    assert status["tags"] == {"top_k": None, "min_score": None, "labels": None, "thresholds": None}
+    lines = run_consort("status", out).stdout.splitlines()
+    assert f"bundle      {bundle}" in lines and "tags        as the bundle says" in lines
+    assert run_consort("run", "-m", bundle, "-o", out, "--restart", "--top-k", 3, "--min-score", 0.25, "--exclude-labels",
+                       tmp_path / "some", "--thresholds", tmp_path / "own", sounds.flacs[0]).exit == DONE
+    tags = state_of(run_consort, out)["tags"]
+    assert (tags["top_k"], tags["min_score"]) == (3, 0.25)
+    assert tags["labels"].startswith("6 of 8 labels (") and tags["thresholds"].startswith("1 of 8 labels (")
+    text = run_consort("status", out).stdout
+    assert f"tags        --top-k 3, --min-score 0.25, {tags['labels']}, --thresholds for {tags['thresholds']}" in text
+    with sqlite3.connect(f"{out}.job/journal.db") as journal:
+        journal.execute("DELETE FROM identity WHERE key = 'bundle'")
+    journal.close()
+    assert state_of(run_consort, out)["bundle"] is None, "as of a job that an older consort began"
+    run = run_consort("status", out)
+    assert run.exit == DONE and "bundle  " not in run.stdout
 
 
 def test_of_a_job_at_work_and_of_one_that_was_stopped(start_consort, run_consort, tmp_path, null_bundle, sounds):
