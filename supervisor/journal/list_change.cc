@@ -12,10 +12,12 @@ std::string Resolved(const FileList& list, const ListEntry& entry) {
 }
 
 Error Changed(const std::string& what) {
-  return Error{"the files are other ones: " + what,
-               "give the files that the job was begun with, in their order; new ones may follow "
-               "(for a folder that grows, keep a list of its files and append to it); or begin "
-               "anew with --restart"};
+  return Error{
+      "the files are other ones: " + what,
+      "give the files that the job was begun with, in their order; new ones may follow "
+      "(for a folder that grows, keep a list of its files and append to it); of its failed "
+      "files once more: that list, with --retry-failed; for other files another -o; or "
+      "begin anew with --restart"};
 }
 
 Result<uint64_t> CountRest(FileList& list) {

@@ -151,6 +151,7 @@ def test_what_ran_ahead_of_a_slow_head_is_not_done_again(start_consort, run_cons
     run = run_consort("run", "-m", bundle, "-o", out, folder)
     # Links that lead nowhere are no files of a folder any more: the list is another one.
     assert run.exit == FAILED and "the files are other ones" in run.stderr
+    assert "that list, with --retry-failed; for other files another -o; or begin anew" in run.stderr
     for n in range(1, 50):
         (folder / f"{n:03d}.flac").unlink()
         (folder / f"{n:03d}.flac").write_bytes(b"")
