@@ -83,7 +83,7 @@ class Check {
     if (list->size() > 0) {
       CONSORT_TRY(status, OpenAll(*list, fleets));
     } else {
-      progress_->Message("warning: the list is empty, nothing to do");
+      progress_->Message("warning: there are no files, so there is nothing to do");
     }
     CONSORT_TRY(Tell());
     return status;

@@ -100,7 +100,7 @@ Status SpoolList(const RunOptions& options, Ground& ground) {
     ground.progress->Message("warning: " + warning);
   }
   if (ground.list->size() == 0) {
-    ground.progress->Message("warning: the list is empty, nothing to do");
+    ground.progress->Message("warning: there are no files, so there is nothing to do");
   }
   return Ok();
 }

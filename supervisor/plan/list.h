@@ -47,7 +47,8 @@ class FileList {
   const std::string& current_folder() const { return current_folder_; }
   int spool_fd() const { return spool_.get(); }
 
-  // What was left out while the list was made, e.g. a folder that may not be read.
+  // What was left out while the list was made, e.g. a folder that may not be read; and operands of
+  // which nothing came.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
@@ -78,6 +79,7 @@ class ListSpooler {
   uint32_t AddPrefix(std::string folder);
   // `prefix` is put before relative names; absolute ones are left alone.
   Status Add(std::string_view name, uint32_t prefix = 0);
+  uint64_t size() const { return list_->size_; }  // entries so far
   void Warn(std::string warning);
   Result<std::unique_ptr<FileList>> Finish();
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "supervisor/plan/not_a_list.h"
+
 namespace consort {
 namespace {
 
@@ -42,6 +44,12 @@ Status ReadList(int fd, const std::string& shown, uint32_t prefix, ListSpooler& 
   std::vector<char> buffer(kReadBytes);
   size_t held = 0;  // bytes of a line that is not complete yet
   bool first = true;
+  bool first_line = true;
+  const auto take = [&](std::string_view line) -> Status {
+    if (first_line) CONSORT_TRY(CheckIsList(line, shown));
+    first_line = false;
+    return AddLine(line, prefix, spooler);
+  };
   for (;;) {
     if (held == buffer.size()) {
       if (held > kMaxLineBytes) {
@@ -75,11 +83,11 @@ Status ReadList(int fd, const std::string& shown, uint32_t prefix, ListSpooler& 
       if (newline == nullptr) break;
       const auto length =
           static_cast<size_t>(static_cast<const char*>(newline) - (buffer.data() + at));
-      CONSORT_TRY(AddLine({buffer.data() + at, length}, prefix, spooler));
+      CONSORT_TRY(take({buffer.data() + at, length}));
       at += length + 1;
     }
     held = end - at;
-    if (got == 0) return AddLine({buffer.data() + at, held}, prefix, spooler);
+    if (got == 0) return take({buffer.data() + at, held});
     std::memmove(buffer.data(), buffer.data() + at, held);
   }
 }

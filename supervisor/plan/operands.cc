@@ -9,6 +9,7 @@
 #include "supervisor/plan/audio_extensions.h"
 #include "supervisor/plan/folder_walk.h"
 #include "supervisor/plan/list_reader.h"
+#include "supervisor/plan/not_a_list.h"
 
 namespace consort {
 namespace {
@@ -46,8 +47,7 @@ Result<Kind> KindOf(const std::string& operand) {
   return error;
 }
 
-Status SpoolOperand(const std::string& operand, ListSpooler& spooler) {
-  CONSORT_TRY(const Kind kind, KindOf(operand));
+Status SpoolKind(Kind kind, const std::string& operand, ListSpooler& spooler) {
   switch (kind) {
     case Kind::kStandardInput:
       return ReadList(STDIN_FILENO, "the list on standard input", 0, spooler);
@@ -59,6 +59,21 @@ Status SpoolOperand(const std::string& operand, ListSpooler& spooler) {
       break;
   }
   return SpoolList(operand, spooler);
+}
+
+std::string NothingIn(Kind kind, const std::string& operand) {
+  if (kind == Kind::kFolder) return "no audio files in \"" + operand + '"';
+  return (kind == Kind::kStandardInput ? "the list on standard input"
+                                       : "the list \"" + operand + '"') +
+         std::string(" has no entries");
+}
+
+Status SpoolOperand(const std::string& operand, ListSpooler& spooler) {
+  CONSORT_TRY(const Kind kind, KindOf(operand));
+  const uint64_t before = spooler.size();
+  CONSORT_TRY(SpoolKind(kind, operand, spooler));
+  if (spooler.size() == before) spooler.Warn(NothingIn(kind, operand));
+  return Ok();
 }
 
 }  // namespace
@@ -77,7 +92,8 @@ bool HasAudioExtension(std::string_view path) {
 
 Status CheckOperands(const std::vector<std::string>& operands) {
   for (const std::string& operand : operands) {
-    CONSORT_TRY([[maybe_unused]] const Kind kind, KindOf(operand));
+    CONSORT_TRY(const Kind kind, KindOf(operand));
+    if (kind == Kind::kList) CONSORT_TRY(CheckFileIsList(operand));
   }
   return Ok();
 }

@@ -32,7 +32,7 @@ Result<std::unique_ptr<FileList>> SpoolOperands(const std::vector<std::string>& 
                                                 UniqueFd spool);
 
 // Of operands that can be told to be of no use before anything is made for them: a list or a folder
-// that is missing. SpoolOperands says the same, later.
+// that is missing, a "list" that is results (not_a_list.h). SpoolOperands says the same, later.
 Status CheckOperands(const std::vector<std::string>& operands);
 
 // Its extension, in any case, is in the table of audio and video extensions.

@@ -68,7 +68,7 @@ Result<Sample> Sample::Take(FileList& list) {
     if (!entry.too_long && FitsOnALine(entry.path)) taken.push_back(Absolute(entry.path));
   }
   if (taken.empty()) {
-    return Error{size == 0 ? "the list is empty: there is nothing to try"
+    return Error{size == 0 ? "there are no files: there is nothing to try"
                            : "no file could be sampled: their names have line breaks",
                  "name some audio that is like what is to be worked on"};
   }

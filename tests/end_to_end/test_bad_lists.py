@@ -86,6 +86,41 @@ def test_list_without_entries_is_a_job_that_is_done(listed, folder, content):
     assert (run.exit, names) == (program.DONE, []), run.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_where_nothing_comes_of_an_operand_it_is_named(run_consort, null_bundle, tmp_path, command):
+    (tmp_path / "list.txt").write_text("\n\n")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/a.txt").write_text("no sound\n")
+    words = ("run", "-m", null_bundle(), "-o", "out.jsonl") if command == "run" else ("check",)
+    run = run_consort(*words, "list.txt", "notes", cwd=tmp_path)
+    assert run.exit == program.DONE
+    assert 'warning: the list "list.txt" has no entries' in run.stderr
+    assert 'warning: no audio files in "notes"' in run.stderr
+    assert "warning: there are no files, so there is nothing to do" in run.stderr
+    audio.make(tmp_path / "a.wav", seconds=1.0, rate=16000)
+    run = run_consort(*words, "a.wav", "notes", *(["--restart"] if command == "run" else []), cwd=tmp_path)
+    assert run.exit == program.DONE and 'no audio files in "notes"' in run.stderr
+    assert "nothing to do" not in run.stderr
+
+
+def test_results_are_no_list(run_consort, null_bundle, tmp_path):
+    audio.make(tmp_path / "a.wav", seconds=1.0, rate=16000)
+    words = ("run", "-m", null_bundle())
+    assert run_consort(*words, "-o", "day.jsonl", "--format", "csv,raven,vtt", "a.wav", cwd=tmp_path).exit == program.DONE
+    assert run_consort("check", "--json", "all.json", "a.wav", cwd=tmp_path).exit == program.DONE
+    before = sorted(tmp_path.iterdir())
+    for name, what in (("day.jsonl", "holds results, and is not a list"), ("day.csv", "holds results as CSV"),
+                       ("day.raven.txt", "selection table of Raven"), ("day.vtt", "WebVTT"), ("all.json", "consort check"),
+                       ("day.jsonl.job/exports", "is a job's own file"), ("day.jsonl.job/lock", "is a job's own file")):
+        for command in (words, ("check",)):
+            run = run_consort(*command, name, cwd=tmp_path)
+            assert run.exit == program.FAILED and f'consort: "{name}" ' in run.stderr and what in run.stderr, run.stderr
+            assert len(run.stderr_lines()) == 1
+    run = run_consort(*words, "-", cwd=tmp_path, stdin=(tmp_path / "day.jsonl").read_bytes())
+    assert run.exit == program.FAILED and "the list on standard input holds results" in run.stderr
+    assert sorted(tmp_path.iterdir()) == before, "no job was made"
+
+
 def test_missing_list_is_told_in_one_line(run_consort, null_bundle, tmp_path):
     run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "--quiet",
                       tmp_path / "no such list")

@@ -192,7 +192,7 @@ def test_of_a_model_that_is_too_slow_for_the_time_says_so(tune, null_bundle, con
 def test_of_an_empty_list_and_of_no_bundle_says_so(tune, null_bundle, config, tmp_path, sounds):
     (tmp_path / "empty.txt").write_text("\n")
     run = tune("-m", null_bundle(), tmp_path / "empty.txt")
-    assert run.exit == FAILED and "consort: the list is empty" in run.stderr
+    assert run.exit == FAILED and "consort: there are no files" in run.stderr
     run = tune("-m", tmp_path / "nowhere", *sounds.flacs[:1])
     assert run.exit == FAILED and run.stderr.startswith("consort: ")
     assert profiles(config) == []

@@ -286,6 +286,53 @@ TEST_F(Operand, ThatIsMissingIsSeenBeforeAnythingIsMade) {
   }
 }
 
+TEST_F(Operand, ThatIsResultsIsNoListOfThem) {
+  const std::string sound = ", and is not a list; name recordings, a list of them, or a folder";
+  const auto expect = [&](const std::string& file, const std::string& what) {
+    const Status early = CheckOperands({file});
+    ASSERT_FALSE(early) << file;
+    EXPECT_EQ(early.error().Sentence(), '"' + file + "\" holds " + what + sound);
+    EXPECT_EQ(ErrorOf({file}), early.error().Sentence());
+  };
+  expect(Make("out.jsonl", "{\"file\":\"a.wav\",\"start\":0.000,\"end\":3.000,\"tags\":[]}\n"),
+         "results");
+  expect(Make("out.csv", "file,start,end,rank,label,score,text,error\r\na.wav,,,,,,,\r\n"),
+         "results as CSV");
+  expect(Make("out.raven.txt", "Selection\tView\tChannel\tBegin Time (s)\n"),
+         "results as a selection table of Raven");
+  expect(Make("out.vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nx\n"), "subtitles (WebVTT)");
+  expect(Make("all.json", "{\"consort\":\"0.1.0\",\"check\":1,\"bundle\":null,\"files\":[\n"),
+         "what \"consort check\" or --figures wrote");
+}
+
+TEST_F(Operand, ThatIsAJobsOwnFileIsNoList) {
+  Make("out.jsonl.job/journal.db", "x");
+  const std::string log = Make("out.jsonl.job/log", "12:00:00 worker 1 says\n");
+  const Status refused = CheckOperands({log});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().what, '"' + log + "\" is a job's own file, and not a list");
+  EXPECT_TRUE(CheckOperands({Make("other/log", "a.wav\n")})) << "no job is there";
+  EXPECT_TRUE(CheckOperands({Make("out.jsonl.job/mine.txt", "a.wav\n")}));
+}
+
+TEST_F(Operand, ThatOnlyLooksAlmostLikeResultsIsAList) {
+  EXPECT_EQ(NamesOf({Make("l", "{\"file\"}.wav\nfile,start.wav\n")}),
+            (Names{"{\"file\"}.wav", "file,start.wav"}));
+}
+
+TEST_F(Operand, OfWhichNothingComesIsAWarning) {
+  const auto warnings = [](const Names& operands) {
+    const auto list = Spool(operands);
+    EXPECT_TRUE(list);
+    return list.value()->warnings();
+  };
+  const std::string list = Make("none.txt", "\n\n");
+  Make("empty/notes.txt");
+  EXPECT_EQ(warnings({root_ + "empty", list}), (Names{"no audio files in \"" + root_ + "empty\"",
+                                                      "the list \"" + list + "\" has no entries"}));
+  EXPECT_EQ(warnings({Make("some.txt", "a.wav\n"), "b.wav"}), Names{});
+}
+
 TEST_F(Operand, OrderIsKept) {
   const std::string list = Make("l", "z.wav\n");
   Make("d/a.wav");
