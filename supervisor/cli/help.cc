@@ -41,6 +41,8 @@ what to do:
       --format LIST      once the job is done, its results in these formats, too: csv,
                          raven, audacity, rttm, ctm, srt, vtt; beside FILE, with its
                          last extension replaced
+      --merge-detections in these formats: a tag of segments that follow each other is
+                         one row, from the first's start to the last's end
       --restart          begin anew, also if the output exists
       --retry-failed     once a job is done: its failed files once more
       --mixed            go on with another CPU, LibTorch or --intra
@@ -190,14 +192,17 @@ usage: consort status [--json] DIR | RESULTS
 
 const char kExportHelp[] = R"(consort export: the results of a job in other formats
 
-usage: consort export --job DIR --format FORMAT [-o PATH] [--per-recording]
+usage: consort export --job DIR --format LIST [-o PATH] [--per-recording]
 
       --job DIR          folder of a job, or its results (needed)
-      --format FORMAT    one of those below (needed)
-  -o, --output PATH      where it goes; "-": standard output
+      --format LIST      of those below, as in csv,srt (needed)
+  -o, --output PATH      where it goes, if it is one; "-": standard output
                          [beside the results, with their last extension replaced]
       --per-recording    a file for each recording, in the new folder PATH, laid out
                          as the recordings are
+      --merge-detections a tag of segments that follow each other is one row, from the
+                         first's start to the last's end, with the highest score;
+                         events and words stay as they are; not for jsonl
       --force            replace a file that is there
   -h, --help             this text
 

@@ -135,12 +135,13 @@ std::vector<std::string> FormatNames(bool with_results) {
   return names;
 }
 
-// "csv,srt": each at most once.
-std::vector<const Format*> ParseFormats(std::string_view names) {
+// "csv,srt": each at most once. `known` as above.
+std::vector<const Format*> ParseFormats(std::string_view names,
+                                        const std::vector<std::string>& known) {
   std::vector<const Format*> formats;
   for (;;) {
     const size_t comma = names.find(',');
-    const Format* format = ParseFormat(std::string(names.substr(0, comma)), FormatNames(false));
+    const Format* format = ParseFormat(std::string(names.substr(0, comma)), known);
     if (std::ranges::find(formats, format) == formats.end()) formats.push_back(format);
     if (comma == std::string_view::npos) return formats;
     names.remove_prefix(comma + 1);
@@ -247,6 +248,11 @@ std::string Plain(const std::string& path) {
 // What is to lie beside the results must not be what a run writes anyway: as far as the names tell,
 // for no file is looked at here. Throws UsageError.
 void CheckFormats(const RunOptions& run) {
+  if (run.merge_detections && run.formats.empty()) {
+    throw UsageError{
+        "--merge-detections is for other formats, and leaves the results as they are: name one "
+        "with --format"};
+  }
   if (run.formats.empty()) return;
   if (run.output == "-") {
     throw UsageError{"--format writes beside the results: name a file for them with -o"};
@@ -343,6 +349,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   app.add_option("-o,--output", run.output);
   app.add_option("--job", run.job);
   const auto* format = app.add_option("--format", formats);
+  app.add_flag("--merge-detections", run.merge_detections);
   tags.AddTo(app);
   app.add_flag("--restart", run.restart);
   app.add_flag("--mixed", run.mixed);
@@ -377,7 +384,7 @@ RunOptions ParseRun(std::span<const std::string> words) {
   if (!figures->empty() && run.figures.empty()) {
     throw UsageError{"--figures needs the name of a file"};
   }
-  if (!format->empty()) run.formats = ParseFormats(formats);
+  if (!format->empty()) run.formats = ParseFormats(formats, FormatNames(false));
   run.tags = tags.Parse();
   if (!measured->empty()) run.measure_ns = ParseMeasure(measure);
   if (run.measure_ns && run.retry_failed) {
@@ -464,13 +471,14 @@ StatusOptions ParseStatus(std::span<const std::string> words) {
 // Throws UsageError and CLI::CallForHelp.
 ExportOptions ParseExport(std::span<const std::string> words) {
   ExportOptions exports;
-  std::string format;
+  std::string formats;
   CLI::App app;
   app.option_defaults()->take_last();
   app.add_option("--job", exports.job);
-  app.add_option("--format", format);
+  app.add_option("--format", formats);
   const auto* output = app.add_option("-o,--output", exports.output);
   app.add_flag("--per-recording", exports.per_recording);
+  app.add_flag("--merge-detections", exports.merge_detections);
   app.add_flag("--force", exports.force);
   const auto operands = ParseOptions(app, words);
   if (!operands.empty()) {
@@ -478,13 +486,23 @@ ExportOptions ParseExport(std::span<const std::string> words) {
                      "\": name the job with --job"};
   }
   if (exports.job.empty()) throw UsageError{"no job: name its folder, or its results, with --job"};
-  if (format.empty()) throw UsageError{"no format: name one with --format"};
-  exports.format = ParseFormat(format, FormatNames(true));
+  if (formats.empty()) throw UsageError{"no format: name one with --format"};
+  exports.formats = ParseFormats(formats, FormatNames(true));
   if (!output->empty() && exports.output.empty()) {
     throw UsageError{"-o needs the name of a file or folder"};
   }
   if (exports.per_recording && (exports.output.empty() || exports.output == "-")) {
     throw UsageError{"--per-recording makes a file for each recording: name a folder with -o"};
+  }
+  if (!exports.per_recording && !exports.output.empty() && exports.formats.size() > 1) {
+    throw UsageError{"-o names one file, and --format " + std::to_string(exports.formats.size()) +
+                     " formats: leave -o out, so that they lie beside the results, or name one"};
+  }
+  if (exports.merge_detections &&
+      std::ranges::find(exports.formats, kResultsFormat, &Format::name) != exports.formats.end()) {
+    throw UsageError{
+        "--merge-detections and --format jsonl exclude each other: those are the lines of the "
+        "results as they are"};
   }
   if (exports.per_recording && exports.force) {
     throw UsageError{"--force replaces a file, and never what is in a folder: name a new folder"};

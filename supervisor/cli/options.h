@@ -51,6 +51,7 @@ struct RunOptions {
   bool retry_failed = false;  // the files that failed, once more
   TagOptions tags;
   std::vector<const Format*> formats;  // --format; none: results alone
+  bool merge_detections = false;       // --merge-detections; of the formats
   std::string figures;                 // --figures; empty: none
   std::optional<int64_t> measure_ns;   // --measure; nullopt: the whole job
   bool quiet = false;                  // never together with verbose
@@ -65,11 +66,12 @@ struct StatusOptions {
 };
 
 struct ExportOptions {
-  std::string job;                 // --job: path of a job's folder, or of its results
-  const Format* format = nullptr;  // --format
-  std::string output;              // -o; "-" is standard output; empty: beside the results
-  bool per_recording = false;      // then `output` is a folder
-  bool force = false;              // replace a file that is there
+  std::string job;                     // --job: path of a job's folder, or of its results
+  std::vector<const Format*> formats;  // --format; at least one
+  std::string output;                  // -o; "-" is standard output; empty: beside the results
+  bool per_recording = false;          // then `output` is a folder
+  bool merge_detections = false;       // --merge-detections; never with jsonl
+  bool force = false;                  // replace a file that is there
 };
 
 struct DoctorOptions {

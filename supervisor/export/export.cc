@@ -7,6 +7,7 @@
 #include "supervisor/export/output_file.h"
 #include "supervisor/export/recording_folder.h"
 #include "supervisor/export/recordings.h"
+#include "supervisor/formats/merge_detections.h"
 #include "supervisor/view/number.h"
 
 namespace consort {
@@ -35,6 +36,11 @@ class Pass {
   }
 
   const ExportTally& tally() const { return tally_; }
+  ExportTally Tally(uint64_t merged) const {
+    ExportTally tally = tally_;
+    tally.merged = merged;
+    return tally;
+  }
   // Of the recording at hand.
   bool is_first_interval() const { return first_interval_; }
 
@@ -64,25 +70,49 @@ class Pass {
   bool failed_ = false;
 };
 
-void Append(FormatWriter& writer, std::string& out, const ResultLine& line, bool first_interval) {
+void Append(FormatWriter& writer, std::string& out, const ResultLine& line) {
   if (line.kind == ResultLine::Kind::kError) {
     writer.AddError(out, line);
-    return;
+  } else {
+    writer.Add(out, line);
   }
-  if (first_interval) writer.BeginRecording(out, line.file);
-  writer.Add(out, line);
 }
+
+// From lines of the results to those that writers get.
+class Lines {
+ public:
+  Lines(bool merge, const DetectionMerger::Emit& emit) : emit_(emit) {
+    if (merge) merger_.emplace(emit);
+  }
+
+  void Add(const ResultLine& line) {
+    if (merger_) {
+      merger_->Add(line);
+    } else {
+      emit_(line);
+    }
+  }
+  // Before another recording begins, and at the end.
+  void EndRecording() {
+    if (merger_) merger_->End();
+  }
+  uint64_t merged() const { return merger_ ? merger_->merged() : 0; }
+
+ private:
+  const DetectionMerger::Emit emit_;
+  std::optional<DetectionMerger> merger_;
+};
 
 struct Joined {
   std::unique_ptr<FormatWriter> writer;
   OutputFile file;
 };
 
-// The file of the recording at hand.
+// A file of the recording at hand.
 struct Apart {
   std::unique_ptr<FormatWriter> writer;
   RecordingFolder::File file;
-  std::string pending;
+  std::string pending = {};
 
   Status Flush(size_t beyond) {
     if (pending.size() <= beyond) return Ok();
@@ -97,56 +127,79 @@ constexpr size_t kManyBytes = 256 * 1024;
 }  // namespace
 
 Result<ExportTally> ExportTogether(ResultsReader& results, const std::vector<ExportTarget>& targets,
-                                   const StopAsked& stop, const InPlace& in_place) {
+                                   const ExportManner& manner, const InPlace& in_place) {
   std::vector<Joined> outputs;
   for (const auto& target : targets) {
     CONSORT_TRY(auto file, OutputFile::Create(target.path));
     outputs.push_back({target.format->make(Scope::kJob), std::move(file)});
     outputs.back().writer->Begin(outputs.back().file.pending());
   }
-  Pass pass(results, stop);
-  const auto each = [&](const ResultLine& line, bool /*begins*/) -> Status {
-    for (auto& it : outputs) {
-      Append(*it.writer, it.file.pending(), line, pass.is_first_interval());
-      CONSORT_TRY(it.file.Flush());
+  Lines lines(manner.merge_detections, [&outputs](const ResultLine& line) {
+    for (auto& it : outputs) Append(*it.writer, it.file.pending(), line);
+  });
+  Pass pass(results, manner.stop);
+  const auto each = [&](const ResultLine& line, bool begins) -> Status {
+    if (begins) lines.EndRecording();
+    if (pass.is_first_interval()) {
+      for (auto& it : outputs) it.writer->BeginRecording(it.file.pending(), line.file);
     }
+    lines.Add(line);
+    for (auto& it : outputs) CONSORT_TRY(it.file.Flush());
     return Ok();
   };
   CONSORT_TRY(const bool whole, pass.Run(each));
   if (!whole) return pass.tally();
+  lines.EndRecording();
   for (auto& it : outputs) CONSORT_TRY(it.file.Finish());
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Status put = outputs[i].file.PutInPlace();
     if (in_place && outputs[i].file.is_in_place()) in_place(targets[i]);
     CONSORT_TRY(put);
   }
-  return pass.tally();
+  return pass.Tally(lines.merged());
 }
 
-Result<ExportTally> ExportApart(ResultsReader& results, const ExportTarget& target,
-                                const StopAsked& stop) {
-  CONSORT_TRY(auto folder, RecordingFolder::Create(target.path));
-  std::optional<Apart> open;
-  Pass pass(results, stop);
+Result<ExportTally> ExportApart(ResultsReader& results, const std::vector<const Format*>& formats,
+                                const std::string& path, const ExportManner& manner) {
+  CONSORT_TRY(auto folder, RecordingFolder::Create(path));
+  std::vector<std::optional<Apart>> outputs(formats.size());
+  Lines lines(manner.merge_detections, [&outputs](const ResultLine& line) {
+    for (auto& it : outputs) {
+      if (it) Append(*it->writer, it->pending, line);
+    }
+  });
+  const auto close = [&]() -> Status {
+    lines.EndRecording();
+    for (auto& it : outputs) {
+      if (it) CONSORT_TRY(it->Flush(0));
+      it.reset();
+    }
+    return Ok();
+  };
+  Pass pass(results, manner.stop);
   const auto each = [&](const ResultLine& line, bool begins) -> Status {
-    if (begins) {
-      if (open) CONSORT_TRY(open->Flush(0));
-      open.reset();
+    if (begins) CONSORT_TRY(close());
+    for (size_t i = 0; i < formats.size(); ++i) {
+      auto& it = outputs[i];
+      if (!it) {
+        if (line.kind == ResultLine::Kind::kError && !formats[i]->tells_errors) continue;
+        CONSORT_TRY(auto file, folder.Make(line.file, formats[i]->extension));
+        it.emplace(Apart{formats[i]->make(Scope::kRecording), std::move(file)});
+        it->writer->Begin(it->pending);
+      }
+      if (pass.is_first_interval()) it->writer->BeginRecording(it->pending, line.file);
     }
-    if (!open) {
-      if (line.kind == ResultLine::Kind::kError && !target.format->tells_errors) return Ok();
-      CONSORT_TRY(auto file, folder.Make(line.file, target.format->extension));
-      open.emplace(Apart{target.format->make(Scope::kRecording), std::move(file), {}});
-      open->writer->Begin(open->pending);
+    lines.Add(line);
+    for (auto& it : outputs) {
+      if (it) CONSORT_TRY(it->Flush(kManyBytes));
     }
-    Append(*open->writer, open->pending, line, pass.is_first_interval());
-    return open->Flush(kManyBytes);
+    return Ok();
   };
   CONSORT_TRY(const bool whole, pass.Run(each));
   if (!whole) return pass.tally();
-  if (open) CONSORT_TRY(open->Flush(0));
+  CONSORT_TRY(close());
   CONSORT_TRY(folder.PutInPlace());
-  return pass.tally();
+  return pass.Tally(lines.merged());
 }
 
 std::string SeveralInOne(const Format& format) {

@@ -2,8 +2,10 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <optional>
+#include <vector>
 
 #include "shared/base/same_file.h"
 #include "supervisor/cli/exit_status.h"
@@ -18,8 +20,19 @@
 namespace consort {
 namespace {
 
-// What stands at `path` already is in the way.
-Status CheckTarget(const ExportOptions& options, const JobLook& job, const std::string& path) {
+// Where each format goes. All in one folder, if there is a file for each recording.
+std::vector<ExportTarget> TargetsOf(const ExportOptions& options, const JobLook& job) {
+  std::vector<ExportTarget> targets;
+  for (const Format* format : options.formats) {
+    targets.push_back(
+        {format, options.output.empty() ? PathFor(*format, job.results) : options.output});
+  }
+  return targets;
+}
+
+// What stands at the target's path already is in the way.
+Status CheckTarget(const ExportOptions& options, const JobLook& job, const ExportTarget& target) {
+  const std::string& path = target.path;
   if (options.per_recording) return RecordingFolder::Check(path);
   if (path == "-") return Ok();
   CONSORT_TRY(OutputFile::Check(path));
@@ -27,28 +40,41 @@ Status CheckTarget(const ExportOptions& options, const JobLook& job, const std::
     return Error{"\"" + path + "\" is the results themselves", "name another file with -o"};
   }
   if (options.force || ::access(path.c_str(), F_OK) != 0) return Ok();
-  const auto state = MadeFiles::Read(job.folder).StateOf(*options.format, path, job.results);
+  const auto state = MadeFiles::Read(job.folder)
+                         .StateOf(*target.format, path, job.results, options.merge_detections);
   const bool ours = options.output.empty() && state != MadeFiles::State::kForeign;
   if (ours) return Ok();
   return Error{"\"" + path + "\" exists",
                "name another file with -o, or add --force to replace it"};
 }
 
-void Tell(const ExportOptions& options, const std::string& path, const ExportTally& tally) {
-  std::fprintf(stderr, "exported    %s: %s recordings, %s intervals%s\n",
-               path == "-" ? "standard output" : path.c_str(),
-               WithThousands(tally.recordings).c_str(), WithThousands(tally.intervals).c_str(),
-               WordsOnFailures(tally, options.format->tells_errors).c_str());
-  if (!options.per_recording && tally.recordings > 1 && !options.format->names_recordings) {
-    std::fprintf(stderr, "warning: %s\n", SeveralInOne(*options.format).c_str());
+void Tell(const ExportOptions& options, const std::vector<ExportTarget>& targets,
+          const ExportTally& tally) {
+  std::string intervals = WithThousands(tally.intervals) + " intervals";
+  if (options.merge_detections) {
+    intervals += ", " + WithThousands(tally.merged) + " merged detections";
+  }
+  const bool one_folder = options.per_recording;
+  for (const ExportTarget& target : targets) {
+    if (one_folder && &target != &targets.front()) break;
+    const bool told = std::ranges::all_of(
+        targets, [&](const ExportTarget& it) { return it.format->tells_errors; });
+    std::fprintf(stderr, "exported    %s: %s recordings, %s%s\n",
+                 target.path == "-" ? "standard output" : target.path.c_str(),
+                 WithThousands(tally.recordings).c_str(), intervals.c_str(),
+                 WordsOnFailures(tally, one_folder ? told : target.format->tells_errors).c_str());
+  }
+  if (one_folder || tally.recordings <= 1) return;
+  for (const ExportTarget& target : targets) {
+    if (target.format->names_recordings) continue;
+    std::fprintf(stderr, "warning: %s\n", SeveralInOne(*target.format).c_str());
   }
 }
 
 Result<int> Export(const ExportOptions& options) {
   CONSORT_TRY(const JobLook job, LookAtJob(options.job));
-  const std::string path =
-      options.output.empty() ? PathFor(*options.format, job.results) : options.output;
-  CONSORT_TRY(CheckTarget(options, job, path));
+  const auto targets = TargetsOf(options, job);
+  for (const auto& target : targets) CONSORT_TRY(CheckTarget(options, job, target));
   auto exported = FileStamp::Of(job.results);
   // A job at work may have written more that does not count yet, and is not exported.
   if (exported) exported->bytes = job.bytes;
@@ -60,18 +86,18 @@ Result<int> Export(const ExportOptions& options) {
   }
   // Standard output may wait for its reader, and leaves nothing to be put in order.
   std::optional<StopRequests> stops;
-  if (path != "-") stops.emplace();
-  const StopAsked stop = [&stops] { return stops ? stops->Take() : 0; };
-  const ExportTarget target{options.format, path};
+  if (options.output != "-") stops.emplace();
+  const ExportManner manner{options.merge_detections,
+                            [&stops] { return stops ? stops->Take() : 0; }};
   const InPlace note = [&](const ExportTarget& made) {
     if (!options.output.empty() || !exported) return;
-    MadeFiles::Note(job.folder, *made.format, made.path, *exported);
+    MadeFiles::Note(job.folder, *made.format, made.path, *exported, options.merge_detections);
   };
   CONSORT_TRY(const auto tally, options.per_recording
-                                    ? ExportApart(results, target, stop)
-                                    : ExportTogether(results, {target}, stop, note));
+                                    ? ExportApart(results, options.formats, options.output, manner)
+                                    : ExportTogether(results, targets, manner, note));
   if (tally.stopped_by != 0) return SignalExitStatus(tally.stopped_by);
-  Tell(options, path, tally);
+  Tell(options, targets, tally);
   return static_cast<int>(kDone);
 }
 

@@ -14,6 +14,8 @@
 namespace consort {
 namespace {
 
+constexpr std::string_view kMerged = "+merged";  // behind the name of a format
+
 // Between reading the notes and replacing them nobody else may. Not the job's own lock: that one is
 // a supervisor's, who may be at work. A file of its own, since the notes are replaced. Where there
 // are no locks it goes without.
@@ -42,28 +44,32 @@ MadeFiles MadeFiles::Read(const std::string& job_folder) {
   Entry entry;
   while (file >> name >> entry.file.bytes >> entry.file.mtime_ns >> entry.results.bytes >>
          entry.results.mtime_ns) {
+    entry.merged = name.ends_with(kMerged);
+    if (entry.merged) name.resize(name.size() - kMerged.size());
     made.entries_[name] = entry;
   }
   return made;
 }
 
 MadeFiles::State MadeFiles::StateOf(const Format& format, const std::string& path,
-                                    const std::string& results) const {
+                                    const std::string& results, bool merged) const {
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return State::kMissing;
   const auto file = FileStamp::Of(path);
   const auto found = entries_.find(format.name);
   if (!file || found == entries_.end() || found->second.file != *file) return State::kForeign;
-  return FileStamp::Of(results) == found->second.results ? State::kCurrent : State::kOutdated;
+  const Entry& entry = found->second;
+  const bool same = entry.merged == merged && FileStamp::Of(results) == entry.results;
+  return same ? State::kCurrent : State::kOutdated;
 }
 
 void MadeFiles::Note(const std::string& job_folder, const Format& format, const std::string& path,
-                     const FileStamp& results) {
+                     const FileStamp& results, bool merged) {
   const auto file = FileStamp::Of(path);
   if (!file) return;
   const UniqueFd lock = LockNotes(job_folder);
   MadeFiles made = Read(job_folder);
-  made.entries_[std::string(format.name)] = {*file, results};
+  made.entries_[std::string(format.name)] = {*file, results, merged};
   (void)ReplaceFile(PathIn(job_folder), job_folder + "/.consort-exports", Durable::kNo,
                     made.Text());
 }
@@ -71,8 +77,9 @@ void MadeFiles::Note(const std::string& job_folder, const Format& format, const 
 std::string MadeFiles::Text() const {
   std::ostringstream text;
   for (const auto& [name, entry] : entries_) {
-    text << name << ' ' << entry.file.bytes << ' ' << entry.file.mtime_ns << ' '
-         << entry.results.bytes << ' ' << entry.results.mtime_ns << '\n';
+    text << name << (entry.merged ? kMerged : "") << ' ' << entry.file.bytes << ' '
+         << entry.file.mtime_ns << ' ' << entry.results.bytes << ' ' << entry.results.mtime_ns
+         << '\n';
   }
   return text.str();
 }

@@ -20,7 +20,7 @@ class FormatWriter {
   virtual void Begin(std::string& /*out*/) {}
   // The intervals of another recording follow; not called for one that has none.
   virtual void BeginRecording(std::string& /*out*/, const std::string& /*name*/) {}
-  // A line with tags or a transcript.
+  // A line with tags, events or a transcript.
   virtual void Add(std::string& out, const ResultLine& line) = 0;
   // A line with an error.
   virtual void AddError(std::string& /*out*/, const ResultLine& /*line*/) {}

@@ -31,6 +31,8 @@ class Raven : public FormatWriter {
     length_ms_ = std::max({length_ms_, line.start_ms, line.end_ms});
     if (line.kind != ResultLine::Kind::kTags) {
       for (const Caption& caption : CaptionsOf(line)) {
+        // Of merged detections the lines that one goes on in are not there.
+        length_ms_ = std::max(length_ms_, caption.end_ms);
         AddSelection(out, caption, ScoreText(caption.score) + '\t');
       }
       return;

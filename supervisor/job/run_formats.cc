@@ -29,11 +29,10 @@ Result<ExportTally> Make(const RunOptions& options, const std::vector<ExportTarg
                          const FileStamp& stamp, const std::string& job_folder) {
   CONSORT_TRY(auto results, ResultsReader::Open(options.output, stamp.bytes));
   StopRequests stops;
-  return ExportTogether(
-      results, targets, [&stops] { return stops.Take(); },
-      [&](const ExportTarget& made) {
-        MadeFiles::Note(job_folder, *made.format, made.path, stamp);
-      });
+  const ExportManner manner{options.merge_detections, [&stops] { return stops.Take(); }};
+  return ExportTogether(results, targets, manner, [&](const ExportTarget& made) {
+    MadeFiles::Note(job_folder, *made.format, made.path, stamp, options.merge_detections);
+  });
 }
 
 void Tell(const RunOptions& options, const std::vector<ExportTarget>& targets,
@@ -56,9 +55,8 @@ Status CheckFormats(const RunOptions& options, const std::string& job_folder) {
   for (const Format* format : options.formats) {
     const std::string path = PathFor(*format, options.output);
     CONSORT_TRY(OutputFile::Check(path));
-    if (made.StateOf(*format, path, options.output) == MadeFiles::State::kForeign) {
-      return Foreign(path);
-    }
+    const auto state = made.StateOf(*format, path, options.output, options.merge_detections);
+    if (state == MadeFiles::State::kForeign) return Foreign(path);
   }
   return Ok();
 }
@@ -69,7 +67,7 @@ Result<int> ExportFormats(const RunOptions& options, const std::string& job_fold
   std::vector<ExportTarget> targets;
   for (const Format* format : options.formats) {
     const std::string path = PathFor(*format, options.output);
-    switch (made.StateOf(*format, path, options.output)) {
+    switch (made.StateOf(*format, path, options.output, options.merge_detections)) {
       case MadeFiles::State::kMissing:
       case MadeFiles::State::kOutdated:
         targets.push_back({format, path});

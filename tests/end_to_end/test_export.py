@@ -188,6 +188,29 @@ def test_a_file_for_each_recording_in_the_layout_of_the_input(run_consort, tmp_p
     assert not [it for it in os.listdir(tmp_path) if "consort-new" in it]
 
 
+def test_several_formats_at_once(run_consort, tmp_path, words):
+    out = tmp_path / "out.jsonl"
+    assert run_consort(*words).exit == DONE
+    run = run_consort("export", "--job", out, "--format", "csv,vtt,srt")
+    assert run.exit == DONE, run.stderr
+    assert beside(tmp_path) == {"out.jsonl", "out.csv", "out.vtt", "out.srt"}
+    assert run.stderr.count("exported    ") == 3 and run.stderr.count("count from its own beginning") == 2
+    for name in ("csv", "vtt", "srt"):
+        alone = run_consort("export", "--job", out, "--format", name, "-o", "-")
+        assert alone.stdout == (tmp_path / f"out.{name}").read_text()
+    assert run_consort("export", "--job", out, "--format", "csv,vtt,srt").exit == DONE, "they are the job's own"
+    (tmp_path / "out.vtt").write_text("mine")
+    (tmp_path / "out.csv").unlink()
+    run = run_consort("export", "--job", out, "--format", "csv,vtt")
+    assert run.exit == FAILED and "out.vtt" in run.stderr and not (tmp_path / "out.csv").exists(), "all or none"
+    run = run_consort("export", "--job", out, "--format", "csv,vtt", "-o", tmp_path / "x.csv")
+    assert run.exit == USAGE and "-o names one file" in run.stderr
+    run = run_consort("export", "--job", out, "--format", "vtt,srt", "--per-recording", "-o", tmp_path / "made")
+    assert run.exit == DONE and run.stderr.count("exported    ") == 1, run.stderr
+    assert {os.path.splitext(it)[1] for it in tree(tmp_path / "made")} == {".vtt", ".srt"}
+    assert len(tree(tmp_path / "made")) == 6
+
+
 def test_results_that_are_not_ours_are_refused_with_their_line(run_consort, tmp_path, words):
     out = tmp_path / "out.jsonl"
     assert run_consort(*words).exit == DONE

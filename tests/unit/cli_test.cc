@@ -317,9 +317,18 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{{"export", "--format", "csv"},
                 "no job: name its folder, or its results, with --job"},
         Mistake{{"export", "--job", "j"}, "no format: name one with --format"},
-        Mistake{{"export", "--job", "j", "--format", "csv,srt"},
-                "--format knows no \"csv,srt\": it takes jsonl, csv, raven, audacity, rttm, ctm, "
-                "srt, vtt"},
+        Mistake{{"export", "--job", "j", "--format", "csv,xml"},
+                "--format knows no \"xml\": it takes jsonl, csv, raven, audacity, rttm, ctm, srt, "
+                "vtt"},
+        Mistake{{"export", "--job", "j", "--format", "csv,srt", "-o", "x.csv"},
+                "-o names one file, and --format 2 formats: leave -o out, so that they lie beside "
+                "the results, or name one"},
+        Mistake{{"export", "--job", "j", "--format", "csv,jsonl", "--merge-detections"},
+                "--merge-detections and --format jsonl exclude each other: those are the lines of "
+                "the results as they are"},
+        Mistake{Run({"--merge-detections"}),
+                "--merge-detections is for other formats, and leaves the results as they are: name "
+                "one with --format"},
         Mistake{{"export", "--job", "j", "--format", "audacty"},
                 "--format knows no \"audacty\": did you mean audacity? It takes jsonl, csv, raven, "
                 "audacity, rttm, ctm, srt, vtt"},
@@ -388,6 +397,9 @@ std::string Names(const std::vector<const Format*>& formats) {
 TEST(CommandLine, TakesFormats) {
   EXPECT_EQ(Names(ParseGood({"run", "-m", "m", "x.wav"}).formats), "");
   EXPECT_EQ(Names(ParseGood({"run", "-m", "m", "--format=srt", "x.wav"}).formats), "srt ");
+  EXPECT_FALSE(ParseGood({"run", "-m", "m", "--format=srt", "x.wav"}).merge_detections);
+  EXPECT_TRUE(ParseGood({"run", "-m", "m", "--format=srt", "--merge-detections", "x.wav"})
+                  .merge_detections);
   EXPECT_EQ(Names(ParseGood({"run", "-m", "m", "--format", "vtt,csv,vtt", "x.wav"}).formats),
             "vtt csv ");
 }
@@ -397,9 +409,17 @@ TEST(CommandLine, TakesWhatIsToBeExported) {
   EXPECT_EQ(usual.err, "");
   EXPECT_EQ(usual.command.kind, ParsedCommand::Kind::kExport);
   EXPECT_EQ(usual.command.exports.job, "j");
-  EXPECT_EQ(usual.command.exports.format->name, "raven");
+  EXPECT_EQ(Names(usual.command.exports.formats), "raven ");
   EXPECT_EQ(usual.command.exports.output, "");
   EXPECT_FALSE(usual.command.exports.per_recording || usual.command.exports.force);
+  EXPECT_FALSE(usual.command.exports.merge_detections);
+  const Parsed several = Parse({"export", "--job=j", "--format=vtt,srt", "--merge-detections"});
+  EXPECT_EQ(several.err, "");
+  EXPECT_EQ(Names(several.command.exports.formats), "vtt srt ");
+  EXPECT_TRUE(several.command.exports.merge_detections);
+  EXPECT_EQ(Names(Parse({"export", "--job=j", "--format=vtt,csv", "--per-recording", "-o", "d"})
+                      .command.exports.formats),
+            "vtt csv ");
   const Parsed forced = Parse({"export", "--job=j", "--format=jsonl", "-o", "-", "--force"});
   EXPECT_EQ(forced.command.exports.output, "-");
   EXPECT_TRUE(forced.command.exports.force);

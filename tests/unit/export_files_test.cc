@@ -42,11 +42,13 @@ class ExportFiles : public testing::Test {
     }
     return names;
   }
-  Result<ExportTally> Apart(const std::string& lines, const char* format,
-                            const StopAsked& stop = {}) {
+  Result<ExportTally> Apart(const std::string& lines, const std::vector<const char*>& formats,
+                            const ExportManner& manner = {}) {
     Put("in.jsonl", lines);
     auto reader = ResultsReader::Open(Path("in.jsonl"), lines.size());
-    auto made = ExportApart(reader.value(), {FindFormat(format), Path("out")}, stop);
+    std::vector<const Format*> named;
+    for (const char* it : formats) named.push_back(FindFormat(it));
+    auto made = ExportApart(reader.value(), named, Path("out"), manner);
     fs::remove(Path("in.jsonl"));
     return made;
   }
@@ -95,7 +97,7 @@ TEST_F(ExportFiles, WhatCannotBeWrittenLeavesNothing) {
   auto reader = ResultsReader::Open(Path("in.jsonl"), lines.size());
   const auto together = ExportTogether(reader.value(), {{FindFormat("csv"), Path("out.csv")}}, {});
   reader = ResultsReader::Open(Path("in.jsonl"), lines.size());
-  const auto apart = ExportApart(reader.value(), {FindFormat("csv"), Path("out")}, {});
+  const auto apart = ExportApart(reader.value(), {FindFormat("csv")}, Path("out"), {});
   ::setrlimit(RLIMIT_FSIZE, &before);
   ASSERT_FALSE(together);
   EXPECT_EQ(together.error().what, "could not write \"" + Path("out.csv") + "\": file too large");
@@ -134,7 +136,7 @@ TEST_F(ExportFiles, NoNameLeadsOutOfTheFolder) {
   EXPECT_EQ(PartsOf("..."), (Parts{"..."}));
   for (const char* none : {"", "/", ".", "./"}) EXPECT_EQ(PartsOf(none), Parts{"recording"});
   const auto tally =
-      Apart(Line("/etc/../../a.wav") + Line("../a.wav") + Line("..") + Line("/"), "srt");
+      Apart(Line("/etc/../../a.wav") + Line("../a.wav") + Line("..") + Line("/"), {"srt"});
   ASSERT_TRUE(tally);
   EXPECT_EQ(Tree(), (std::set<std::string>{"out/etc/_../_../a.srt", "out/_../a.srt", "out/_..srt",
                                            "out/recording.srt"}));
@@ -144,7 +146,7 @@ TEST_F(ExportFiles, NamesThatMeetGetNumbers) {
   const auto tally = Apart(Line("d/a.wav") + Line("d/a.flac") + Line("d/a.wav") + Line("d/a.wav") +
                                Line("d/a.wav", "1.000") + Line("x") + Line("x.srt/b.wav") +
                                Line(".hidden") + Line("\\udcff.wav"),
-                           "srt");
+                           {"srt"});
   ASSERT_TRUE(tally) << tally.error().Sentence();
   EXPECT_EQ(tally.value().recordings, 8U);
   EXPECT_EQ(Tree(), (std::set<std::string>{"out/d/a.srt", "out/d/a (2).srt", "out/d/a (3).srt",
@@ -158,7 +160,7 @@ TEST_F(ExportFiles, LongNamesAreCutBetweenCharacters) {
   std::string name;
   while (name.size() + 2 <= 251) name += "\xc3\xa9";
   ASSERT_TRUE(
-      Apart(Line(name + ".wav") + Line(name + ".mp3") + Line(std::string(300, 'n')), "audacity"));
+      Apart(Line(name + ".wav") + Line(name + ".mp3") + Line(std::string(300, 'n')), {"audacity"}));
   for (const auto& it : Tree()) {
     EXPECT_TRUE(it.ends_with(".audacity.txt") || it.ends_with(" (2).audacity.txt")) << it;
     EXPECT_NE(static_cast<unsigned char>(it[it.find('.') - 1]), 0xc3) << "half a character";
@@ -168,32 +170,32 @@ TEST_F(ExportFiles, LongNamesAreCutBetweenCharacters) {
 
 TEST_F(ExportFiles, ARecordingWithoutIntervalsHasAFileWhereErrorsAreTold) {
   const std::string lines = Line("a.wav") + Failure("b.wav") + Line("c.wav");
-  auto tally = Apart(lines, "vtt");
+  auto tally = Apart(lines, {"vtt"});
   ASSERT_TRUE(tally);
   EXPECT_EQ(Tree(), (std::set<std::string>{"out/a.vtt", "out/c.vtt"}));
   EXPECT_EQ(WordsOnFailures(tally.value(), false), "; 1 recording failed, nothing of it is there");
   EXPECT_EQ(WordsOnFailures(tally.value(), true), "; 1 recording failed, the error is told");
   fs::remove_all(Path("out"));
-  ASSERT_TRUE(Apart(lines, "csv"));
+  ASSERT_TRUE(Apart(lines, {"csv"}));
   EXPECT_EQ(Tree(), (std::set<std::string>{"out/a.csv", "out/b.csv", "out/c.csv"}));
   EXPECT_NE(Get("out/b.csv").find("b.wav,,,,,,,empty: m\r\n"), std::string::npos);
   fs::remove_all(Path("out"));
-  ASSERT_TRUE(Apart(lines, "jsonl"));
+  ASSERT_TRUE(Apart(lines, {"jsonl"}));
   EXPECT_EQ(Get("out/a.jsonl"), Line("a.wav"));
 }
 
 TEST_F(ExportFiles, AFolderIsThereInWholeOrNotAtAll) {
-  const auto bad = Apart(Line("a.wav") + "oops\n", "srt");
+  const auto bad = Apart(Line("a.wav") + "oops\n", {"srt"});
   ASSERT_FALSE(bad);
   EXPECT_EQ(Tree(), std::set<std::string>{});
   int asked = 0;
-  const auto stopped = Apart(Line("a.wav"), "srt", [&] { return ++asked > 0 ? 15 : 0; });
+  const auto stopped = Apart(Line("a.wav"), {"srt"}, {false, [&] { return ++asked > 0 ? 15 : 0; }});
   ASSERT_TRUE(stopped);
   EXPECT_EQ(stopped.value().stopped_by, 15);
   EXPECT_EQ(Tree(), std::set<std::string>{});
   fs::create_directory(Path("out"));
-  EXPECT_TRUE(Apart(Line("a.wav"), "srt")) << "an empty folder is fine";
-  const auto again = Apart(Line("a.wav"), "srt");
+  EXPECT_TRUE(Apart(Line("a.wav"), {"srt"})) << "an empty folder is fine";
+  const auto again = Apart(Line("a.wav"), {"srt"});
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().what, "the folder \"" + Path("out") + "\" exists, and is not empty");
   EXPECT_EQ(Tree(), std::set<std::string>{"out/a.srt"});
@@ -214,6 +216,56 @@ TEST_F(ExportFiles, TogetherIsAllOrNothing) {
     EXPECT_EQ(Get("out.csv") == "old", !works);
     EXPECT_EQ(Tree().size(), works ? 3U : 2U);
   }
+}
+
+TEST_F(ExportFiles, SeveralFormatsOfEachRecording) {
+  const auto tally = Apart(Line("a.wav") + Failure("b.wav") + Line("d/c.wav"), {"srt", "csv"});
+  ASSERT_TRUE(tally) << tally.error().Sentence();
+  EXPECT_EQ(Tree(), (std::set<std::string>{"out/a.csv", "out/a.srt", "out/b.csv", "out/d/c.csv",
+                                           "out/d/c.srt"}));
+  EXPECT_EQ(Get("out/d/c.srt"), "1\n00:00:00,000 --> 00:00:09,000\nx\n\n");
+  EXPECT_NE(Get("out/d/c.csv").find("d/c.wav,0.000,9.000,1,x,0.5000,,\r\n"), std::string::npos);
+}
+
+TEST_F(ExportFiles, DetectionsAreMergedWithinARecording) {
+  const std::string lines =
+      Line("a.wav") + Line("a.wav", "3.000") + Line("b.wav") + Failure("c.wav") + Line("b.wav") +
+      Line("b.wav", "9.000") +
+      "{\"file\":\"b.wav\",\"error\":{\"code\":\"truncated\",\"message\":\"m\",\"at\":9.500}}\n";
+  const std::string head = "file,start,end,rank,label,score,text,error\r\n";
+  const std::string again = "b.wav,0.000,9.000,,x,0.5000,,\r\nb.wav,9.500,,,,,,truncated: m\r\n";
+  Put("in.jsonl", lines);
+  auto reader = ResultsReader::Open(Path("in.jsonl"), lines.size());
+  const auto together = ExportTogether(
+      reader.value(), {{FindFormat("csv"), Path("out.csv")}, {FindFormat("srt"), Path("out.srt")}},
+      {true, {}});
+  ASSERT_TRUE(together);
+  EXPECT_EQ(together.value().intervals, 5U);
+  EXPECT_EQ(together.value().merged, 3U);
+  EXPECT_EQ(Get("out.csv"), head + "a.wav,0.000,9.000,,x,0.5000,,\r\n" +
+                                "b.wav,0.000,9.000,,x,0.5000,,\r\nc.wav,,,,,,,empty: m\r\n" +
+                                again);
+  EXPECT_EQ(Get("out.srt").substr(0, 2), "1\n");
+  fs::remove(Path("out.csv"));
+  fs::remove(Path("out.srt"));
+  const auto apart = Apart(lines, {"csv"}, {true, {}});
+  ASSERT_TRUE(apart);
+  EXPECT_EQ(apart.value().merged, 3U);
+  EXPECT_EQ(Get("out/a.csv"), head + "a.wav,0.000,9.000,,x,0.5000,,\r\n");
+  EXPECT_EQ(Get("out/b (2).csv"), head + again);
+}
+
+// Raven's times count on from the recording's end, though the last line has nothing of its own.
+TEST_F(ExportFiles, RavenCountsTheWholeOfAMergedDetection) {
+  std::string longer = Line("a.wav", "3.000");
+  longer.replace(longer.find("9.000"), 5, "12.000");
+  ASSERT_TRUE(Apart(Line("a.wav") + longer, {"raven"}, {true, {}}));
+  EXPECT_NE(Get("out/a.raven.txt").find("\t0.000\t12.000\t"), std::string::npos);
+  const std::string lines = Line("a.wav") + longer + Line("b.wav");
+  Put("in.jsonl", lines);
+  auto reader = ResultsReader::Open(Path("in.jsonl"), lines.size());
+  ASSERT_TRUE(ExportTogether(reader.value(), {{FindFormat("raven"), Path("out.txt")}}, {true, {}}));
+  EXPECT_NE(Get("out.txt").find("\t12.000\t21.000\t"), std::string::npos) << Get("out.txt");
 }
 
 // A folder stands where the second is to go.

@@ -29,8 +29,12 @@ class Made : public testing::Test {
     std::ofstream(path, std::ios::binary) << content;
   }
   std::string Path(const std::string& name) const { return folder_ + "/results." + name; }
-  State Now() const { return MadeFiles::Read(folder_).StateOf(*format_, csv_, results_); }
-  void Note() const { MadeFiles::Note(folder_, *format_, csv_, *FileStamp::Of(results_)); }
+  State Now(bool merged = false) const {
+    return MadeFiles::Read(folder_).StateOf(*format_, csv_, results_, merged);
+  }
+  void Note(bool merged = false) const {
+    MadeFiles::Note(folder_, *format_, csv_, *FileStamp::Of(results_), merged);
+  }
 
   const Format* format_ = FindFormat("csv");
   std::string folder_;
@@ -52,6 +56,16 @@ TEST_F(Made, AFileIsKnownUntilItOrTheResultsChange) {
   EXPECT_EQ(Now(), State::kMissing);
 }
 
+TEST_F(Made, MergedOrNotIsAnotherFile) {
+  Put(csv_, "mine");
+  Note(true);
+  EXPECT_EQ(Now(true), State::kCurrent);
+  EXPECT_EQ(Now(false), State::kOutdated) << "it is ours, and to be made anew";
+  Note(false);
+  EXPECT_EQ(Now(true), State::kOutdated);
+  EXPECT_EQ(Now(false), State::kCurrent);
+}
+
 TEST_F(Made, WhatIsNoFileIsNobodysAndABrokenNoteIsNone) {
   fs::create_directory(csv_);
   EXPECT_EQ(Now(), State::kForeign);
@@ -69,7 +83,7 @@ TEST_F(Made, OfFewerBytesThanThereAreIsNotCurrent) {
   Put(csv_, "mine");
   auto exported = *FileStamp::Of(results_);
   exported.bytes -= 1;
-  MadeFiles::Note(folder_, *format_, csv_, exported);
+  MadeFiles::Note(folder_, *format_, csv_, exported, false);
   EXPECT_EQ(Now(), State::kOutdated);
 }
 
@@ -80,13 +94,14 @@ TEST_F(Made, NotesOfSeveralAtOnceAreAllThere) {
   for (const auto& name : names) {
     Put(Path(name), name);
     threads.emplace_back([this, name, results] {
-      MadeFiles::Note(folder_, *FindFormat(name), Path(name), results);
+      MadeFiles::Note(folder_, *FindFormat(name), Path(name), results, false);
     });
   }
   threads.clear();
   const MadeFiles made = MadeFiles::Read(folder_);
   for (const auto& name : names) {
-    EXPECT_EQ(made.StateOf(*FindFormat(name), Path(name), results_), State::kCurrent) << name;
+    EXPECT_EQ(made.StateOf(*FindFormat(name), Path(name), results_, false), State::kCurrent)
+        << name;
   }
 }
 
