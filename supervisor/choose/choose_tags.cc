@@ -1,5 +1,6 @@
 #include "supervisor/choose/choose_tags.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -9,6 +10,7 @@
 
 #include "shared/bundle/sha256.h"
 #include "supervisor/choose/label_file.h"
+#include "supervisor/view/number.h"
 
 namespace consort {
 namespace {
@@ -30,7 +32,9 @@ class Choice {
 
   Status Make() {
     output_.top_k = options_.top_k.value_or(output_.top_k);
-    if (options_.min_score) CONSORT_TRY(CheckInReach(*options_.min_score, "--min-score"));
+    if (options_.min_score) {
+      CONSORT_TRY(CheckInReach(static_cast<float>(*options_.min_score), "--min-score"));
+    }
     output_.threshold = options_.min_score.value_or(output_.threshold);
     base_ = static_cast<float>(output_.threshold);
     output_.label_thresholds.assign(bundle_.labels.size(), base_);
@@ -39,6 +43,19 @@ class Choice {
   }
 
   OutputSpec output() const { return output_; }
+  // A score for a label that is left out counts for nothing; one file of scores may serve several
+  // choices of labels. Empty: there is none.
+  std::string Unused() const {
+    size_t lines = 0;
+    for (const auto& places : own_) {
+      const auto left_out = [this](size_t i) { return output_.label_thresholds[i] == kLeftOut; };
+      lines += std::ranges::all_of(places, left_out) ? 1 : 0;
+    }
+    if (lines == 0) return "";
+    return Counted(static_cast<int64_t>(lines), "score") + " of \"" + options_.thresholds +
+           (lines == 1 ? "\" is for a label that is left out"
+                       : "\" are for labels that are left out");
+  }
   std::string ValueOfTopK() const {
     return output_.top_k == bundle_.manifest.output.top_k ? "" : std::to_string(output_.top_k);
   }
@@ -79,19 +96,17 @@ class Choice {
   }
 
   // A threshold that no score of this model ever reaches is a slip: of percent, mostly.
-  Status CheckInReach(double score, const std::string& where) const {
+  Status CheckInReach(float score, const std::string& where) const {
     using Activation = OutputSpec::Activation;
     const bool logarithms = output_.activation == Activation::kLogSoftmax;
     if (output_.activation == Activation::kNone || score <= (logarithms ? 0 : 1)) return Ok();
-    return Error{where + " is " + Shortest(static_cast<float>(score)) +
-                     ", and no score of this model is ever so high",
+    return Error{where + " is " + Shortest(score) + ", and no score of this model is ever so high",
                  logarithms ? "its scores are logarithms of probabilities (log_softmax), 0 or less"
                             : "its scores are from 0 to 1"};
   }
 
   Status TakeThresholds() {
     const std::string& path = options_.thresholds;
-    own_.resize(bundle_.labels.size());
     if (path.empty()) return Ok();
     CONSORT_TRY(const auto lines,
                 ReadLabelLines(path, "--thresholds takes a file with label, tab, score a line"));
@@ -111,10 +126,8 @@ class Choice {
                      "take one of them out"};
       }
       CONSORT_TRY(CheckInReach(score, LineOf(line, path) + ": the score"));
-      for (const size_t place : places) {
-        output_.label_thresholds[place] = score;
-        own_[place] = line.line;
-      }
+      for (const size_t place : places) output_.label_thresholds[place] = score;
+      own_.emplace_back(places.begin(), places.end());
     }
     return Ok();
   }
@@ -160,28 +173,16 @@ class Choice {
       if (out[i] || (!include.empty() && !in[i])) output_.label_thresholds[i] = kLeftOut;
       any = any || output_.label_thresholds[i] != kLeftOut;
     }
-    if (any) return CheckOwnAreIn();
+    if (any) return Ok();
     return Error{"no label is left", include.empty()
                                          ? "--exclude-labels names all that the model has"
                                          : '"' + include + "\" (--include-labels) names none"};
   }
 
-  // A score for a label that is left out would be passed over.
-  Status CheckOwnAreIn() const {
-    for (size_t i = 0; i < own_.size(); ++i) {
-      if (!own_[i] || output_.label_thresholds[i] != kLeftOut) continue;
-      const std::string line = LineOf({bundle_.labels[i], *own_[i]}, options_.thresholds);
-      return Error{line + " has a score for \"" + bundle_.labels[i] +
-                       "\", which --include-labels or --exclude-labels leaves out",
-                   "take it out of --thresholds, or let it in"};
-    }
-    return Ok();
-  }
-
   const TagOptions& options_;
   const Bundle& bundle_;
   LabelIndex index_;
-  Named own_;  // of --thresholds
+  std::vector<std::vector<size_t>> own_;  // of each line of --thresholds: its label's places
   OutputSpec output_;
   float base_ = 0;  // threshold of labels that have none of their own
 };
@@ -210,6 +211,7 @@ Result<ChosenTags> ChooseTags(const TagOptions& options, const Bundle& bundle) {
   };
   ChosenTags chosen;
   chosen.output = options.any() ? choice.output() : said;
+  chosen.warning = choice.Unused();
   chosen.identity = {
       part("top_k", choice.ValueOfTopK(), "--top-k", "the bundle's " + std::to_string(said.top_k)),
       part("min_score", choice.ValueOfMinScore(), "--min-score",

@@ -5,6 +5,8 @@
 // (shared/bundle/tag_choice.h). What results depend on is part of the job's identity.
 #pragma once
 
+#include <string>
+
 #include "shared/base/result.h"
 #include "shared/bundle/bundle.h"
 #include "supervisor/cli/options.h"
@@ -17,6 +19,8 @@ struct ChosenTags {
   // What differs from the bundle, which has a part of its own. Options that say what the bundle
   // says are no difference: their values are empty, as they are where none is given.
   Identity identity;
+  // Of scores in --thresholds for labels that are left out; empty: there are none.
+  std::string warning;
 };
 
 // Errors name file and line: of a label that the model has not, or that is to be both in and out.

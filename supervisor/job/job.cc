@@ -247,6 +247,7 @@ Result<int> Run(const RunOptions& given, RunFigures* figures) {
   CONSORT_TRY(CheckOutputIsNoOperand(options));
   CONSORT_TRY(CheckOperands(options.operands));
   ground.progress = MakeProgress(StyleOf(options.quiet, options.progress, options.output == "-"));
+  if (!chosen.warning.empty()) ground.progress->Message("warning: " + chosen.warning);
   UseTunedProfile(options, ground.bundle, cpu.model, ground.fleets.machine(),
                   [&](const std::string& line, bool warns) {
                     ground.progress->Message((warns ? "warning: " : "") + line);

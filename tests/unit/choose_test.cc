@@ -88,10 +88,10 @@ TEST_F(Choose, GivesLabelsAThresholdOfTheirOwn) {
   const ChosenTags chosen =
       Good({.min_score = 0.2,
             .exclude_labels = File("out", "Cat\n"),
-            .thresholds = File("own", "Bird\tsong\t-1e3\nSpeech\t0.7\nDog\t0.30000001\n")});
-  EXPECT_EQ(chosen.output.label_thresholds, (std::vector<float>{0.7F, 0.3F, kOut, -1000.0F, 0.3F}));
+            .thresholds = File("own", "Bird\tsong\t-1e3\nCat\t0.7\nDog\t0.30000001\n")});
+  EXPECT_EQ(chosen.output.label_thresholds, (std::vector<float>{0.2F, 0.3F, kOut, -1000.0F, 0.3F}));
   EXPECT_EQ(Values(chosen)[2].substr(0, 15), "4 of 5 labels (");
-  EXPECT_EQ(Values(chosen)[3].substr(0, 15), "4 of 5 labels (");
+  EXPECT_EQ(Values(chosen)[3].substr(0, 15), "3 of 5 labels (");
 }
 
 TEST_F(Choose, ToleratesWhatEditorsLeaveInAFile) {
@@ -156,21 +156,21 @@ TEST_F(Choose, RefusesWithThePlaceAndWhatWasMeant) {
             "label, tab, score a line");
 }
 
-TEST_F(Choose, RefusesAScoreForALabelThatIsLeftOut) {
-  const std::string cure = "; take it out of --thresholds, or let it in";
-  EXPECT_EQ(Trouble({.exclude_labels = File("out", "Cat\n"),
-                     .thresholds = File("own", "Dog\t0.5\nCat\t0.5\n")}),
-            "line 2 of \"own\" has a score for \"Cat\", which --include-labels or "
-            "--exclude-labels leaves out" +
-                cure);
-  EXPECT_EQ(Trouble({.include_labels = File("in", "Cat\n"),
-                     .thresholds = File("own", "Cat\t0.5\n\nBird\tsong\t0.5\n")}),
-            "line 3 of \"own\" has a score for \"Bird\tsong\", which --include-labels or "
-            "--exclude-labels leaves out" +
-                cure);
-  EXPECT_EQ(
-      Trouble({.include_labels = File("in", "Cat\n"), .thresholds = File("own", "Cat\t0.5\n")}),
-      "");
+TEST_F(Choose, CountsScoresForLabelsThatAreLeftOut) {
+  const auto warning = [this](const TagOptions& options) {
+    std::string text = Good(options).warning;
+    const size_t at = text.find(root_.path() + '/');
+    return at == std::string::npos ? text : text.erase(at, root_.path().size() + 1);
+  };
+  const std::string own = File("own", "Dog\t0.5\nCat\t0.5\n\nSpeech\t0.1\n");
+  EXPECT_EQ(warning({.thresholds = own}), "");
+  EXPECT_EQ(warning({.include_labels = File("in", "Cat\nDog\nSpeech\n"), .thresholds = own}), "");
+  EXPECT_EQ(warning({.exclude_labels = File("out", "Cat\n"), .thresholds = own}),
+            "1 score of \"own\" is for a label that is left out");
+  EXPECT_EQ(warning({.include_labels = File("in", "Bird\tsong\n"), .thresholds = own}),
+            "3 scores of \"own\" are for labels that are left out")
+      << "a line with a label that stands twice is one score";
+  EXPECT_EQ(warning({.exclude_labels = File("out", "Cat\n")}), "");
 }
 
 TEST_F(Choose, RefusesAScoreThatNoneOfTheModelReaches) {
@@ -182,6 +182,7 @@ TEST_F(Choose, RefusesAScoreThatNoneOfTheModelReaches) {
     EXPECT_EQ(Trouble({.thresholds = File("own", "Cat\t0.5\nDog\t50\n")}),
               "line 2 of \"own\": the score" + never + "its scores are from 0 to 1");
     EXPECT_EQ(Trouble({.min_score = 1}), "") << "a score may be 1";
+    EXPECT_EQ(Trouble({.min_score = 1.00000001}), "") << "that is 1, as scores are compared";
     EXPECT_EQ(Trouble({.min_score = 0}), "");
   }
   bundle_.manifest.output.activation = Activation::kLogSoftmax;
