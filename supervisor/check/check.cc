@@ -144,7 +144,7 @@ class Check {
       CONSORT_TRY(json_->Flush());
     }
     if (failed_ && file.code && file.path.find('\n') != std::string::npos) {
-      ++unlistable_;
+      ++setting_.unlisted;
     } else if (failed_ && file.code) {
       // A list's relative paths count from its own folder, wherever that will be.
       failed_->pending() += (file.path.starts_with('/') ? "" : here_) + file.path + '\n';
@@ -154,8 +154,8 @@ class Check {
   }
 
   Status Tell() {
-    if (unlistable_ > 0) {
-      progress_->Message("warning: " + std::to_string(unlistable_) +
+    if (setting_.unlisted > 0) {
+      progress_->Message("warning: " + std::to_string(setting_.unlisted) +
                          " of the files that would fail"
                          " have a line feed in their names, and so no place in \"" +
                          options_.failed + '"');
@@ -180,7 +180,6 @@ class Check {
   std::optional<CheckTotals> totals_;
   std::optional<OutputFile> failed_;
   std::optional<OutputFile> json_;
-  uint64_t unlistable_ = 0;
   std::string here_;  // the current folder, with its "/"
 };
 

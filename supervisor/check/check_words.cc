@@ -111,8 +111,14 @@ std::string CheckReportText(const CheckTotals& totals, const CheckSetting& setti
       more = true;
     }
   }
-  if (!setting.failed.empty()) {
-    out += ReportLine("all of them", "in the list \"" + setting.failed + '"');
+  if (!setting.failed.empty() && totals.failed_files() > 0) {
+    const bool one = setting.unlisted == 1;
+    out += ReportLine("all of them",
+                      "in the list \"" + setting.failed + '"' +
+                          (setting.unlisted == 0
+                               ? ""
+                               : ", but for " + WithThousands(setting.unlisted) +
+                                     " with a line feed in " + (one ? "its name" : "their names")));
   } else if (more) {
     out += ReportLine("all of them", "\"consort check --failed FILE\" lists them");
   }

@@ -15,6 +15,7 @@ struct CheckSetting {
   uint64_t listed = 0;      // entries of the list; more than were seen: it was stopped
   std::string bundle = {};  // -m; empty: none
   std::string failed = {};  // --failed; empty: none
+  uint64_t unlisted = 0;    // would fail, and have no place in that list
   int64_t segment_ns = 0;   // of the bundle
   int64_t hop_ns = 0;       // likewise
   std::optional<double> per_second = {};  // segments, as a tuned profile has it

@@ -91,7 +91,7 @@ TEST(CheckTotals, DoNotGrowWithWhatIsDifferentInEveryFile) {
 }
 
 TEST(CheckWords, AreAReport) {
-  const CheckSetting setting{8, "cnn14", {}, 3'000'000'000, 1'500'000'000, 96.0};
+  const CheckSetting setting{8, "cnn14", {}, 0, 3'000'000'000, 1'500'000'000, 96.0};
   EXPECT_EQ(CheckReportText(SomeTotals(), setting),
             "files       8 files: 3 fine, 5 would fail\n"
             "sound       2:00:11 hours\n"
@@ -122,6 +122,22 @@ TEST(CheckWords, SayWhereAllThatFailedAre) {
       << "it was shown";
   const std::string text = CheckReportText(totals, {.listed = 1, .failed = "f.txt"});
   EXPECT_TRUE(text.ends_with("all of them in the list \"f.txt\"\n")) << text;
+  totals.Add(Bad("b", ErrorCode::kIo, "broken"));
+  const auto but = [&](uint64_t unlisted) {
+    const std::string all =
+        CheckReportText(totals, {.listed = 2, .failed = "f.txt", .unlisted = unlisted});
+    return all.substr(all.find("\"f.txt\""));
+  };
+  EXPECT_EQ(but(1), "\"f.txt\", but for 1 with a line feed in its name\n");
+  EXPECT_EQ(but(2), "\"f.txt\", but for 2 with a line feed in their names\n");
+}
+
+TEST(CheckWords, SayNothingOfAListWhereNothingFailed) {
+  CheckTotals totals(0, 0);
+  EXPECT_EQ(CheckReportText(totals, {.failed = "f.txt"}).find("all of them"), std::string::npos);
+  totals.Add(Fine("a", 48'000));
+  EXPECT_EQ(CheckReportText(totals, {.listed = 1, .failed = "f.txt"}).find("all of them"),
+            std::string::npos);
 }
 
 TEST(CheckWords, SayHowFarItCameAndWhatIsNotKnown) {
@@ -138,7 +154,7 @@ TEST(CheckWords, SayHowFarItCameAndWhatIsNotKnown) {
 }
 
 TEST(CheckWords, AreJsonALineForEachFile) {
-  CheckSetting setting{3, "a \"b\"", {}, 3'000'000'000, 3'000'000'000, {}};
+  CheckSetting setting{3, "a \"b\"", {}, 0, 3'000'000'000, 3'000'000'000, {}};
   CheckTotals totals(setting.segment_ns, setting.hop_ns);
   std::string text = CheckJsonBegin(setting);
   bool first = true;
