@@ -33,11 +33,14 @@ std::vector<ExportTarget> TargetsOf(const ExportOptions& options, const JobLook&
 // What stands at the target's path already is in the way.
 Status CheckTarget(const ExportOptions& options, const JobLook& job, const ExportTarget& target) {
   const std::string& path = target.path;
+  const std::string name(target.format->name);
+  const bool several = options.formats.size() > 1;  // which -o cannot name
   if (options.per_recording) return RecordingFolder::Check(path);
   if (path == "-") return Ok();
-  CONSORT_TRY(OutputFile::Check(path));
+  CONSORT_TRY(OutputFile::Check(path, several ? "-o, each format by itself" : "-o"));
   if (SameFile(path, job.results)) {
-    return Error{"\"" + path + "\" is the results themselves", "name another file with -o"};
+    return Error{"\"" + path + "\" is the results themselves",
+                 several ? "leave " + name + " out of --format" : "name another file with -o"};
   }
   if (options.force || ::access(path.c_str(), F_OK) != 0) return Ok();
   const auto state = MadeFiles::Read(job.folder)
@@ -45,23 +48,22 @@ Status CheckTarget(const ExportOptions& options, const JobLook& job, const Expor
   const bool ours = options.output.empty() && state != MadeFiles::State::kForeign;
   if (ours) return Ok();
   return Error{"\"" + path + "\" exists",
-               "name another file with -o, or add --force to replace it"};
+               several ? "add --force to replace it, or export " + name + " by itself, with -o"
+                       : "name another file with -o, or add --force to replace it"};
 }
 
 void Tell(const ExportOptions& options, const std::vector<ExportTarget>& targets,
           const ExportTally& tally) {
-  std::string intervals = WithThousands(tally.intervals) + " intervals";
-  if (options.merge_detections) {
-    intervals += ", " + WithThousands(tally.merged) + " merged detections";
-  }
+  std::string exported =
+      CountedLong(tally.recordings, "recording") + ", " + CountedLong(tally.intervals, "interval");
+  if (options.merge_detections) exported += ", " + CountedLong(tally.merged, "merged detection");
   const bool one_folder = options.per_recording;
   for (const ExportTarget& target : targets) {
     if (one_folder && &target != &targets.front()) break;
-    const bool told = std::ranges::all_of(
+    const bool told = std::ranges::any_of(
         targets, [&](const ExportTarget& it) { return it.format->tells_errors; });
-    std::fprintf(stderr, "exported    %s: %s recordings, %s%s\n",
-                 target.path == "-" ? "standard output" : target.path.c_str(),
-                 WithThousands(tally.recordings).c_str(), intervals.c_str(),
+    std::fprintf(stderr, "exported    %s: %s%s\n",
+                 target.path == "-" ? "standard output" : target.path.c_str(), exported.c_str(),
                  WordsOnFailures(tally, one_folder ? told : target.format->tells_errors).c_str());
   }
   if (one_folder || tally.recordings <= 1) return;

@@ -203,12 +203,32 @@ def test_several_formats_at_once(run_consort, tmp_path, words):
     (tmp_path / "out.csv").unlink()
     run = run_consort("export", "--job", out, "--format", "csv,vtt")
     assert run.exit == FAILED and "out.vtt" in run.stderr and not (tmp_path / "out.csv").exists(), "all or none"
+    assert "add --force to replace it, or export vtt by itself, with -o" in run.stderr
+    assert run_consort("export", "--job", out, "--format", "csv,vtt", "--force").exit == DONE
+    assert (tmp_path / "out.vtt").read_text().startswith("WEBVTT")
+    run = run_consort("export", "--job", out, "--format", "csv,jsonl")
+    assert run.exit == FAILED and run.stderr == (
+        f'consort: "{out}" is the results themselves; leave jsonl out of --format\n')
     run = run_consort("export", "--job", out, "--format", "csv,vtt", "-o", tmp_path / "x.csv")
     assert run.exit == USAGE and "-o names one file" in run.stderr
     run = run_consort("export", "--job", out, "--format", "vtt,srt", "--per-recording", "-o", tmp_path / "made")
     assert run.exit == DONE and run.stderr.count("exported    ") == 1, run.stderr
     assert {os.path.splitext(it)[1] for it in tree(tmp_path / "made")} == {".vtt", ".srt"}
     assert len(tree(tmp_path / "made")) == 6
+
+
+def test_what_failed_is_told_as_it_is_for_each_recording_in_several_formats(run_consort, tmp_path, null_bundle, sounds):
+    out = tmp_path / "out.jsonl"
+    (tmp_path / "empty.flac").write_bytes(b"")
+    assert run_consort("run", "-m", null_bundle(), "-o", out, sounds.flacs[0], "empty.flac",
+                       cwd=tmp_path).exit == SOME_FAILED
+    for formats, words in (("srt,csv", "; 1 recording failed, the error is told\n"),
+                           ("srt,vtt", "; 1 recording failed, nothing of it is there\n")):
+        place = tmp_path / formats
+        run = run_consort("export", "--job", out, "--format", formats, "--per-recording", "-o", place)
+        assert run.exit == DONE and run.stderr.startswith(f"exported    {place}: 1 recording, ")
+        assert run.stderr.endswith(words), run.stderr
+        assert (place / "empty.csv").exists() == ("csv" in formats)
 
 
 def test_results_that_are_not_ours_are_refused_with_their_line(run_consort, tmp_path, words):
