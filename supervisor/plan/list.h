@@ -48,7 +48,7 @@ class FileList {
   int spool_fd() const { return spool_.get(); }
 
   // What was left out while the list was made, e.g. a folder that may not be read; and operands of
-  // which nothing came.
+  // which nothing came, if nothing in them was left out.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
@@ -81,6 +81,7 @@ class ListSpooler {
   Status Add(std::string_view name, uint32_t prefix = 0);
   uint64_t size() const { return list_->size_; }  // entries so far
   void Warn(std::string warning);
+  size_t warnings() const { return list_->warnings_.size(); }  // so far
   Result<std::unique_ptr<FileList>> Finish();
 
  private:

@@ -62,7 +62,7 @@ Status SpoolKind(Kind kind, const std::string& operand, ListSpooler& spooler) {
 }
 
 std::string NothingIn(Kind kind, const std::string& operand) {
-  if (kind == Kind::kFolder) return "no audio files in \"" + operand + '"';
+  if (kind == Kind::kFolder) return "no audio files found in \"" + operand + '"';
   return (kind == Kind::kStandardInput ? "the list on standard input"
                                        : "the list \"" + operand + '"') +
          std::string(" has no entries");
@@ -70,9 +70,14 @@ std::string NothingIn(Kind kind, const std::string& operand) {
 
 Status SpoolOperand(const std::string& operand, ListSpooler& spooler) {
   CONSORT_TRY(const Kind kind, KindOf(operand));
+  if (kind == Kind::kList) CONSORT_TRY(CheckFileIsList(operand));
   const uint64_t before = spooler.size();
+  const size_t warned = spooler.warnings();
   CONSORT_TRY(SpoolKind(kind, operand, spooler));
-  if (spooler.size() == before) spooler.Warn(NothingIn(kind, operand));
+  // Where something could not be looked into, nobody knows what is in it, and that was told.
+  if (spooler.size() == before && spooler.warnings() == warned) {
+    spooler.Warn(NothingIn(kind, operand));
+  }
   return Ok();
 }
 

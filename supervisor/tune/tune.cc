@@ -112,6 +112,7 @@ Status Tuning::Prepare() {
   CONSORT_TRY(CheckPrepared(bundle_));
   CONSORT_TRY(const auto cpu, ReadCpuIdentity());
   CONSORT_TRY(CheckBuiltFor(bundle_, cpu));
+  CONSORT_TRY(CheckOperands(options_.operands));
   CONSORT_TRY(const auto machine, ReadMachine());
   key_ = {.consort = kVersion,
           .cpu = cpu.model,

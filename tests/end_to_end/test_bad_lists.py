@@ -95,11 +95,11 @@ def test_where_nothing_comes_of_an_operand_it_is_named(run_consort, null_bundle,
     run = run_consort(*words, "list.txt", "notes", cwd=tmp_path)
     assert run.exit == program.DONE
     assert 'warning: the list "list.txt" has no entries' in run.stderr
-    assert 'warning: no audio files in "notes"' in run.stderr
+    assert 'warning: no audio files found in "notes"' in run.stderr
     assert "warning: there are no files, so there is nothing to do" in run.stderr
     audio.make(tmp_path / "a.wav", seconds=1.0, rate=16000)
     run = run_consort(*words, "a.wav", "notes", *(["--restart"] if command == "run" else []), cwd=tmp_path)
-    assert run.exit == program.DONE and 'no audio files in "notes"' in run.stderr
+    assert run.exit == program.DONE and 'no audio files found in "notes"' in run.stderr
     assert "nothing to do" not in run.stderr
 
 

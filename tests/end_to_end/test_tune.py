@@ -193,6 +193,9 @@ def test_of_an_empty_list_and_of_no_bundle_says_so(tune, null_bundle, config, tm
     (tmp_path / "empty.txt").write_text("\n")
     run = tune("-m", null_bundle(), tmp_path / "empty.txt")
     assert run.exit == FAILED and "consort: there are no files" in run.stderr
+    (tmp_path / "day.jsonl").write_text('{"file":"a.wav","start":0.000,"end":3.000,"tags":[]}\n')
+    run = tune("-m", null_bundle(), tmp_path / "day.jsonl")
+    assert run.exit == FAILED and run.stderr.startswith(f'consort: "{tmp_path}/day.jsonl" holds results, and is not a list')
     run = tune("-m", tmp_path / "nowhere", *sounds.flacs[:1])
     assert run.exit == FAILED and run.stderr.startswith("consort: ")
     assert profiles(config) == []

@@ -250,6 +250,10 @@ TEST_F(Folder, BelowThatCannotBeReadIsAWarning) {
     ASSERT_EQ(::chdir(step.c_str()), 0);
   }
   fs::current_path(back);
+  const auto nothing = Spool({deep});
+  ASSERT_TRUE(nothing);
+  EXPECT_EQ(nothing.value()->size(), 0U);
+  EXPECT_EQ(nothing.value()->warnings().size(), 1U) << "nobody knows that nothing is there";
   auto list = Spool({root_ + "top"});
   ASSERT_TRUE(list);
   EXPECT_EQ(list.value()->size(), 1U);
@@ -298,26 +302,45 @@ TEST_F(Operand, ThatIsResultsIsNoListOfThem) {
          "results");
   expect(Make("out.csv", "file,start,end,rank,label,score,text,error\r\na.wav,,,,,,,\r\n"),
          "results as CSV");
+  expect(Make("more.csv", "file,start,end,rank,label,score,text,error,more\r\n"), "results as CSV");
+  expect(Make("bom.csv",
+              "\xef\xbb\xbf"
+              "file,start,end,rank,label,score,text,error\n"),
+         "results as CSV");
   expect(Make("out.raven.txt", "Selection\tView\tChannel\tBegin Time (s)\n"),
          "results as a selection table of Raven");
-  expect(Make("out.vtt", "WEBVTT\n\n00:00.000 --> 00:01.000\nx\n"), "subtitles (WebVTT)");
+  for (const char* head : {"WEBVTT\n\n00:00.000 --> 00:01.000\nx\n", "WEBVTT\r\n", "WEBVTT",
+                           "WEBVTT of mine\n", "WEBVTT\tmine\n", "\xef\xbb\xbfWEBVTT\n"}) {
+    expect(Make("out.vtt", head), "subtitles (WebVTT)");
+  }
   expect(Make("all.json", "{\"consort\":\"0.1.0\",\"check\":1,\"bundle\":null,\"files\":[\n"),
          "what \"consort check\" or --figures wrote");
 }
 
 TEST_F(Operand, ThatIsAJobsOwnFileIsNoList) {
-  Make("out.jsonl.job/journal.db", "x");
+  for (const char* name : {"journal.db", "list", "lock"}) {
+    Make(std::string("out.jsonl.job/") + name, "x");
+  }
   const std::string log = Make("out.jsonl.job/log", "12:00:00 worker 1 says\n");
   const Status refused = CheckOperands({log});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().what, '"' + log + "\" is a job's own file, and not a list");
   EXPECT_TRUE(CheckOperands({Make("other/log", "a.wav\n")})) << "no job is there";
   EXPECT_TRUE(CheckOperands({Make("out.jsonl.job/mine.txt", "a.wav\n")}));
+  Make("mine/journal.db", "x");
+  EXPECT_TRUE(CheckOperands({Make("mine/log", "a.wav\n")})) << "a job has more than that";
 }
 
 TEST_F(Operand, ThatOnlyLooksAlmostLikeResultsIsAList) {
   EXPECT_EQ(NamesOf({Make("l", "{\"file\"}.wav\nfile,start.wav\n")}),
             (Names{"{\"file\"}.wav", "file,start.wav"}));
+  for (const std::string name :
+       {"WEBVTT.wav", "WEBVTT_day/a.wav", "file,start,end,rank,label,score,1.wav",
+        "file,start,end,rank,label,score,text,error.wav"}) {
+    const std::string list = Make("l", name + '\n');
+    EXPECT_TRUE(CheckOperands({list})) << name;
+    EXPECT_EQ(NamesOf({list}), Names{name});
+  }
 }
 
 TEST_F(Operand, OfWhichNothingComesIsAWarning) {
@@ -328,8 +351,9 @@ TEST_F(Operand, OfWhichNothingComesIsAWarning) {
   };
   const std::string list = Make("none.txt", "\n\n");
   Make("empty/notes.txt");
-  EXPECT_EQ(warnings({root_ + "empty", list}), (Names{"no audio files in \"" + root_ + "empty\"",
-                                                      "the list \"" + list + "\" has no entries"}));
+  EXPECT_EQ(warnings({root_ + "empty", list}),
+            (Names{"no audio files found in \"" + root_ + "empty\"",
+                   "the list \"" + list + "\" has no entries"}));
   EXPECT_EQ(warnings({Make("some.txt", "a.wav\n"), "b.wav"}), Names{});
 }
 
