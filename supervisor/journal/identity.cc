@@ -53,7 +53,9 @@ std::optional<int> IntraChosenThen(const std::vector<std::pair<std::string, std:
 
 Identity MakeIdentity(const IdentitySource& source) {
   std::error_code error;
-  auto bundle = std::filesystem::absolute(source.bundle, error).lexically_normal();
+  // By way of links: what "..", typed behind one, means is not to be told from the name alone.
+  auto bundle =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(source.bundle, error), error);
   if (!bundle.has_filename()) bundle = bundle.parent_path();  // "folder/"
   Identity identity = {
       {"results_version", std::to_string(kResultsVersion), "the version of the results' lines"},

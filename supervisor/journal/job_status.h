@@ -29,7 +29,7 @@ struct JobTags {
 
 struct JobStatus {
   bool begun = false;
-  std::string bundle;  // its folder; empty: begun before that was kept
+  std::string bundle;  // folder of the one given last; empty: no run since that is kept
   JobTags tags;
   JobTotals totals;
   std::map<std::string, uint64_t> failed;  // files, by code

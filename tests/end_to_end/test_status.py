@@ -68,6 +68,27 @@ def test_names_the_bundle_and_the_choice_of_tags(run_consort, tmp_path, null_bun
     assert run.exit == DONE and "bundle  " not in run.stdout
 
 
+def test_a_job_that_has_no_bundle_noted_goes_on_and_has_it_then(start_consort, run_consort, tmp_path, null_bundle,
+                                                                sounds):
+    bundle, out = null_bundle(segment_seconds=0.25, hop_seconds=0.25), tmp_path / "out.jsonl"
+    assert run_consort("run", "-m", bundle, "-o", tmp_path / "whole.jsonl", *sounds.flacs).exit == DONE
+    job = start_consort("run", "-m", bundle, "-o", out, "-p", 1, *sounds.flacs, env=SLOW)
+    assert processes.wait_until(lambda: out.exists() and out.stat().st_size > 10_000)
+    job.signal(signal.SIGINT)
+    assert job.wait().exit == 130
+    with sqlite3.connect(f"{out}.job/journal.db") as journal:
+        journal.execute("DELETE FROM identity WHERE key = 'bundle'")
+    journal.close()
+    assert state_of(run_consort, out)["bundle"] is None
+    (tmp_path / "far/place").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("far/place")
+    bundle.rename(tmp_path / "far/moved")
+    run = run_consort("run", "-m", "link/../moved/", "-o", out, *sounds.flacs, cwd=tmp_path)
+    assert run.exit == DONE, run.stderr
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert state_of(run_consort, out)["bundle"] == str(tmp_path / "far/moved"), "where it was, by way of the link"
+
+
 def test_of_a_job_at_work_and_of_one_that_was_stopped(start_consort, run_consort, tmp_path, null_bundle, sounds):
     out = tmp_path / "out.jsonl"
     for network in ({}, {"CONSORT_TEST_NETWORK_FS": "1"}):
