@@ -78,7 +78,7 @@ class Decoder {
   // The decoder has fetched the file's last byte.
   virtual bool at_end_of_bytes() const = 0;
   virtual int io_errno() const = 0;  // of a failed read since the start, or 0
-  // What to say of content that ends early.
+  // What to say where the content was found to end within something.
   virtual const char* cut_words() const { return kCutWords; }
 };
 

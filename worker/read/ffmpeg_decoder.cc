@@ -123,7 +123,7 @@ void FfmpegDecoder::MeetDamage() {
 bool FfmpegDecoder::IsCut() const {
   if (!input_.at_end_of_bytes()) return false;
   // Readers mark what they got of it; not all of them, where a parser made packets of it again.
-  return (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 || input_.IsCutAdts(*packet_);
+  return (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0 || input_.IsCutFrame(*packet_);
 }
 
 bool FfmpegDecoder::Decode() {
@@ -201,6 +201,9 @@ ContentLength FfmpegDecoder::FindLength() {
   ContentLength length{.samples = end.sample};
   const bool stopped = codec_ == nullptr;  // it could not start again
   if (stopped || damaged_ || io_errno() != 0 || WasCut(-1, end.sample)) {
+    // That too little came is known by times alone, if nothing was damaged.
+    const bool by_time = !stopped && !damaged_ && io_errno() == 0;
+    if (by_time) end.message = kCutWords;
     ++length.samples;  // more was to come
     length.end = std::move(end);
   }
@@ -244,8 +247,10 @@ ContentLength FfmpegDecoder::CountPackets() {
         ContentEnd{length.samples, ErrorCode::kIo, "could not read: " + ErrnoWords(io_errno())};
   } else if (input_.failed() && !input_.at_end_of_bytes()) {
     length.end = ContentEnd{length.samples, ErrorCode::kDecode, kDamagedWords};
-  } else if (cut || input_.failed() || WasCut(packets, length.samples)) {
+  } else if (cut || input_.failed()) {
     length.end = ContentEnd{length.samples, ErrorCode::kTruncated, cut_words()};
+  } else if (WasCut(packets, length.samples)) {
+    length.end = ContentEnd{length.samples, ErrorCode::kTruncated, kCutWords};
   }
   if (length.end) ++length.samples;  // more was to come
   return length;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "worker/read/frame_end.h"
 #include "worker/read/regular_file.h"
 
 namespace consort {
@@ -173,18 +174,16 @@ double FfmpegInput::claimed_seconds() const {
 bool FfmpegInput::is_bare_frames() const {
   static constexpr std::array<std::string_view, 10> kBare = {
       "aac", "ac3", "amr", "dts", "eac3", "loas", "mlp", "mpeg", "mpegts", "truehd"};
-  return format_ != nullptr && std::ranges::find(kBare, format_->iformat->name) != kBare.end();
+  if (format_ == nullptr) return false;
+  const std::string_view name = format_->iformat->name;
+  // Of MP3 there may be a first frame that says how much there is; of MP2 there is none.
+  if (name == "mp3") return codec_.id == AV_CODEC_ID_MP2;
+  return std::ranges::find(kBare, name) != kBare.end();
 }
 
-// Of the header (ISO/IEC 13818-7, 6.2): 12 bits that are all set; the frame's length, header
-// included, in the 13 bits from the 31st on.
-bool FfmpegInput::IsCutAdts(const AVPacket& packet) const {
-  constexpr int kHeaderBytes = 7;
-  if (!is_bare_frames() || codec_.id != AV_CODEC_ID_AAC) return false;
-  const uint8_t* const at = packet.data;
-  if (packet.size < 2 || at[0] != 0xFF || (at[1] & 0xF0) != 0xF0) return false;
-  if (packet.size < kHeaderBytes) return true;
-  return ((at[3] & 3) << 11 | at[4] << 3 | at[5] >> 5) > packet.size;
+bool FfmpegInput::IsCutFrame(const AVPacket& packet) const {
+  return is_bare_frames() &&
+         EndsWithinFrame(codec_.id, {packet.data, static_cast<size_t>(packet.size)});
 }
 
 bool FfmpegInput::Next(AVPacket& packet) {

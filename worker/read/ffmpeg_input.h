@@ -38,9 +38,8 @@ class FfmpegInput {
 
   // It is frames, one behind the other, and nothing that says how many.
   bool is_bare_frames() const;
-  // Of such a file of AAC: the packet, which begins with a frame's header (ADTS), is less than the
-  // frame.
-  bool IsCutAdts(const AVPacket& packet) const;
+  // It is, and the packet ends within a frame, as far as that can be told (frame_end.h).
+  bool IsCutFrame(const AVPacket& packet) const;
 
   // The track's next packet. False at the end, or where the container is damaged: failed().
   bool Next(AVPacket& packet);
