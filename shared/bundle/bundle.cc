@@ -64,8 +64,10 @@ class Loader {
   Status CheckFolder() const {
     struct stat status {};
     if (::stat(bundle_.folder.c_str(), &status) != 0) {
-      const std::string what = SystemError("open bundle", bundle_.folder, errno).what;
-      const std::string meant = BundleOfThatName(bundle_.folder);
+      const int trouble = errno;
+      const std::string what = SystemError("open bundle", bundle_.folder, trouble).what;
+      const bool missing = trouble == ENOENT || trouble == ENOTDIR;
+      const std::string meant = missing ? BundleOfThatName(bundle_.folder) : "";
       return Error{what, meant.empty() ? "a bundle is a folder made by consort-prepare"
                                        : "did you mean \"" + meant + "\"?"};
     }

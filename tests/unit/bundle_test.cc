@@ -51,7 +51,10 @@ TEST_F(BundleTest, SuggestsTheOneOfThatNameInTheUsualFolder) {
   std::filesystem::create_directories(place / "build/bundles/digits");
   std::ofstream(place / "build/bundles/digits/model.json") << "{}";
   std::filesystem::create_directories(place / "build/bundles/half");
+  std::filesystem::create_symlink("digits", place / "digits");  // to itself
   std::filesystem::current_path(place);
+  const std::string looped = LoadBundle("digits").error().hint;
+  std::filesystem::remove(place / "digits");
   const auto hint = [](const std::string& name) { return LoadBundle(name).error().hint; };
   const std::string none = "a bundle is a folder made by consort-prepare";
   const std::string meant = "did you mean \"build/bundles/digits\"?";
@@ -59,6 +62,7 @@ TEST_F(BundleTest, SuggestsTheOneOfThatNameInTheUsualFolder) {
                                           hint("other")};
   std::filesystem::current_path(before);
   EXPECT_EQ(hints, (std::vector<std::string>{meant, meant, none, none}));
+  EXPECT_EQ(looped, none) << "there is something of that name";
 }
 
 TEST_F(BundleTest, NamesAShorterFile) {
