@@ -109,7 +109,9 @@ TEST_F(Memory, OfTheTreeIsTheLastFullRoundAndWhatHasGrownSince) {
   do {
     sample = Next(sampler);
   } while (sample.workers.size() < 2);
-  if (sample.full_rounds == 1) EXPECT_EQ(sample.tree_bytes, (240 + 70 + 5) * kMiB);
+  if (sample.full_rounds == 1) {
+    EXPECT_EQ(sample.tree_bytes, (240 + 70 + 5) * kMiB);
+  }
   sampler.Stop();
   EXPECT_GE(sampler.peak_bytes(), 240 * kMiB);
 }
