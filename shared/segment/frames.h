@@ -5,6 +5,9 @@
 // frame is taken from the segment in whose middle it lies: d = (T - F) / 2 frames, rounded down,
 // are dropped at a segment's beginning, and the rest of T - F at its end; nothing is dropped at the
 // file's two ends. That is chunking with strides, as transformers' pipelines do it.
+//
+// All of it is said of one channel: where channels are heard one by one each counts its own frames,
+// and a segment's number is its place (SegmentGrid::Place).
 #pragma once
 
 #include <cstdint>

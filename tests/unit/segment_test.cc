@@ -83,6 +83,33 @@ TEST(SegmentGrid, BearsFilesOfAnyLengthThatAHeaderCanClaim) {
   EXPECT_LT(grid.Start(count - 1), INT64_MAX);
 }
 
+TEST(SegmentGrid, NumbersTheSegmentsOfAllChannelsThrough) {
+  const SegmentGrid one(2 * kSecond, kSecond, 8'000);
+  for (const int64_t streams : {1, 2, 3, 64}) {
+    const SegmentGrid grid(2 * kSecond, kSecond, 8'000, streams);
+    EXPECT_EQ(grid.streams(), streams);
+    EXPECT_EQ(grid.length(), one.length());
+    const int64_t samples = 8'000 * 7 - 3;
+    ASSERT_EQ(grid.Places(samples), one.Count(samples));
+    ASSERT_EQ(grid.Count(samples), streams * one.Count(samples));
+    for (int64_t s = 0; s < grid.Count(samples); ++s) {
+      EXPECT_EQ(grid.Place(s) * streams + grid.Channel(s), s);
+      EXPECT_LT(grid.Channel(s), streams);
+      EXPECT_EQ(grid.Start(s), one.Start(s / streams));
+      EXPECT_EQ(grid.StartMs(s), one.StartMs(s / streams));
+      EXPECT_EQ(grid.EndMs(s, samples), one.EndMs(s / streams, samples));
+    }
+  }
+  EXPECT_EQ(SegmentGrid(kSecond, kSecond, 1000, 3).Count(0), 0);
+}
+
+TEST(SegmentGrid, CountsNoFurtherThan63Bits) {
+  EXPECT_EQ(SegmentGrid(1, 1, 1, 1024).Count(INT64_MAX), INT64_MAX);
+  EXPECT_EQ(SegmentGrid(1, 1, 1).Count(INT64_MAX), INT64_MAX);
+  EXPECT_EQ(SegmentGrid(kSecond, kSecond, 1, 3).Count(INT64_MAX), INT64_MAX);
+  EXPECT_EQ(SegmentGrid(kSecond, kSecond, 1, 0).streams(), 1);
+}
+
 TEST(SegmentGrid, IsNeverOfNoLength) { EXPECT_EQ(SegmentGrid(1, 1, 1).length(), 1); }
 
 TEST(Seconds, AreTakenToTheNanosecond) {
