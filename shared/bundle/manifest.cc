@@ -27,8 +27,9 @@ AudioSpec ReadAudio(JsonObject audio) {
   AudioSpec spec;
   spec.sample_rate = static_cast<int32_t>(audio.Integer("sample_rate", 1, kHighestSampleRate));
   using Channels = AudioSpec::Channels;
-  spec.channels =
-      audio.Choice<Channels>("channels", {{"mix", Channels::kMix}, {"first", Channels::kFirst}});
+  spec.channels = audio.Choice<Channels>(
+      "channels",
+      {{"mix", Channels::kMix}, {"first", Channels::kFirst}, {"each", Channels::kEach}});
   spec.segment_ns = SecondsToNs(audio.Number("segment_seconds", kShortest, kLongestSegmentSeconds));
   spec.hop_ns = SecondsToNs(audio.Number("hop_seconds", kShortest, kLongestSegmentSeconds));
   using Normalize = AudioSpec::Normalize;

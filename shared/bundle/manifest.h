@@ -15,13 +15,15 @@ namespace consort {
 
 struct AudioSpec {
   int32_t sample_rate = 0;  // Hz, what the model hears
-  // Of a file with several: the mean of all, or the first.
-  enum class Channels { kMix, kFirst } channels = Channels::kMix;
+  // Of a file with several: the mean of all, or the first; or each by itself, as if it were a file
+  // of its own.
+  enum class Channels { kMix, kFirst, kEach } channels = Channels::kMix;
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
   enum class Normalize { kNone, kZeroMeanUnitVariance, kPeak } normalize = Normalize::kNone;
 
   int64_t SegmentSamples() const;  // at sample_rate
+  bool each_channel() const { return channels == Channels::kEach; }
 };
 
 struct FeatureSpec {

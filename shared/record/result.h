@@ -24,6 +24,8 @@ inline constexpr uint32_t kAllFileFlags = kHeaderUnfinished;
 
 inline constexpr size_t kMaxContainerBytes = 15;
 inline constexpr int32_t kMaxChannels = 65'535;
+// Of a file whose channels are heard one by one: as many as libsndfile reads.
+inline constexpr int32_t kMaxStreams = 1024;
 
 // First record of every item whose file could be opened.
 struct FileInfo {
@@ -34,8 +36,9 @@ struct FileInfo {
   uint32_t segment_alignment = 1;
   int64_t size_bytes = 0;
   int64_t mtime_ns = 0;
-  // For people alone.
-  int32_t channels = 0;        // of the file
+  // Of the file; 0: not known. Where they are heard one by one the segments follow from it, else it
+  // is for people alone, as is what follows.
+  int32_t channels = 0;
   uint32_t flags = 0;          // of kAllFileFlags
   std::string container = {};  // "wav", "mp4": small letters and digits
 };

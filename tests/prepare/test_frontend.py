@@ -44,6 +44,22 @@ def test_the_first_channel_is_heard_alone_where_that_is_wanted(tmp_path, cut):
         assert a[:2] == b[:2] and np.array_equal(a[2], b[2]) and not np.array_equal(a[2], c[2])
 
 
+@pytest.mark.parametrize("cut", [segments_of_whole_file, segments_each_alone])
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_each_channel_is_heard_as_a_file_of_its_own_one_after_the_other_at_each_place(tmp_path, cut, rate):
+    sound = np.random.default_rng(1).normal(0, 0.1, (30000, 3)).astype(np.float32)
+    soundfile.write(tmp_path / "three.wav", sound, rate, subtype="FLOAT")
+    alone = []
+    for channel in range(3):
+        soundfile.write(tmp_path / "one.wav", sound[:, channel], rate, subtype="FLOAT")
+        alone.append(list(cut(str(tmp_path / "one.wav"), AUDIO)))
+    each = list(cut(str(tmp_path / "three.wav"), {**AUDIO, "channels": "each"}))
+    wanted = [segment for place in zip(*alone, strict=True) for segment in place]
+    assert len(each) == len(wanted) == 3 * len(alone[0]) > 3
+    for a, b in zip(each, wanted):
+        assert a[:2] == b[:2] and np.array_equal(a[2], b[2])
+
+
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000, 96000])
 def test_a_segment_resampled_alone_is_the_whole_file_s(tmp_path, rate):
     sound = np.random.default_rng(rate).normal(0, 0.1, (rate * 5 // 2, 2)).astype(np.float32)

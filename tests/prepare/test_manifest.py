@@ -64,7 +64,7 @@ WRONG = [
     (changed("audio.sample_rate", "16k"), ['"audio.sample_rate" is "16k"; it must be an integer']),
     (changed("audio.sample_rate", True), ['"audio.sample_rate" is true; it must be an integer']),
     (changed("audio.sample_rate", 10**9), ['"audio.sample_rate"', "at most 768000"]),
-    (changed("audio.channels", "left"), ['"audio.channels" is "left"; it must be "mix" or "first"']),
+    (changed("audio.channels", "left"), ['"audio.channels" is "left"; it must be "mix", "first" or "each"']),
     (changed("audio", 3), ['"audio" is 3; it must be an object']),
     (changed("name", ""), ['"name" is empty']),
     (changed("output.top_k", 0), ['"output.top_k" is 0; it must be at least 1']),

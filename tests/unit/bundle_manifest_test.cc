@@ -93,7 +93,11 @@ TEST(Manifest, SaysWhichChannelsAreHeard) {
   using Channels = AudioSpec::Channels;
   EXPECT_EQ(Parse(With("/audio/channels", "mix")).value().audio.channels, Channels::kMix);
   EXPECT_EQ(Parse(With("/audio/channels", "first")).value().audio.channels, Channels::kFirst);
-  EXPECT_EQ(Parse(With("/audio/channels", "left")).error().hint, "it can be one of: mix, first");
+  EXPECT_EQ(Parse(With("/audio/channels", "each")).value().audio.channels, Channels::kEach);
+  EXPECT_TRUE(Parse(With("/audio/channels", "each")).value().audio.each_channel());
+  EXPECT_FALSE(Parse(With("/audio/channels", "first")).value().audio.each_channel());
+  EXPECT_EQ(Parse(With("/audio/channels", "left")).error().hint,
+            "it can be one of: mix, first, each");
 }
 
 TEST(Manifest, NamesTheUnknownKeyAndItsPlace) {

@@ -1,7 +1,8 @@
 """The front end in Python: what `consort run` does to the sound before the model.
 
 Written from the description of the manifest, not from the C++: the reference that the C++ is
-tested against. All sounds are float32, one channel.
+tested against. All sounds are float32, one channel. Where the model hears each channel by itself, the
+segments of all channels come one after the other at each place.
 """
 
 import math
@@ -50,12 +51,13 @@ class Grid:
 
 # ---- reading and resampling -----------------------------------------------------------------
 
-def read_mono(path, channels):
-    """(samples, rate): decoded; of several channels the mean ("mix") or the first one ("first")."""
+def read_sounds(path, channels):
+    """([samples], rate): decoded; of several channels the mean ("mix"), the first one ("first") or each ("each")."""
     sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    if sound.shape[1] == 1 or channels == "first":
-        return np.ascontiguousarray(sound[:, 0]), rate
-    return sound.mean(axis=1, dtype=np.float32), rate
+    if sound.shape[1] > 1 and channels == "mix":
+        return [sound.mean(axis=1, dtype=np.float32)], rate
+    heard = sound.shape[1] if channels == "each" else 1
+    return [np.ascontiguousarray(sound[:, channel]) for channel in range(heard)], rate
 
 
 def resample(sound, rate, new_rate):
@@ -73,14 +75,14 @@ def _exactly(sound, length):
 
 def segments_of_whole_file(path, audio):
     """Yields (start_ms, end_ms, samples): the whole file resampled, then cut."""
-    sound, rate = read_mono(path, audio["channels"])
+    sounds, rate = read_sounds(path, audio["channels"])
     new_rate, length = audio["sample_rate"], segment_samples(audio)
-    grid = Grid(audio, rate)
-    resampled = resample(sound, rate, new_rate)
-    for k in range(grid.count(len(sound))):
+    grid, samples = Grid(audio, rate), len(sounds[0])
+    resampled = [resample(sound, rate, new_rate) for sound in sounds]
+    for k in range(grid.count(samples)):
         first = round_div(grid.start(k) * new_rate, rate)
-        piece = resampled[first:first + length]
-        yield (*grid.times(k, len(sound)), _exactly(piece, length))
+        for sound in resampled:
+            yield (*grid.times(k, samples), _exactly(sound[first:first + length], length))
 
 
 # Samples, at the lower of the two rates, that a segment is resampled with on each side.
@@ -93,20 +95,21 @@ def segments_each_alone(path, audio):
     What is resampled begins at a multiple of the smallest number of source samples that makes a
     whole number of the model's samples, so that its samples fall on those of the whole file.
     """
-    sound, rate = read_mono(path, audio["channels"])
+    sounds, rate = read_sounds(path, audio["channels"])
     new_rate, length = audio["sample_rate"], segment_samples(audio)
-    grid = Grid(audio, rate)
+    grid, samples = Grid(audio, rate), len(sounds[0])
     common = math.gcd(rate, new_rate)
     context = math.ceil(CONTEXT_SAMPLES * max(1.0, rate / new_rate))
-    for k in range(grid.count(len(sound))):
+    for k in range(grid.count(samples)):
         start = grid.start(k)
         begin = max(0, start - context) // (rate // common) * (rate // common)
         first = round_div(start * new_rate, rate)
-        last = min(first + length, round_div(len(sound) * new_rate, rate))  # behind it, exact zeros
-        piece = sound[begin:-(-last * rate // new_rate) + context]
+        last = min(first + length, round_div(samples * new_rate, rate))  # behind it, exact zeros
         skipped = begin * new_rate // rate
-        resampled = resample(piece, rate, new_rate)[first - skipped:last - skipped]
-        yield (*grid.times(k, len(sound)), _exactly(resampled, length))
+        for sound in sounds:
+            piece = sound[begin:-(-last * rate // new_rate) + context]
+            resampled = resample(piece, rate, new_rate)[first - skipped:last - skipped]
+            yield (*grid.times(k, samples), _exactly(resampled, length))
 
 
 # ---- features -------------------------------------------------------------------------------
