@@ -300,7 +300,7 @@ TEST_F(ReadTest, CountsAStepForEachPieceOfTheFileThatIsFetched) {
   ASSERT_FALSE(source.Open(path));
   const uint64_t before = state.steps;
   std::span<const float> heard;
-  ASSERT_FALSE(source.Load(0, 0, source.samples(), heard));
+  ASSERT_FALSE(source.Load(0, 0, source.samples(), 0, heard));
   EXPECT_GE(state.steps - before, 32u) << "in one call";
 }
 

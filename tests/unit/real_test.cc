@@ -223,6 +223,58 @@ TEST_F(StatefulTest, TheSegmentsThatAreDoneAgainShowInTheEnginesState) {
   EXPECT_EQ(state.file, 7U);
 }
 
+// "memory" as it hears each channel by itself: it counts the calls of every one.
+class StatefulChannels : public RealTest {
+ protected:
+  struct EachWorker : Worker {
+    EachWorker() : Worker("memory") {
+      bundle.manifest.audio.channels = AudioSpec::Channels::kEach;
+      factory = RealPipelineFactory::Load(bundle, arena.get(), 1, 1).value();
+      pipeline = factory->Make(clock).value();
+    }
+  };
+  static std::vector<std::string> Counted(int64_t first, int64_t end, int64_t channels) {
+    std::vector<std::string> lines;
+    for (int64_t s = first; s < end; ++s) {
+      char score[32];
+      std::snprintf(score, sizeof(score), "=%a", static_cast<double>(s / channels + 1));
+      lines.push_back(std::to_string(s) + ": 0" + score + " 1" + score + " 2" + score);
+    }
+    return lines;
+  }
+  std::string WriteChannels(const std::string& name, int channels) {
+    return Write(name, SF_FORMAT_WAV | SF_FORMAT_FLOAT, Sound(5 * kRate, channels, kRate), channels,
+                 kRate);
+  }
+};
+
+TEST_F(StatefulChannels, HaveAStateEach) {
+  EachWorker memory;
+  for (const int64_t channels : {2, 3, 1}) {
+    const auto name = std::to_string(channels) + ".wav";
+    const std::string path = WriteChannels(name, static_cast<int>(channels));
+    const int64_t all = 5 * channels;
+    EXPECT_EQ(memory.Lines(path, 0, 100), Counted(0, all, channels));
+    for (int64_t first = all - 1; first >= 0; --first) {
+      const int64_t end = std::min(first + 2, all);
+      EXPECT_EQ(memory.Lines(path, first, first + 2), Counted(first, end, channels));
+    }
+    for (int64_t first = 0; first < all; first += 3) {  // with gaps
+      EXPECT_EQ(memory.Lines(path, first, first + 1), Counted(first, first + 1, channels));
+    }
+  }
+}
+
+TEST_F(StatefulChannels, BeginAnewWithEachFile) {
+  EachWorker memory;
+  const std::string two = WriteChannels("two.wav", 2);
+  const std::string three = WriteChannels("three.wav", 3);
+  EXPECT_EQ(memory.Lines(two, 0, 5), Counted(0, 5, 2));
+  EXPECT_EQ(memory.Lines(three, 0, 4), Counted(0, 4, 3));
+  EXPECT_EQ(memory.Lines(two, 5, 10), Counted(5, 10, 2));
+  EXPECT_EQ(memory.Lines(three, 4, 9), Counted(4, 9, 3));
+}
+
 TEST_F(RealTest, AGroupIsReadAndRunOnce) {
   const std::string path = WriteSound("a.wav", TenSegments());
   FileInfo info;

@@ -131,7 +131,7 @@ class NullPipeline : public Pipeline {
   int64_t SegmentCount() const override { return reader_.segment_count(); }
 
   PipelineFault Run(int64_t k, int64_t, SegmentResult& result) override {
-    uint64_t heard = 0;
+    uint64_t heard = Mix(static_cast<uint64_t>(reader_.grid().Channel(k)));
     if (!sound_.empty()) {
       if (const auto fault = reader_.ReadSegment(k, sound_)) return ToFault(*fault);
       heard = Fnv1a({reinterpret_cast<const char*>(sound_.data()), sound_.size() * sizeof(float)});
@@ -157,7 +157,7 @@ class NullPipeline : public Pipeline {
     if (command_.word == "lie" && command_.segment == k) tags.push_back({UINT32_MAX, 1.0F});
     const auto labels = bundle_.labels.size();
     const auto count = std::min(static_cast<size_t>(bundle_.manifest.output.top_k), labels);
-    const uint64_t hash = Mix((hash_ ^ heard) + static_cast<uint64_t>(k));
+    const uint64_t hash = Mix((hash_ ^ heard) + static_cast<uint64_t>(reader_.grid().Place(k)));
     const auto& chosen = bundle_.manifest.output.label_thresholds;
     for (size_t i = 0; i < labels && tags.size() < count; ++i) {
       const auto score = 1.0F / static_cast<float>(i + 1) - static_cast<float>(hash % 1000) * 1e-4F;
@@ -168,19 +168,22 @@ class NullPipeline : public Pipeline {
   }
 
   // Each label's score is another number every kHeldFrames of the file, from 0 to 1: what is made
-  // of them depends on the file's name alone, not on how it is cut.
+  // of them depends on the file's name and the channel alone, not on how it is cut.
   PipelineFault RunFrames(int64_t k, SegmentResult& result) {
     constexpr uint64_t kHeldFrames = 7;
     const auto& manifest = bundle_.manifest;
     const FrameGrid grid(manifest.audio.hop_ns, manifest.output.frame_ns);
     const auto labels = bundle_.labels.size();
-    const auto first = static_cast<uint64_t>(k * grid.per_hop());
+    const int64_t at = reader_.grid().Place(k);
+    const auto first = static_cast<uint64_t>(at * grid.per_hop());
+    const uint64_t seed = hash_ + Mix(static_cast<uint64_t>(reader_.grid().Channel(k)));
     for (size_t i = 0; i < raw_.size(); ++i) {
       const uint64_t held = (first + i / labels) / kHeldFrames;
-      raw_[i] = static_cast<float>(Mix(hash_ + held * labels + i % labels) % 1000) * 1e-3F;
+      raw_[i] = static_cast<float>(Mix(seed + held * labels + i % labels) % 1000) * 1e-3F;
     }
     const FileInfo& info = reader_.info();
-    const SegmentPlace place{k, reader_.segment_count(), info.samples, info.sample_rate};
+    const SegmentPlace place{at, reader_.grid().Places(info.samples), info.samples,
+                             info.sample_rate};
     if (const Status done = interpreter_->Interpret(raw_, place, result); !done) {
       return FileFault{0, 0, -1, static_cast<uint32_t>(ErrorCode::kOutput), done.error().what};
     }

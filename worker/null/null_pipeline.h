@@ -1,5 +1,6 @@
 // The null pipeline: the whole way of the data but for the model. It opens files and counts their
-// segments as the real one does, and makes up tags from the file's name and the segment's number.
+// segments as the real one does, and makes up tags from the file's name, the segment's number and
+// its channel, where channels are heard one by one.
 // The same protocol, no LibTorch, tens of thousands of segments a second: tests and benchmarks of
 // everything around the model stand on it.
 //

@@ -1,16 +1,18 @@
-// What a library that reads sound is to us: a file's samples, mixed to one channel. One library,
-// one file: sndfile_decoder.h, ffmpeg_decoder.h.
+// What a library that reads sound is to us: a file's samples, mixed to one channel or with all of
+// them. One library, one file: sndfile_decoder.h, ffmpeg_decoder.h.
 //
 // A decoder works on a descriptor that others own, by pread(2) alone; it writes, maps and prints
 // nothing. A frame is one sample of every channel. One thread at a time. Decoders call back to
 // themselves, so they do not move. After a failure one may be closed, restarted or destroyed.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "shared/bundle/manifest.h"
 #include "worker/read/read_fault.h"
 
 namespace consort {
@@ -47,6 +49,7 @@ struct ContentLength {
 
 class Decoder {
  public:
+  explicit Decoder(AudioSpec::Channels heard) : heard_(heard) {}
   virtual ~Decoder() = default;
 
   // Starts a decoder on `fd`, which must stay open until Close; headerless formats are never
@@ -69,10 +72,15 @@ class Decoder {
   // kAnchored: how long a decoder must run after a seek until it gives what it gives without one.
   virtual int32_t preroll_seconds() const = 0;
 
+  // Floats that Read gives of a frame: 1, or one for each channel, in order.
+  int64_t width() const {
+    return heard_ == AudioSpec::Channels::kEach ? std::max<int64_t>(1, channels()) : 1;
+  }
   virtual bool Seek(int64_t frame) = 0;
-  // Decodes out.size() frames and writes the mean of their channels, summed in double. Returns
-  // frames written: fewer at the end of what is there. damaged() tells whether the decoder met
-  // damage in this call (what it returned is then not to be trusted).
+  // Decodes out.size() / width() frames and writes of each the mean of its channels, summed in
+  // double, or the first one, or all, as was asked for. Returns frames written: fewer at the end of
+  // what is there. damaged() tells whether the decoder met damage in this call (what it returned is
+  // then not to be trusted).
   virtual int64_t Read(std::span<float> out) = 0;
   virtual bool damaged() const = 0;
   // The decoder has fetched the file's last byte.
@@ -80,6 +88,12 @@ class Decoder {
   virtual int io_errno() const = 0;  // of a failed read since the start, or 0
   // What to say where the content was found to end within something.
   virtual const char* cut_words() const { return kCutWords; }
+
+ protected:
+  AudioSpec::Channels heard() const { return heard_; }
+
+ private:
+  AudioSpec::Channels heard_;
 };
 
 // Decodes the whole content from its beginning, in steps of fixed size: a property of the file.

@@ -133,6 +133,12 @@ bool FfmpegDecoder::Decode() {
   return library_->avcodec_send_packet(codec_, packet_) >= 0;
 }
 
+bool FfmpegDecoder::GoesOn(const AVFrame& frame) const {
+  const bool others =
+      heard() == AudioSpec::Channels::kEach && frame.ch_layout.nb_channels != channels_;
+  return frame.sample_rate == rate_ && !others && CanMix(frame);
+}
+
 // The next frame that has samples. False at the end, and at damage. Until the first one, what the
 // codec refuses is passed over: a recording may begin within a frame.
 bool FfmpegDecoder::NextFrame() {
@@ -146,7 +152,7 @@ bool FfmpegDecoder::NextFrame() {
         channels_ = frame_->ch_layout.nb_channels;
       }
       heard_ = true;
-      if (frame_->sample_rate == rate_ && CanMix(*frame_)) return true;
+      if (GoesOn(*frame_)) return true;
       library_->av_frame_unref(frame_);  // another rate within one track
       MeetDamage();
       return false;
@@ -181,17 +187,20 @@ int64_t FfmpegDecoder::Read(std::span<float> out) {
   damaged_at_end_ = false;
   if (codec_ == nullptr) return 0;
   if (clock_ != nullptr) clock_->Step();
-  size_t done = 0;
-  while (done < out.size()) {
+  const int64_t wide = width();
+  const auto wanted = static_cast<int64_t>(out.size()) / wide;
+  int64_t done = 0;
+  while (done < wanted) {
     if (frame_at_ >= frame_->nb_samples && !NextFrame()) break;
-    const auto now =
-        std::min(out.size() - done, static_cast<size_t>(frame_->nb_samples - frame_at_));
-    MixFrame(*frame_, frame_at_, out.subspan(done, now), heard_channels_);
-    frame_at_ += static_cast<int64_t>(now);
+    const auto now = std::min<int64_t>(wanted - done, frame_->nb_samples - frame_at_);
+    MixFrame(*frame_, frame_at_,
+             out.subspan(static_cast<size_t>(done * wide), static_cast<size_t>(now * wide)),
+             heard());
+    frame_at_ += now;
     done += now;
   }
-  place_ += static_cast<int64_t>(done);
-  return static_cast<int64_t>(done);
+  place_ += done;
+  return done;
 }
 
 ContentLength FfmpegDecoder::FindLength() {
@@ -305,10 +314,10 @@ bool FfmpegDecoder::SeekByNotes(int64_t frame) {
 
 bool FfmpegDecoder::SkipTo(int64_t frame) {
   std::vector<float> unheard(
-      static_cast<size_t>(std::clamp<int64_t>(frame - place_, 0, kSkipStep)));
+      static_cast<size_t>(std::clamp<int64_t>(frame - place_, 0, kSkipStep) * width()));
   while (place_ < frame) {
     const auto step = std::min<int64_t>(frame - place_, kSkipStep);
-    if (Read(std::span(unheard).first(static_cast<size_t>(step))) != step) return false;
+    if (Read(std::span(unheard).first(static_cast<size_t>(step * width()))) != step) return false;
   }
   return true;
 }

@@ -1,5 +1,5 @@
 // FFmpeg's libraries, wrapped once: the sound track of what libsndfile does not read. What is heard
-// is what the program `ffmpeg` writes with `-f f32le`, the mean of its channels or the first.
+// is what the program `ffmpeg` writes with `-f f32le`, the mean of its channels, the first or all.
 //
 // How a place is found again: FindLength goes through the packets once and notes one a second, with
 // the number of the sample that it begins. Seek goes to the note before the last one before the
@@ -21,7 +21,7 @@ class FfmpegDecoder : public Decoder {
   // `clock`, if any, is told of each read and each call of Read, and must outlive this.
   explicit FfmpegDecoder(StageClock* clock = nullptr,
                          AudioSpec::Channels heard = AudioSpec::Channels::kMix)
-      : clock_(clock), heard_channels_(heard), input_(clock) {}
+      : Decoder(heard), clock_(clock), input_(clock) {}
   ~FfmpegDecoder() override { FfmpegDecoder::Close(); }
   FfmpegDecoder(const FfmpegDecoder&) = delete;
   FfmpegDecoder& operator=(const FfmpegDecoder&) = delete;
@@ -60,6 +60,8 @@ class FfmpegDecoder : public Decoder {
   bool StartCodec();
   void StopCodec();
   bool NextFrame();
+  // Of the rate, and where channels are heard one by one of the channels, that the first one has.
+  bool GoesOn(const AVFrame& frame) const;
   // Gives the packet in hand to the codec. False: it was refused.
   bool Decode();
   // Of the packet in hand: the file ends within it.
@@ -71,7 +73,6 @@ class FfmpegDecoder : public Decoder {
   bool SkipTo(int64_t frame);
 
   StageClock* clock_;
-  AudioSpec::Channels heard_channels_;
   const FfmpegLibrary* library_ = nullptr;
   int fd_ = -1;
   FfmpegInput input_;

@@ -25,6 +25,12 @@ void Mix(const AVFrame& frame, bool planar, size_t from, std::span<float> out,
     for (size_t i = 0; i < out.size(); ++i) out[i] = at(i, 0);
     return;
   }
+  if (heard == AudioSpec::Channels::kEach) {
+    for (size_t i = 0; i < out.size() / channels; ++i) {
+      for (size_t c = 0; c < channels; ++c) out[i * channels + c] = at(i, c);
+    }
+    return;
+  }
   for (size_t i = 0; i < out.size(); ++i) {
     double sum = 0;
     for (size_t c = 0; c < channels; ++c) sum += at(i, c);

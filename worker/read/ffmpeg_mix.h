@@ -1,5 +1,5 @@
-// A frame of FFmpeg's to one channel: each sample to float as libswresample does it, their mean
-// summed in double, or the first of them.
+// A frame of FFmpeg's to one channel, or to all of them: each sample to float as libswresample does
+// it, their mean summed in double, or the first of them.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ namespace consort {
 
 // Whether MixFrame knows its sample format.
 bool CanMix(const AVFrame& frame);
-// Samples [from, from + out.size()) of the frame.
+// Samples [from, from + out.size()) of the frame; with kEach of all channels, interleaved, and so
+// [from, from + out.size() / channels).
 void MixFrame(const AVFrame& frame, int64_t from, std::span<float> out, AudioSpec::Channels heard);
 
 }  // namespace consort

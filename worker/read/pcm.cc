@@ -67,7 +67,7 @@ void MixTwo(const std::byte* raw, std::span<float> out) {
 
 template <typename Kind>
 void Mix(const std::byte* raw, int64_t channels, std::span<float> out, AudioSpec::Channels heard) {
-  if (channels == 1) {
+  if (channels == 1 || heard == AudioSpec::Channels::kEach) {
     for (size_t i = 0; i < out.size(); ++i) out[i] = AsFloat<Kind>(raw, i);
   } else if (heard == AudioSpec::Channels::kFirst) {
     const auto step = static_cast<size_t>(channels);

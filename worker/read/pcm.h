@@ -1,5 +1,5 @@
-// Frames of plain PCM as they lie in a file, to one channel: the same bits as libsndfile's floats,
-// their mean summed in double, or the first of them, in one pass.
+// Frames of plain PCM as they lie in a file, to one channel, or to all of them: the same bits as
+// libsndfile's floats, their mean summed in double, or the first of them, in one pass.
 #pragma once
 
 #include <cstddef>
@@ -16,9 +16,9 @@ enum class PcmKind { kOther, kInt16, kInt24, kInt32, kFloat };
 // Bytes of a sample; 0 for kOther.
 size_t PcmSampleBytes(PcmKind kind);
 
-// Writes out.size() samples, of frames their mean or their first one. `raw` holds as many frames of
-// `channels` samples, and kPcmSlack bytes after them that are read, whatever they are. Not for
-// kOther.
+// Writes out.size() samples, of each frame their mean or their first one; with kEach all of them,
+// of out.size() / channels frames. `raw` holds as many frames of `channels` samples, and kPcmSlack
+// bytes after them that are read, whatever they are. Not for kOther.
 inline constexpr size_t kPcmSlack = 4;
 void MixPcm(PcmKind kind, const std::byte* raw, int64_t channels, std::span<float> out,
             AudioSpec::Channels heard = AudioSpec::Channels::kMix);

@@ -5,7 +5,7 @@
 namespace consort {
 namespace {
 
-constexpr int64_t kSkipStep = 16 * 1024;  // decoded at once on the way to a place
+constexpr int64_t kSkipStep = 16 * 1024;  // floats decoded at once on the way to a place
 // Of a header's promise: 2^40 samples are 265 days at 48 kHz.
 constexpr int64_t kMaxSamples = int64_t{1} << 40;
 
@@ -36,6 +36,9 @@ MaybeFault SampleSource::OpenOrStay(const std::string& path) {
   if (known) {
     decoder_ = reads_it_;
     if (auto fault = decoder_->Open(fd_.get()).fault) return fault;
+    if (decoder_->width() != width_) {
+      return Fault(ErrorCode::kDecode, "it has another number of channels each time it is opened");
+    }
   } else if (auto fault = ChooseDecoder()) {
     return fault;
   }
@@ -77,6 +80,7 @@ MaybeFault SampleSource::ChooseDecoder() {
     }
   }
   samples_ = length.samples;
+  width_ = decoder_->width();
   end_ = std::move(length.end);
   reads_it_ = decoder_;
   return std::nullopt;
@@ -110,12 +114,17 @@ const ContentEnd& SampleSource::FindEnd() {
 }
 
 std::span<float> SampleSource::Grow(int64_t more) {
-  const auto have = static_cast<size_t>(window_size_);
+  const auto have = static_cast<size_t>(window_size_ * width_);
   window_size_ += more;
-  if (window_.size() < static_cast<size_t>(window_size_)) {
-    window_.resize(static_cast<size_t>(window_size_));
+  if (window_.size() < static_cast<size_t>(window_size_ * width_)) {
+    window_.resize(static_cast<size_t>(window_size_ * width_));
   }
-  return std::span(window_).subspan(have, static_cast<size_t>(more));
+  return std::span(window_).subspan(have, static_cast<size_t>(more * width_));
+}
+
+std::span<const float> SampleSource::Frames(int64_t begin, int64_t end) const {
+  return std::span(window_).subspan(static_cast<size_t>((begin - window_begin_) * width_),
+                                    static_cast<size_t>((end - begin) * width_));
 }
 
 // Leaves an empty window at `begin`, reached as the note on anchors says.
@@ -140,7 +149,7 @@ bool SampleSource::SkipTo(int64_t begin) {
   int64_t at = WindowEnd();
   while (at < begin) {
     window_size_ = 0;
-    const int64_t wanted = std::min(begin - at, kSkipStep);
+    const int64_t wanted = std::min(begin - at, std::max<int64_t>(1, kSkipStep / width_));
     if (decoder_->Read(Grow(wanted)) != wanted || decoder_->damaged()) return false;
     at += wanted;
   }
@@ -157,7 +166,7 @@ bool SampleSource::Extend(int64_t end) {
   return false;
 }
 
-MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
+MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end, int64_t channel,
                               std::span<const float>& out) {
   if (end_ && end > end_->sample) return Fault(end_->code, end_->message, end_->sample);
   const int64_t window_end = WindowEnd();
@@ -181,8 +190,16 @@ MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end,
     }
     window_anchor_ = -1;
   }
-  out = std::span<const float>(window_).subspan(static_cast<size_t>(begin - window_begin_),
-                                                static_cast<size_t>(end - begin));
+  loaded_ = Frames(begin, end);
+  if (width_ == 1) {
+    out = loaded_;
+    return std::nullopt;
+  }
+  const auto count = static_cast<size_t>(end - begin);
+  if (channel_.size() < count) channel_.resize(count);
+  const float* from = loaded_.data() + channel;
+  for (size_t i = 0; i < count; ++i, from += width_) channel_[i] = *from;
+  out = std::span(channel_).first(count);
   return std::nullopt;
 }
 
@@ -192,14 +209,15 @@ MaybeFault SampleSource::CheckEnd() {
   // The length was found by decoding all of it, or by its packets, of which the last was looked at.
   if (seeking() == Seeking::kOnePass) return std::nullopt;
   std::span<const float> last;
-  return Load(samples_ - 1, samples_ - 1, samples_, last);
+  return Load(samples_ - 1, samples_ - 1, samples_, 0, last);
 }
 
 void SampleSource::Forget(int64_t before) {
   if (window_anchor_ < 0) return;
   const int64_t drop = std::min(before - window_begin_, window_size_);
   if (drop <= 0) return;
-  std::copy(window_.begin() + drop, window_.begin() + window_size_, window_.begin());
+  std::copy(window_.begin() + drop * width_, window_.begin() + window_size_ * width_,
+            window_.begin());
   window_begin_ += drop;
   window_size_ -= drop;
 }

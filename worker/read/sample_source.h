@@ -1,5 +1,6 @@
-// Any range of a file's samples, of one channel (the mean of all, or the first), the same whatever
-// was asked before.
+// Any range of a file's samples, of one channel (the mean of all, the first, or the one that is
+// asked for), the same whatever was asked before. Where channels are heard one by one a range is
+// decoded once for all of them.
 //
 // Note [Anchors]
 // Where every sample can be had by itself (PCM, FLAC), a range is read by seeking, or by going on
@@ -47,14 +48,19 @@ class SampleSource {
   void Close();
 
   int64_t samples() const { return samples_; }
+  // Channels that can be asked for: 1, or as many as the file has.
+  int64_t streams() const { return width_; }
   int32_t rate() const { return decoder_->rate(); }
   const Decoder& decoder() const { return *decoder_; }
   Seeking seeking() const { return decoder_->seeking(); }
   const FileIdentity& identity() const { return identity_; }
 
-  // Samples [begin, end), 0 <= begin < end <= samples(), anchor <= begin. `out` points into this
-  // object until the next call.
-  MaybeFault Load(int64_t anchor, int64_t begin, int64_t end, std::span<const float>& out);
+  // Samples [begin, end), 0 <= begin < end <= samples(), anchor <= begin, of channel `channel` <
+  // streams(). `out` points into this object until the next call. A fault is that of all channels.
+  MaybeFault Load(int64_t anchor, int64_t begin, int64_t end, int64_t channel,
+                  std::span<const float>& out);
+  // The frames that Load has just given a channel of, with all their channels, interleaved.
+  std::span<const float> LoadedFrames() const { return loaded_; }
   // What can be told of the content's end without decoding it all: what its length was found by,
   // and, where a place can be sought, whether the last sample is there. To be closed after a fault.
   MaybeFault CheckEnd();
@@ -83,12 +89,17 @@ class SampleSource {
   std::optional<ContentEnd> end_;
 
   int64_t WindowEnd() const { return window_begin_ + window_size_; }
-  // Room for `more` samples at the window's end. Their content is old.
+  // Room for `more` frames at the window's end. Their content is old.
   std::span<float> Grow(int64_t more);
+  // Frames [begin, end) of the window.
+  std::span<const float> Frames(int64_t begin, int64_t end) const;
 
-  // Decoded samples [window_begin_, window_begin_ + window_size_); the decoder stands at its end.
+  int64_t width_ = 1;  // floats of a frame of the file that is open
+  // Decoded frames [window_begin_, window_begin_ + window_size_); the decoder stands at its end.
   // The memory behind only grows: what is about to be overwritten need not be filled with zeros.
   std::vector<float> window_;
+  std::span<const float> loaded_;  // in it
+  std::vector<float> channel_;     // one channel of loaded_, where there are several
   int64_t window_begin_ = 0;
   int64_t window_size_ = 0;
   int64_t window_anchor_ = -1;  // -1: the decoder stands nowhere in particular

@@ -15,6 +15,9 @@ namespace {
 constexpr int64_t kFilterReach = 192;
 
 constexpr int64_t kBlockNs = 30'000'000'000;
+// Segments of a channel that are decoded from one place, at most; those of all channels are below
+// kOnePassAlignment.
+constexpr int64_t kMostAnchored = (kOnePassAlignment - 1) / kMaxStreams;
 
 __extension__ using Wide = __int128;
 
@@ -39,7 +42,13 @@ SegmentReader::SegmentReader(const AudioSpec& spec, StageClock& clock)
 MaybeFault SegmentReader::Open(const std::string& path) {
   clock_.Enter(Stage::kValidate);
   info_ = {};
+  finite_place_ = -1;
   MaybeFault fault = source_.Open(path);
+  if (!fault && source_.streams() > kMaxStreams) {
+    fault = Fault(ErrorCode::kUnsupported,
+                  std::to_string(source_.streams()) + " channels, more than the " +
+                      std::to_string(kMaxStreams) + " that can be heard one by one");
+  }
   if (!fault && source_.rate() != spec_.sample_rate &&
       !resampler_.Prepare(source_.rate(), spec_.sample_rate)) {
     fault =
@@ -50,7 +59,8 @@ MaybeFault SegmentReader::Open(const std::string& path) {
     Close();
     return fault;
   }
-  grid_ = SegmentGrid(spec_.segment_ns, spec_.hop_ns, source_.rate());
+  const int64_t streams = source_.streams();
+  grid_ = SegmentGrid(spec_.segment_ns, spec_.hop_ns, source_.rate(), streams);
   info_.samples = source_.samples();
   info_.sample_rate = source_.rate();
   info_.size_bytes = source_.identity().size_bytes;
@@ -61,11 +71,13 @@ MaybeFault SegmentReader::Open(const std::string& path) {
   if (decoder.header_unfinished()) info_.flags |= kHeaderUnfinished;
   switch (source_.seeking()) {
     case Seeking::kExact:
+      info_.segment_alignment = static_cast<uint32_t>(streams);  // what is decoded is for all
       break;
-    case Seeking::kAnchored:
-      info_.segment_alignment =
-          static_cast<uint32_t>(std::max<int64_t>(1, kBlockNs / spec_.hop_ns));
+    case Seeking::kAnchored: {
+      const int64_t places = std::clamp<int64_t>(kBlockNs / spec_.hop_ns, 1, kMostAnchored);
+      info_.segment_alignment = static_cast<uint32_t>(places * streams);
       break;
+    }
     case Seeking::kOnePass:
       info_.segment_alignment = kOnePassAlignment;
       break;
@@ -100,6 +112,19 @@ SegmentReader::Range SegmentReader::NeededRange(int64_t k) const {
           std::max<int64_t>(0, last - first)};
 }
 
+// Of what was loaded for the segments at `place`, from source sample `begin` on.
+MaybeFault SegmentReader::CheckFinite(int64_t place, int64_t begin) {
+  if (place == finite_place_) return std::nullopt;
+  const auto frames = source_.LoadedFrames();
+  if (!AllFinite(frames)) {
+    const auto bad = std::ranges::find_if_not(frames, [](float it) { return std::isfinite(it); });
+    return Fault(ErrorCode::kNotFinite, "a sample is infinite or not a number",
+                 begin + (bad - frames.begin()) / source_.streams());
+  }
+  finite_place_ = place;
+  return std::nullopt;
+}
+
 MaybeFault SegmentReader::ReadSegment(int64_t k, std::span<float> out) {
   clock_.Enter(Stage::kRead);
   const Range range = NeededRange(k);
@@ -111,13 +136,10 @@ MaybeFault SegmentReader::ReadSegment(int64_t k, std::span<float> out) {
   const int64_t anchor = first == k ? range.begin : NeededRange(first).begin;
   source_.Forget(range.begin);
   std::span<const float> heard;
-  if (auto fault = source_.Load(anchor, range.begin, range.end, heard)) return fault;
-  if (!AllFinite(heard)) {
-    const auto bad = std::find_if(heard.begin(), heard.end(),
-                                  [](float sample) { return !std::isfinite(sample); });
-    return Fault(ErrorCode::kNotFinite, "a sample is infinite or not a number",
-                 range.begin + (bad - heard.begin()));
+  if (auto fault = source_.Load(anchor, range.begin, range.end, grid_.Channel(k), heard)) {
+    return fault;
   }
+  if (auto fault = CheckFinite(grid_.Place(k), range.begin)) return fault;
   const auto valid = out.first(static_cast<size_t>(range.valid));
   if (info_.sample_rate == spec_.sample_rate) {
     std::copy(heard.begin(), heard.end(), valid.begin());

@@ -5,7 +5,8 @@
 // segment.
 //
 // What segment k is: source samples are the file's frames, the mean of their channels or the first
-// of them, as the model wants. With
+// of them, as the model wants; or those of one channel, where it hears each by itself and segments
+// are numbered through all channels (SegmentGrid). With
 // S = SegmentGrid::Start(k), N samples in the file, r Hz in the file and R Hz in the model:
 //   r == R  samples [S, S + L), copied exactly.
 //   r != R  the file from A on, resampled with soxr HQ; A is the last multiple of r/gcd(r, R) that
@@ -16,7 +17,8 @@
 // round(N * R / r) of the output on.
 //
 // A segment is good if every source sample it needs, context included and clipped to [0, N), can be
-// decoded and is finite. N is what the header promises where that is known.
+// decoded and is finite, in all channels that are heard. N is what the header promises where that
+// is known.
 #pragma once
 
 #include <cstdint>
@@ -43,11 +45,12 @@ class SegmentReader {
   // Opens and validates. On success info() is valid until the next Open. On a fault nothing is
   // open. Faults here: not_found, not_a_file, unreadable, empty, not_audio, unsupported, decode
   // (a header beyond repair), io.
+  // With channels heard one by one, more than kMaxStreams of them are unsupported.
   MaybeFault Open(const std::string& path);
   void Close();
 
   // FileInfo::file is 0. segment_alignment: how many segments of a codec with memory are decoded
-  // from one place (about 30 s of sound), or kOnePassAlignment; 1 elsewhere.
+  // from one place (about 30 s of sound), or kOnePassAlignment; elsewhere those of one place.
   const FileInfo& info() const { return info_; }
   int64_t segment_count() const { return grid_.Count(info_.samples); }
   const SegmentGrid& grid() const { return grid_; }
@@ -70,6 +73,7 @@ class SegmentReader {
     int64_t valid;  // samples of the output in the segment; zeros follow
   };
   Range NeededRange(int64_t k) const;
+  MaybeFault CheckFinite(int64_t place, int64_t begin);
 
   AudioSpec spec_;
   int64_t segment_samples_;
@@ -78,6 +82,8 @@ class SegmentReader {
   Resampler resampler_;
   SegmentGrid grid_;
   FileInfo info_;
+  // The place whose frames, of all channels, were found to be finite last; -1: none.
+  int64_t finite_place_ = -1;
 };
 
 }  // namespace consort

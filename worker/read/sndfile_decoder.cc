@@ -330,7 +330,8 @@ int64_t SndfileDecoder::ReadPcm(std::span<float> out) {
   const int64_t frame_bytes = static_cast<int64_t>(PcmSampleBytes(pcm_)) * info_.channels;
   const int64_t step = std::max<int64_t>(1, kRawBytes / frame_bytes);
   raw_.resize(static_cast<size_t>(step * frame_bytes) + kPcmSlack);
-  const auto wanted = static_cast<int64_t>(out.size());
+  const int64_t wide = width();
+  const auto wanted = static_cast<int64_t>(out.size()) / wide;
   int64_t done = 0;
   while (done < wanted) {
     const int64_t now = std::min(step, wanted - done);
@@ -338,7 +339,7 @@ int64_t SndfileDecoder::ReadPcm(std::span<float> out) {
         std::max<int64_t>(0, sf_read_raw(decoder_.get(), raw_.data(), now * frame_bytes)) /
         frame_bytes;
     MixPcm(pcm_, raw_.data(), info_.channels,
-           out.subspan(static_cast<size_t>(done), static_cast<size_t>(got)), heard_);
+           out.subspan(static_cast<size_t>(done * wide), static_cast<size_t>(got * wide)), heard());
     done += got;
     if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;
     if (got < now || damaged_) break;
@@ -347,20 +348,22 @@ int64_t SndfileDecoder::ReadPcm(std::span<float> out) {
 }
 
 int64_t SndfileDecoder::ReadFloats(std::span<float> out) {
-  const int64_t wanted = static_cast<int64_t>(out.size());
   const int64_t channels = info_.channels;
+  const int64_t wide = width();
+  const int64_t wanted = static_cast<int64_t>(out.size()) / wide;
+  const bool as_they_are = wide == channels;
   // A call to libsndfile decodes at most this much, so that damage is placed no more coarsely.
   const int64_t step = std::max<int64_t>(1, kInterleavedFloats / channels);
-  if (channels > 1) interleaved_.resize(static_cast<size_t>(step * channels) + kPcmSlack);
+  if (!as_they_are) interleaved_.resize(static_cast<size_t>(step * channels) + kPcmSlack);
   int64_t done = 0;
   while (done < wanted) {
     const int64_t now = std::min(step, wanted - done);
-    float* to = channels == 1 ? out.data() + done : interleaved_.data();
+    float* to = as_they_are ? out.data() + done * wide : interleaved_.data();
     const int64_t got = sf_readf_float(decoder_.get(), to, now);
-    if (channels > 1) {
+    if (!as_they_are) {
       MixPcm(PcmKind::kFloat, reinterpret_cast<const std::byte*>(to), channels,
              out.subspan(static_cast<size_t>(done), static_cast<size_t>(std::max<int64_t>(0, got))),
-             heard_);
+             heard());
     }
     done += std::max<int64_t>(0, got);
     if (sf_error(decoder_.get()) != SF_ERR_NO_ERROR) damaged_ = true;

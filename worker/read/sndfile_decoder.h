@@ -21,7 +21,7 @@ class SndfileDecoder : public Decoder {
   // `clock`, if any, is told of each read(2) and each call of Read, and must outlive this.
   explicit SndfileDecoder(StageClock* clock = nullptr,
                           AudioSpec::Channels heard = AudioSpec::Channels::kMix)
-      : heard_(heard) {
+      : Decoder(heard) {
     io_.clock = clock;
   }
   SndfileDecoder(const SndfileDecoder&) = delete;
@@ -92,7 +92,6 @@ class SndfileDecoder : public Decoder {
   static sf_count_t IoWrite(const void* in, sf_count_t count, void* user);
   static sf_count_t IoTell(void* user);
 
-  AudioSpec::Channels heard_;
   Io io_;
   // A file that is opened again unchanged is not looked at again.
   FileIdentity identity_;

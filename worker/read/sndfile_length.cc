@@ -79,8 +79,8 @@ ContentLength SndfileDecoder::FindOggLength() {
 }
 
 bool SndfileDecoder::CanRead(int64_t frame) {
-  float ignored = 0;
-  return frame >= 0 && Seek(frame) && Read({&ignored, 1}) == 1 && !damaged();
+  std::vector<float> ignored(static_cast<size_t>(width()));
+  return frame >= 0 && Seek(frame) && Read(ignored) == 1 && !damaged();
 }
 
 // The first frame in [low, high] that cannot be read, where all below `low` can and `high` cannot.

@@ -32,18 +32,20 @@ FileFault ToFault(ErrorCode code, const Error& error) {
 
 class RealPipeline : public Pipeline {
  public:
-  RealPipeline(const Bundle& bundle, std::unique_ptr<FeatureExtractor> features,
+  RealPipeline(const Bundle& bundle, Model& model, std::unique_ptr<FeatureExtractor> features,
                std::unique_ptr<Runner> runner, StageClock& clock)
       : audio_(bundle.manifest.audio),
         stateful_(bundle.manifest.stateful),
         batch_(bundle.manifest.prepared.batch),
         clock_(clock),
+        model_(model),
         reader_(audio_, clock),
         features_(std::move(features)),
-        runner_(std::move(runner)),
         interpreter_(MakeInterpreter(bundle.manifest, bundle.labels)),
         wave_(static_cast<size_t>(audio_.SegmentSamples())),
-        input_(static_cast<size_t>(features_->size() * batch_)) {}
+        input_(static_cast<size_t>(features_->size() * batch_)) {
+    runners_.push_back(std::move(runner));
+  }
 
   Result<PipelineFault> Open(const std::string& path, FileInfo& info) override {
     group_ = {};
@@ -53,7 +55,12 @@ class RealPipeline : public Pipeline {
       return PipelineFault(ToFault(*fault));
     }
     info = reader_.info();
-    if (stateful_) state_.Open(path, info);
+    if (!stateful_) return PipelineFault();
+    state_.Open(path, info);
+    while (static_cast<int64_t>(runners_.size()) < reader_.grid().streams()) {
+      CONSORT_TRY(auto runner, model_.NewRunner());
+      runners_.push_back(std::move(runner));
+    }
     return PipelineFault();
   }
 
@@ -72,7 +79,9 @@ class RealPipeline : public Pipeline {
     const size_t each = scores_.size() / static_cast<size_t>(batch_);
     const auto scores = std::span(scores_).subspan(static_cast<size_t>(k % batch_) * each, each);
     const FileInfo& info = reader_.info();
-    const SegmentPlace place{k, reader_.segment_count(), info.samples, info.sample_rate};
+    const SegmentGrid& grid = reader_.grid();
+    const SegmentPlace place{grid.Place(k), grid.Places(info.samples), info.samples,
+                             info.sample_rate};
     if (const Status done = interpreter_->Interpret(scores, place, result); !done) {
       return ToFault(ErrorCode::kOutput, done.error());
     }
@@ -100,8 +109,10 @@ class RealPipeline : public Pipeline {
     if (!state_.Reaches(k)) {
       state_.Lose();
       clock_.Enter(Stage::kForward);
-      if (const Status done = runner_->Reset(); !done)
-        return ToFault(ErrorCode::kModel, done.error());
+      for (const auto& runner : runners_) {
+        if (const Status done = runner->Reset(); !done)
+          return ToFault(ErrorCode::kModel, done.error());
+      }
       state_.Begin();
     }
     while (state_.next() < k) {
@@ -109,15 +120,16 @@ class RealPipeline : public Pipeline {
       clock_.AtSegment(j);
       if (auto fault = Prepare(j)) return fault;
       clock_.Enter(Stage::kForward);
-      if (const Status done = Forward(); !done) return ToFault(ErrorCode::kModel, done.error());
+      if (const Status done = Forward(j); !done) return ToFault(ErrorCode::kModel, done.error());
     }
     clock_.AtSegment(k);
     return std::nullopt;
   }
 
-  // Of what lies in input_.
-  Status Forward() {
-    const Status done = runner_->Forward(input_.span(), scores_);
+  // Of what lies in input_: the segments of a group, of which k is one.
+  Status Forward(int64_t k) {
+    const auto channel = static_cast<size_t>(stateful_ ? reader_.grid().Channel(k) : 0);
+    const Status done = runners_[channel]->Forward(input_.span(), scores_);
     if (!stateful_) return done;
     if (done) {
       state_.Heard();
@@ -142,7 +154,7 @@ class RealPipeline : public Pipeline {
     }
     clock_.AtSegments(k, group_.end);
     clock_.Enter(Stage::kForward);
-    const Status done = Forward();
+    const Status done = Forward(k);
     if (done) return;
     if (group_.end == k + 1) {
       group_ = {k, k, ToFault(ErrorCode::kModel, done.error())};
@@ -167,16 +179,18 @@ class RealPipeline : public Pipeline {
   const bool stateful_;
   const int64_t batch_;  // 1 where it is stateful
   StageClock& clock_;
+  Model& model_;
   SegmentReader reader_;
   std::unique_ptr<FeatureExtractor> features_;
-  std::unique_ptr<Runner> runner_;
+  // One; of a model with state one for each channel, up to the most that a file had.
+  std::vector<std::unique_ptr<Runner>> runners_;
   std::unique_ptr<Interpreter> interpreter_;
   AlignedFloats wave_;
   AlignedFloats input_;        // of the batch: segment k in slot k % batch_
   std::vector<float> scores_;  // the same
   Group group_;
   int64_t one_by_one_until_ = 0;
-  StatePlace state_;  // of runner_, where it is stateful
+  StatePlace state_;  // of runners_, all together, where it is stateful
 };
 
 }  // namespace
@@ -226,8 +240,8 @@ Result<std::unique_ptr<Pipeline>> RealPipelineFactory::Make(StageClock& clock) {
   }
   CONSORT_TRY(auto features, MakeFeatureExtractor(bundle_.manifest));
   CONSORT_TRY(auto runner, model_->NewRunner());
-  return std::unique_ptr<Pipeline>(
-      std::make_unique<RealPipeline>(bundle_, std::move(features), std::move(runner), clock));
+  return std::unique_ptr<Pipeline>(std::make_unique<RealPipeline>(
+      bundle_, *model_, std::move(features), std::move(runner), clock));
 }
 
 }  // namespace consort

@@ -7,7 +7,8 @@
 //
 // A model with state (`stateful`) hears the segments of a file from the first one on, and each file
 // with the state it was saved with. Where an item begins elsewhere than the state stands, which is
-// so after a death or a resume, the segments that lie between are done first, and not told.
+// so after a death or a resume, the segments that lie between are done first, and not told. Where
+// channels are heard one by one each has a state of its own; they all stand at one segment.
 #pragma once
 
 #include <memory>
