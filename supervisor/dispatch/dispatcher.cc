@@ -15,14 +15,22 @@ constexpr int64_t kMostSegmentsOfAFile = int64_t{1} << 40;
 // To its end, however far that is; no sum with it overflows.
 constexpr uint64_t kWholeFile = kMostSegmentsOfAFile;
 
-// Of its sound, until the next segment begins.
+// Of its channel's sound, until the next segment of that begins.
 double SecondsOf(const OpenFile& file, uint64_t segment) {
-  const auto k = static_cast<int64_t>(segment);
-  const int64_t until = segment + 1 < file.total ? file.grid->Start(k + 1) : file.info->samples;
-  return static_cast<double>(until - file.grid->Start(k)) / file.info->sample_rate;
+  const auto s = static_cast<int64_t>(segment);
+  const int64_t streams = file.grid->streams();
+  const bool last = segment + static_cast<uint64_t>(streams) >= file.total;
+  const int64_t until = last ? file.info->samples : file.grid->Start(s + streams);
+  return static_cast<double>(until - file.grid->Start(s)) / file.info->sample_rate;
 }
 
 }  // namespace
+
+std::optional<SegmentGrid> DispatchSettings::GridOf(const FileInfo& info) const {
+  if (!each_channel) return SegmentGrid(segment_ns, hop_ns, info.sample_rate);
+  if (info.channels < 1 || info.channels > kMaxStreams) return std::nullopt;
+  return SegmentGrid(segment_ns, hop_ns, info.sample_rate, info.channels);
+}
 
 Status ResultSink::SegmentDone(const OpenFile& /*file*/, const SegmentRuns& /*runs*/) {
   return Error{"results in frames have no place to go to"};
@@ -441,14 +449,16 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
   if (held.item >= held.task.items.size() || held.opened) return Ok();
   const auto& item = held.task.items[held.item];
   if (info.file != item.file) return Ok();
-  const SegmentGrid grid(settings_.segment_ns, settings_.hop_ns, info.sample_rate);
-  const int64_t count = grid.Count(info.samples);
+  const auto grid = settings_.GridOf(info);
+  if (!grid) return Ok();
+  const int64_t count = grid->Count(info.samples);
   if (count < 1 || count > kMostSegmentsOfAFile) return Ok();
   honest = true;
   // The engine goes by what it sees now, whatever others saw: so does what we expect of it.
   const auto total = static_cast<uint64_t>(count);
   held.opened = true;
   held.end = std::min(item.first_segment + item.segment_count, total);
+  held.streams = static_cast<uint64_t>(grid->streams());
   if (settings_.frame_ns > 0) {
     held.frames =
         FrameGrid(settings_.hop_ns, settings_.frame_ns).Count(info.samples, info.sample_rate);
@@ -495,7 +505,7 @@ bool Dispatcher::Possible(const HeldTask& held, const SegmentRuns& runs) const {
   if (runs.first_frame > frames || runs.frames > frames - runs.first_frame) return false;
   const FrameGrid grid(settings_.hop_ns, settings_.frame_ns);
   const auto per_hop = static_cast<uint64_t>(grid.per_hop());
-  if (runs.frames > 0 && runs.first_frame / per_hop < runs.segment) return false;
+  if (runs.frames > 0 && runs.first_frame / per_hop < runs.segment / held.streams) return false;
   const bool known = std::ranges::all_of(
       runs.runs, [this](const FrameRun& run) { return run.label < settings_.labels; });
   return known && (settings_.by_label ? InOrderOfLabels(runs.runs) : InOrderOfTime(runs.runs));

@@ -78,6 +78,7 @@ struct DispatchSettings {
   int attempts = 3;
   int64_t segment_ns = 0;
   int64_t hop_ns = 0;
+  bool each_channel = false;  // channels are heard one by one
   size_t labels = 0;
   // Results are runs of frames of this length; 0: they are tags.
   int64_t frame_ns = 0;
@@ -88,6 +89,10 @@ struct DispatchSettings {
   bool stateful = false;
   // Tasks an engine holds: one in hand, one to go on with at once.
   size_t tasks_ahead = 2;
+
+  // How a file's segments lie; nullopt: with channels heard one by one it has none, or more than
+  // can be.
+  std::optional<SegmentGrid> GridOf(const FileInfo& info) const;
 };
 
 // How a worker ended, each the end of a sentence about it.
@@ -196,6 +201,7 @@ class Dispatcher {
     uint64_t next = 0;      // the next segment of it
     uint64_t end = 0;       // one past its last, once opened
     int64_t frames = 0;     // of the whole file, once opened, where results are runs
+    uint64_t streams = 1;   // of it, once opened
     uint64_t segments = 0;  // results so far
     // Part of its time goes to what was done before: it tells nothing of what a segment costs.
     bool catches_up = false;
@@ -258,7 +264,7 @@ class Dispatcher {
                       size_t& bytes);
   Status OpenNext(OpenFile*& opened);
   Status NameResumed();
-  void ResumeOpen(const ResumeFile& from);
+  Status ResumeOpen(const ResumeFile& from);
   void ResumeSuspects(const std::vector<ResumeSuspect>& suspects);
 
   Status Judge(HeldWorker& worker, uint32_t engine, const ResultRecord& record, bool& honest);

@@ -26,7 +26,7 @@ struct OpenFile {
   std::string path;    // to open
 
   std::optional<FileInfo> info;     // once a worker has opened it
-  std::optional<SegmentGrid> grid;  // with info
+  std::optional<SegmentGrid> grid;  // with info; has several streams if channels are heard apart
   uint64_t total = UINT64_MAX;      // segments, once known
   uint64_t next_unassigned = 0;     // segments from here on have never been handed out
   std::optional<EngineId> reader;   // the engine that was given segments of it last

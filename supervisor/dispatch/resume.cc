@@ -17,7 +17,7 @@ Status Dispatcher::Resume(const ResumePoint& point) {
     if (file.info.file >= list_.size() || passed_over_.Contains(file.info.file)) {
       return Error{"the journal names a file that it cannot name"};
     }
-    ResumeOpen(file);
+    CONSORT_TRY(ResumeOpen(file));
   }
   ResumeSuspects(point.suspects);
   for (const auto& [index, file] : files_) passed_over_.Add(index);
@@ -29,12 +29,18 @@ Status Dispatcher::Resume(const ResumePoint& point) {
   return NameResumed();
 }
 
-void Dispatcher::ResumeOpen(const ResumeFile& from) {
+Status Dispatcher::ResumeOpen(const ResumeFile& from) {
   const uint64_t index = from.info.file;
+  const auto grid = settings_.GridOf(from.info);
+  if (!grid) {
+    return Error{"the journal lacks the number of channels of file " + std::to_string(index + 1) +
+                     " of the list",
+                 "begin anew with --restart"};
+  }
   auto& file = files_[index];
   file.index = index;
   file.info = from.info;
-  file.grid.emplace(settings_.segment_ns, settings_.hop_ns, from.info.sample_rate);
+  file.grid = grid;
   file.total = static_cast<uint64_t>(file.grid->Count(from.info.samples));
   file.accounted = from.accounted;
   file.crashed = from.crashed;
@@ -50,6 +56,7 @@ void Dispatcher::ResumeOpen(const ResumeFile& from) {
     next = end;
   }
   file.next_unassigned = next;
+  return Ok();
 }
 
 void Dispatcher::ResumeSuspects(const std::vector<ResumeSuspect>& suspects) {

@@ -36,6 +36,7 @@ JobLoop::JobLoop(const RunOptions& options, const Bundle& bundle, FileList& list
       dispatcher_({.attempts = options.attempts,
                    .segment_ns = bundle.manifest.audio.segment_ns,
                    .hop_ns = bundle.manifest.audio.hop_ns,
+                   .each_channel = bundle.manifest.audio.each_channel(),
                    .labels = bundle.labels.size(),
                    .frame_ns = bundle.manifest.output.frame_ns,
                    .by_label = bundle.manifest.output.kind == OutputSpec::Kind::kFrames,

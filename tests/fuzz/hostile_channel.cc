@@ -79,12 +79,14 @@ class Given {
 
 // Ten frames a segment, each segment's its own; of the last one what the file has.
 constexpr int64_t kFrameNs = kSegmentNs / 10;
+// Of files that tell runs.
+constexpr uint64_t kChannels = 2;
 
 SegmentRuns RunsOf(uint64_t file, uint64_t segment) {
   SegmentRuns runs;
   runs.file = file;
   runs.segment = segment;
-  runs.first_frame = 10 * segment;
+  runs.first_frame = segment / kChannels * 10;
   runs.frames = 10;
   const auto label = static_cast<uint32_t>((file + segment) % (kLabels - 1));
   runs.runs = {
@@ -174,19 +176,23 @@ struct Shared {
   uint64_t after[8];
 };
 
-const std::vector<WorldFile>& Files() {
-  static const std::vector<WorldFile> files = [] {
-    auto made = PlainFiles(4, 2);  // few: most of a run is their being done in the end
-    made[1].segments = 6;
-    made[2].fault_at = 1;
-    return made;
-  }();
-  return files;
+std::vector<WorldFile> MakeFiles(int32_t channels) {
+  auto made = PlainFiles(4, 2);  // few: most of a run is their being done in the end
+  made[1].segments = 6;
+  made[2].fault_at = 1;
+  for (auto& file : made) file.channels = channels;
+  return made;
 }
 
-// Made once: it costs more than all the rest.
+const std::vector<WorldFile>& FilesOf(Told told) {
+  static const std::vector<WorldFile> files = MakeFiles(0);
+  static const std::vector<WorldFile> of_channels = MakeFiles(static_cast<int32_t>(kChannels));
+  return told == Told::kRuns ? of_channels : files;
+}
+
+// Made once: it costs more than all the rest. Both kinds of files have the same names.
 FileList& TheList() {
-  static const std::unique_ptr<FileList> list = MakeList(Files());
+  static const std::unique_ptr<FileList> list = MakeList(FilesOf(Told::kTags));
   list->Rewind();
   return *list;
 }
@@ -283,7 +289,7 @@ class Scene {
   // The hostile engine's own idea of what it should say: 0: nothing.
   uint32_t NextTruth(std::vector<uint8_t>& bytes) {
     ResultRecord record;
-    if (truth_.Advance(Files(), kSegmentWorkNs, 1, record) != WorldEngine::Step::kPublished)
+    if (truth_.Advance(FilesOf(told_), kSegmentWorkNs, 1, record) != WorldEngine::Step::kPublished)
       return 0;
     AsTold(record);
     return std::visit([&](const auto& it) { return Encode(it, bytes); }, record);
@@ -324,7 +330,8 @@ class Scene {
 
   void Work(uint64_t worker, uint32_t index, WorldEngine& engine) {
     ResultRecord record;
-    if (engine.Advance(Files(), kSegmentWorkNs, 1, record) != WorldEngine::Step::kPublished) return;
+    if (engine.Advance(FilesOf(told_), kSegmentWorkNs, 1, record) != WorldEngine::Step::kPublished)
+      return;
     AsTold(record);
     bool honest = false;
     Require(dispatcher_.OnRecord(worker, index, record, honest).has_value(), "it failed");
@@ -382,13 +389,14 @@ class Scene {
       while (auto task = Next(kHonest, 0)) honest_.Give(*std::move(task));
       Work(kHonest, 0, honest_);
     }
-    Require(judge_.files() == Files().size(), "a file is missing");
+    Require(judge_.files() == FilesOf(told_).size(), "a file is missing");
   }
 
   const Told told_;
   Judge judge_;
   Dispatcher dispatcher_{{.segment_ns = kSegmentNs,
                           .hop_ns = kSegmentNs,
+                          .each_channel = told_ == Told::kRuns,
                           .labels = kLabels,
                           .frame_ns = told_ == Told::kRuns ? kFrameNs : 0,
                           .by_label = true},

@@ -17,7 +17,8 @@ struct Heard {
   size_t results = 0;  // segments of its that counted
 };
 
-// What results are: tags, or runs of frames. An honest engine gives the right ones.
+// What results are: tags, or runs of frames, of files whose channels are heard one by one. An
+// honest engine gives the right ones.
 enum class Told { kTags, kRuns };
 Heard LetItScribble(const uint8_t* script, size_t size, Told told);
 

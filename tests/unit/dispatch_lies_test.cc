@@ -141,6 +141,65 @@ TEST(DispatchLies, ALabelThatTheBundleDoesNotHave) {
   EXPECT_TRUE(scene.Tell(SegmentTags{0, 0, {{kLabels - 1, 1.0F}}}));
 }
 
+// Where channels are heard one by one, how many there are decides how many segments.
+TEST(DispatchLies, ANumberOfChannelsThatCannotBeWhereEachIsHeard) {
+  const auto honest = [](int32_t channels, int64_t samples, bool each_channel) {
+    const auto files = PlainFiles(100, 2);
+    const auto list = MakeList(files);
+    LineSink sink;
+    Dispatcher dispatcher({.segment_ns = kSegmentNs,
+                           .hop_ns = kSegmentNs,
+                           .each_channel = each_channel,
+                           .labels = kLabels},
+                          *list, sink);
+    dispatcher.AddWorker(1, 1);
+    EXPECT_TRUE(dispatcher.NextTask(1, 0).value());
+    FileInfo info = InfoWith(0, samples, kRate);
+    info.channels = channels;
+    bool is = true;
+    EXPECT_TRUE(dispatcher.OnRecord(1, 0, info, is));
+    return is;
+  };
+  for (const int32_t channels : {INT32_MIN, -1, 0, kMaxStreams + 1, kMaxChannels, INT32_MAX}) {
+    EXPECT_FALSE(honest(channels, 1999, true)) << channels;
+    EXPECT_TRUE(honest(channels, 1999, false)) << channels << " for people alone";
+  }
+  EXPECT_TRUE(honest(1, 1999, true));
+  EXPECT_TRUE(honest(kMaxStreams, 1999, true));
+  // More segments than any file has, of all channels together.
+  const int64_t most = (int64_t{1} << 40) * kRate;
+  EXPECT_TRUE(honest(1, most, true));
+  EXPECT_FALSE(honest(2, most, true));
+  EXPECT_TRUE(honest(kMaxStreams, most / kMaxStreams, true));
+  EXPECT_FALSE(honest(kMaxStreams, most / kMaxStreams + kRate, true));
+  EXPECT_FALSE(honest(kMaxStreams, INT64_MAX, true));
+}
+
+TEST(DispatchLies, AFileThatHasOtherChannelsThanBeforeHasChanged) {
+  const auto files = PlainFiles(1, 400);
+  const auto list = MakeList(files);
+  LineSink sink;
+  Dispatcher dispatcher(
+      {.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .each_channel = true, .labels = kLabels},
+      *list, sink);
+  dispatcher.AddWorker(1, 2);
+  FileInfo info = InfoOf(files[0], 0);
+  info.channels = 2;
+  const auto first = dispatcher.NextTask(1, 0).value();
+  ASSERT_TRUE(first);
+  bool honest = false;
+  ASSERT_TRUE(dispatcher.OnRecord(1, 0, info, honest) && honest);
+  const auto second = dispatcher.NextTask(1, 1).value();
+  ASSERT_TRUE(second);
+  info.channels = 3;
+  ASSERT_TRUE(dispatcher.OnRecord(1, 1, info, honest) && honest);
+  dispatcher.ForEachOpen([&](const OpenFile& file) {
+    ASSERT_TRUE(file.fault);
+    EXPECT_EQ(file.fault->code, static_cast<uint32_t>(ErrorCode::kChanged));
+    EXPECT_EQ(file.total, 800U) << "as at first";
+  });
+}
+
 TEST(DispatchLies, RunsWhereTagsAreWanted) {
   ExpectLies(0, {SegmentRuns{}, SegmentRuns{.first_frame = 0, .frames = 10, .runs = {}}});
 }
@@ -189,6 +248,43 @@ TEST(DispatchLies, TagsOrRunsThatCannotBeWhereRunsAreWanted) {
   EXPECT_FALSE(honest(with([](auto& it) { it.first_frame = UINT64_MAX; }), true));
   EXPECT_FALSE(honest(with([](auto& it) { it.first_frame = 9; }), true)) << "before the segment";
   EXPECT_FALSE(honest(TagsOf(0, 1), true));
+}
+
+// Each channel counts its own frames: segment 3 is the second one of the second channel.
+TEST(DispatchLies, RunsOfAChannelBeforeItsSegment) {
+  const auto honest = [](uint64_t first_frame) {
+    const auto files = PlainFiles(100, 2);
+    const auto list = MakeList(files);
+    struct Sink : ResultSink {
+      Status SegmentDone(const OpenFile&, const SegmentTags&) override { return Ok(); }
+      Status SegmentDone(const OpenFile&, const SegmentRuns&) override { return Ok(); }
+      Status SegmentCrashed(const OpenFile&, uint64_t, const std::string&) override { return Ok(); }
+      Status FileDone(const OpenFile&) override { return Ok(); }
+    } sink;
+    Dispatcher dispatcher({.segment_ns = kSegmentNs,
+                           .hop_ns = kSegmentNs,
+                           .each_channel = true,
+                           .labels = kLabels,
+                           .frame_ns = kSegmentNs / 10},
+                          *list, sink);
+    dispatcher.AddWorker(1, 1);
+    EXPECT_TRUE(dispatcher.NextTask(1, 0).value());
+    FileInfo info = InfoOf(files[0], 0);
+    info.channels = 2;
+    bool is = false;
+    EXPECT_TRUE(dispatcher.OnRecord(1, 0, info, is) && is);
+    for (uint64_t s = 0; s < 3; ++s) {
+      const SegmentRuns runs{.segment = s, .first_frame = s / 2 * 10, .frames = 10, .runs = {}};
+      EXPECT_TRUE(dispatcher.OnRecord(1, 0, runs, is) && is) << s;
+    }
+    const SegmentRuns runs{.segment = 3, .first_frame = first_frame, .frames = 5, .runs = {}};
+    EXPECT_TRUE(dispatcher.OnRecord(1, 0, runs, is));
+    return is;
+  };
+  EXPECT_TRUE(honest(10));
+  EXPECT_TRUE(honest(15));
+  EXPECT_FALSE(honest(9));
+  EXPECT_FALSE(honest(16)) << "behind the file's end";
 }
 
 TEST(DispatchLies, AFaultOfAnotherFileOrSegment) {

@@ -50,6 +50,8 @@ TEST(DispatchResume, GoesOnFromAnyMomentAndGivesSerialResults) {
     settings.segment_ns = random() % 2 == 0 ? 1'000'000 : 700'000'000;
     settings.stateful = random() % 3 == 0;
     if (settings.stateful) settings.batch = 1;
+    settings.each_channel = random() % 3 == 0;
+    if (settings.each_channel) GiveChannels(files, random);
     World world(std::move(files), settings);
     for (int stops = 0; stops < 6; ++stops) {
       world.Run(random() % 400);
@@ -60,6 +62,29 @@ TEST(DispatchResume, GoesOnFromAnyMomentAndGivesSerialResults) {
     EXPECT_TRUE(world.dispatcher().AllDone());
     EXPECT_EQ(world.dispatcher().files_done(), world.files().size());
     EXPECT_EQ(world.sink().text(), world.Expected());
+  }
+}
+
+// A journal of before, or one that is damaged, must not be taken for one of another number.
+TEST(DispatchResume, NeedsTheChannelsWhereEachIsHeard) {
+  for (const int32_t channels : {-1, 0, 1, 2, kMaxStreams, kMaxStreams + 1}) {
+    auto files = PlainFiles(3, 4);
+    const auto list = MakeList(files);
+    LineSink sink;
+    Dispatcher dispatcher(
+        {.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .each_channel = true, .labels = kLabels},
+        *list, sink);
+    ResumePoint point;
+    ResumeFile open;
+    open.info = InfoOf(files[1], 1);
+    open.info.channels = channels;
+    open.accounted.Add(0);
+    point.open.push_back(open);
+    const Status resumed = dispatcher.Resume(point);
+    EXPECT_EQ(resumed.has_value(), channels >= 1 && channels <= kMaxStreams) << channels;
+    if (!resumed) EXPECT_EQ(resumed.error().hint, "begin anew with --restart");
+    dispatcher.ForEachOpen(
+        [&](const OpenFile& file) { EXPECT_EQ(file.total, 4U * static_cast<uint64_t>(channels)); });
   }
 }
 

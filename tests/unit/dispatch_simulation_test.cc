@@ -96,6 +96,31 @@ void ExpectBoundedDeaths(const World& world, const WorldSettings& settings) {
   }
 }
 
+TEST(DispatchSimulation, SegmentsOfAllChannelsAreThoseOfAFile) {
+  for (uint64_t seed = 1; seed <= Seeds() && !HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 random(seed);
+    WorldSettings settings = RandomSettings(random, seed);
+    settings.each_channel = true;
+    settings.most_kills = static_cast<int>(random() % 6);
+    settings.kill_chance = 0.01;
+    auto files = RandomFiles(random, random() % 2 == 0);
+    GiveChannels(files, random);
+    World world(std::move(files), settings);
+    world.Run();
+    ExpectSerialResults(world);
+    double seconds = 0;
+    for (const auto& file : world.files()) {
+      const bool whole = file.fault_at == WorldFile::kNoFault && file.guilty.empty() &&
+                         file.lying.empty() && !file.guilty_open &&
+                         file.path.size() <= kMaxPathBytes;
+      if (!whole) return;
+      seconds += file.channels * (static_cast<double>(InfoOf(file, 0).samples) / kRate);
+    }
+    EXPECT_NEAR(world.dispatcher().audio_seconds(), seconds, 1e-6) << "of every channel";
+  }
+}
+
 TEST(DispatchSimulation, CalmJobsGiveSerialResults) {
   for (uint64_t seed = 1; seed <= Seeds() && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

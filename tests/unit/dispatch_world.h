@@ -36,6 +36,7 @@ struct WorldFile {
   std::set<uint64_t> lying;     // segments whose tags have a label that does not exist
   bool guilty_open = false;     // opening it ends a worker, too
   int64_t mtime_ns = 1;
+  int32_t channels = 0;  // that are heard one by one: each has its part of `segments`; or 0
 
   static constexpr int64_t kNoFault = -2;
   static constexpr int64_t kAtOpening = -1;
@@ -54,9 +55,10 @@ inline std::unique_ptr<FileList> MakeList(const std::vector<WorldFile>& files) {
 inline FileInfo InfoOf(const WorldFile& file, uint64_t index) {
   FileInfo info;
   info.file = index;
-  info.samples = static_cast<int64_t>(file.segments) * kRate - 1;
+  info.samples = static_cast<int64_t>(file.segments) / std::max(1, file.channels) * kRate - 1;
   info.sample_rate = kRate;
   info.segment_alignment = file.alignment;
+  info.channels = file.channels;
   info.size_bytes = 2 * info.samples;
   info.mtime_ns = file.mtime_ns;
   return info;
@@ -260,6 +262,7 @@ struct WorldSettings {
   uint32_t engines = 2;
   uint64_t batch = 1;
   bool stateful = false;
+  bool each_channel = false;
   int64_t segment_ns = 100'000'000;
   size_t gather_bytes = Gather::kMemoryBytes;
   double kill_chance = 0;  // a step is a SIGKILL from outside
@@ -382,6 +385,7 @@ class World {
     return std::make_unique<Dispatcher>(DispatchSettings{.attempts = settings_.attempts,
                                                          .segment_ns = kSegmentNs,
                                                          .hop_ns = kSegmentNs,
+                                                         .each_channel = settings_.each_channel,
                                                          .labels = kLabels,
                                                          .batch = settings_.batch,
                                                          .stateful = settings_.stateful},
@@ -545,6 +549,14 @@ class World {
   int replaced_ = 0;
   bool drained_ = false;
 };
+
+// The same files with some channels each, as many segments of every one as there were.
+inline void GiveChannels(std::vector<WorldFile>& files, std::mt19937_64& random) {
+  for (auto& file : files) {
+    file.channels = static_cast<int32_t>(1 + random() % 4);
+    file.segments *= static_cast<uint64_t>(file.channels);
+  }
+}
 
 inline std::vector<WorldFile> PlainFiles(size_t count, uint64_t segments) {
   std::vector<WorldFile> files(count);
