@@ -72,7 +72,7 @@ Status Checkpoint::Write(int64_t now_ns) {
   }
   dispatcher_.ForEachOpen([&](const OpenFile& file) {
     ResumeFile open;
-    open.info = *file.info;
+    open.info = recorder_.Kept(*file.info);
     open.info.file = file.index;
     open.fault = file.fault;
     open.crashed = file.crashed;

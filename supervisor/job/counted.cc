@@ -6,18 +6,24 @@ Counted CountedOf(const FileRow& row, const std::vector<uint64_t>& crashed, int6
                   int64_t hop_ns) {
   Counted counted;
   if (row.rate <= 0) return counted;  // it was never opened
-  const SegmentGrid grid(segment_ns, hop_ns, row.rate);
-  const auto total = static_cast<uint64_t>(grid.Count(row.samples));
-  const auto seconds_until = [&](uint64_t k) {
-    const int64_t sample = k < total ? grid.Start(static_cast<int64_t>(k)) : row.samples;
+  const SegmentGrid grid(segment_ns, hop_ns, row.rate, row.channels);
+  const auto streams = static_cast<uint64_t>(grid.streams());
+  const auto places = static_cast<uint64_t>(grid.Places(row.samples));
+  // Of one channel.
+  const auto seconds_until = [&](uint64_t place) {
+    const auto segment = static_cast<int64_t>(place * streams);
+    const int64_t sample = place < places ? grid.Start(segment) : row.samples;
     return static_cast<double>(sample) / row.rate;
   };
   counted.segments = row.segments;
-  counted.audio_seconds = seconds_until(row.segments);
+  const uint64_t further = row.segments % streams;  // channels that have one segment more
+  const uint64_t last = row.segments / streams;
+  counted.audio_seconds = static_cast<double>(streams - further) * seconds_until(last) +
+                          static_cast<double>(further) * seconds_until(last + 1);
   for (const uint64_t k : crashed) {
     if (k >= row.segments) continue;
     --counted.segments;
-    counted.audio_seconds -= seconds_until(k + 1) - seconds_until(k);
+    counted.audio_seconds -= seconds_until(k / streams + 1) - seconds_until(k / streams);
   }
   return counted;
 }

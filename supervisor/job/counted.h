@@ -16,7 +16,7 @@ struct Counted {
 };
 
 // `crashed`: its segments whose line tells that they were given up; those beyond the row's segments
-// have no line and do not matter.
+// have no line and do not matter. row.channels: those that are heard one by one, or 0.
 Counted CountedOf(const FileRow& row, const std::vector<uint64_t>& crashed, int64_t segment_ns,
                   int64_t hop_ns);
 

@@ -23,6 +23,7 @@ constexpr size_t kLineBytes = 64;
 Recorder::Recorder(const Bundle& bundle, ResultFile file, ScratchFile scratch)
     : format_(bundle.labels),
       joins_(bundle.manifest.output.kind != OutputSpec::Kind::kTags),
+      each_channel_(bundle.manifest.audio.each_channel()),
       file_(std::move(file)),
       gather_([this](std::string_view line) { return Write(line); }, std::move(scratch)) {
   gather_.JoinWith(MakeLineJoiner(bundle.manifest, bundle.labels),
@@ -138,17 +139,27 @@ void Recorder::Taken() {
   if (runs_.capacity() > kMostAheadBytes) std::string().swap(runs_);
 }
 
+FileInfo Recorder::Kept(const FileInfo& info) const {
+  FileInfo kept = info;
+  if (!each_channel_) kept.channels = 0;
+  return kept;
+}
+
+int64_t Recorder::ChannelOf(const OpenFile& file, uint64_t segment) const {
+  return each_channel_ ? file.grid->Channel(static_cast<int64_t>(segment)) + 1 : 0;
+}
+
 Status Recorder::SegmentDone(const OpenFile& file, const SegmentTags& tags) {
   line_.clear();
   const auto k = static_cast<int64_t>(tags.segment);
-  format_.AppendTags(line_, file.name, file.grid->StartMs(k),
+  format_.AppendTags(line_, file.name, ChannelOf(file, tags.segment), file.grid->StartMs(k),
                      file.grid->EndMs(k, file.info->samples), tags.tags);
   return Add(file.index, tags.segment);
 }
 
 Status Recorder::SegmentDone(const OpenFile& file, const SegmentRuns& runs) {
   line_.clear();
-  AppendPiece(line_, runs, file.info->samples, file.info->sample_rate, file.name);
+  AppendPiece(line_, runs, Kept(*file.info), file.name);
   return Add(file.index, runs.segment);
 }
 
@@ -158,7 +169,8 @@ void Recorder::Quarantined(const OpenFile& file, uint64_t segment, const Verdict
   entry.file = file.name;
   if (file.info) {
     const auto k = static_cast<int64_t>(segment);
-    entry.place = {segment, file.grid->StartMs(k), file.grid->Start(k)};
+    entry.place = {ChannelOf(file, segment), static_cast<uint64_t>(file.grid->Place(k)),
+                   file.grid->StartMs(k), file.grid->Start(k)};
   }
   entry.stage = verdict.stage;
   entry.signal = last_death_.signal;
@@ -173,12 +185,12 @@ void Recorder::Quarantined(const OpenFile& file, uint64_t segment, const Verdict
 Status Recorder::SegmentCrashed(const OpenFile& file, uint64_t segment,
                                 const std::string& message) {
   line_.clear();
-  format_.AppendError(line_, file.name, ErrorCode::kCrashed, message,
+  format_.AppendError(line_, file.name, ChannelOf(file, segment), ErrorCode::kCrashed, message,
                       file.grid->StartMs(static_cast<int64_t>(segment)));
   if (keep_ended_) crash_lines_[file.index] = line_;
   if (joins_) {
     const std::string error = std::exchange(line_, {});
-    AppendErrorPiece(line_, segment, error);
+    AppendErrorPiece(line_, segment, Kept(*file.info).channels, error);
   }
   return Add(file.index, segment);
 }
@@ -195,7 +207,7 @@ Status Recorder::FileDone(const OpenFile& file) {
     } else if (file.grid) {
       at_ms = file.grid->StartMs(static_cast<int64_t>(file.fault->segment));
     }
-    format_.AppendError(line_, file.name, *reason, file.fault->message, at_ms);
+    format_.AppendError(line_, file.name, 0, *reason, file.fault->message, at_ms);
   }
   if (reason) {
     ++failed_[*reason];
@@ -211,6 +223,7 @@ Status Recorder::FileDone(const OpenFile& file) {
     row.samples = file.info->samples;
     row.rate = file.info->sample_rate;
     row.alignment = file.info->segment_alignment;
+    row.channels = Kept(*file.info).channels;
   }
   row.segments = file.last();
   row.bytes = gather_.finished_bytes();

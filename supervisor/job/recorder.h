@@ -56,6 +56,8 @@ class Recorder : public JobOutput {
   const std::vector<QuarantineRow>& quarantined() const { return quarantined_; }
   std::vector<AheadRow> Ahead();
   const std::string& crash_line(uint64_t file) const;
+  // What the journal is to know of a file: its channels only where they are heard one by one.
+  FileInfo Kept(const FileInfo& info) const;
   void Taken();
   // So much waits for the journal that it should be written before its time.
   bool journal_is_due();
@@ -76,11 +78,14 @@ class Recorder : public JobOutput {
   };
 
   Status Add(uint64_t file, uint64_t segment);
+  // Of that segment, as lines tell it: from 1, or 0.
+  int64_t ChannelOf(const OpenFile& file, uint64_t segment) const;
   Status Write(std::string_view line);
   void DropWritten();
 
   JsonlFormatter format_;
-  const bool joins_;  // what is gathered are pieces
+  const bool joins_;         // what is gathered are pieces
+  const bool each_channel_;  // channels are heard one by one, and lines say which
   ResultFile file_;
   std::string pending_;
   bool blocked_ = false;

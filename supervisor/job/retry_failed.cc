@@ -45,7 +45,10 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   std::vector<FileRow> failed;
   JobTotals totals = journal.totals();
   CONSORT_TRY(const auto crashed, journal.ReadQuarantined());
-  CONSORT_TRY(journal.ReadFiles(true, [&](const FileRow& row) {
+  CONSORT_TRY(const auto channels, journal.ReadChannels());
+  CONSORT_TRY(journal.ReadFiles(true, [&](FileRow row) {
+    const auto several = channels.find(row.file);
+    if (several != channels.end()) row.channels = several->second;
     const auto known = crashed.find(row.file);
     const auto counted =
         CountedOf(row, known == crashed.end() ? std::vector<uint64_t>() : known->second,

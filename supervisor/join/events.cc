@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ranges>
 #include <tuple>
+#include <utility>
 
 #include "shared/bundle/labels.h"
 #include "supervisor/output/jsonl.h"
@@ -16,16 +17,18 @@ constexpr int kHasEndedEarly = 2;
 
 }  // namespace
 
-EventJoiner::EventJoiner(const Manifest& manifest, const std::vector<std::string>& labels)
-    : FrameJoiner(manifest, labels.size()),
+EventLabels::EventLabels(const std::vector<std::string>& labels) : rank(RanksByBytes(labels)) {
+  for (const auto& label : labels) {
+    pieces.push_back("{\"label\":\"" + JsonlFormatter::EscapeName(label) + '"');
+  }
+}
+
+EventJoiner::EventJoiner(const Manifest& manifest, std::shared_ptr<const EventLabels> labels)
+    : FrameJoiner(manifest),
       min_ns_(manifest.output.min_ns),
       min_gap_ns_(manifest.output.min_gap_ns),
       pad_ns_(manifest.output.pad_ns),
-      rank_(RanksByBytes(labels)) {
-  for (const auto& label : labels) {
-    pieces_.push_back("{\"label\":\"" + JsonlFormatter::EscapeName(label) + '"');
-  }
-}
+      labels_(std::move(labels)) {}
 
 void EventJoiner::Forget() {
   active_.clear();
@@ -124,9 +127,9 @@ uint64_t EventJoiner::FirstOpen() const {
   return first;
 }
 
-bool EventJoiner::Relieve() {
+void EventJoiner::EndFirstOpen() {
   const uint64_t first = FirstOpen();
-  if (held_ <= kMostHeld || first == kNone) return false;
+  if (first == kNone) return;
   const int64_t here_ns = std::min(FileEndNs(), StartNs(next_frame()));
   for (auto& [index, label] : active_) {
     if (label.FirstOpen() != first) continue;
@@ -137,7 +140,6 @@ bool EventJoiner::Relieve() {
     if (label.kept) Finish(index, label, std::min(here_ns, label.kept->end_ns + pad_ns_));
     label.ended_early_ns = here_ns;
   }
-  return true;
 }
 
 void EventJoiner::AppendContent(std::string& line, uint64_t segment) {
@@ -146,11 +148,11 @@ void EventJoiner::AppendContent(std::string& line, uint64_t segment) {
     auto& events = found.mapped();
     held_ -= events.size();
     std::ranges::sort(events, {}, [this](const Event& event) {
-      return std::tuple(event.start_ms, rank_[event.label], event.end_ms);
+      return std::tuple(event.start_ms, labels_->rank[event.label], event.end_ms);
     });
     for (size_t i = 0; i < events.size(); ++i) {
       if (i > 0) line += ',';
-      line += pieces_[events[i].label];
+      line += labels_->pieces[events[i].label];
       AppendTimesAndScore(line, events[i].start_ms, events[i].end_ms, events[i].score);
     }
   }
@@ -193,7 +195,7 @@ bool EventJoiner::RestoreOwn(NumberText& text) {
   const auto active = text.Get<size_t>();
   for (size_t i = 0; i < active && text.good(); ++i) {
     const auto index = text.Get<uint32_t>();
-    if (index >= rank_.size()) return false;
+    if (index >= labels_->rank.size()) return false;
     OfLabel& label = active_[index];
     if (text.Get<int>() != 0) {
       OpenEvent& event = *(label.open = OpenEvent{});
@@ -220,7 +222,7 @@ bool EventJoiner::RestoreOwn(NumberText& text) {
     event.start_ms = text.Get<int64_t>();
     event.end_ms = text.Get<int64_t>();
     event.score = text.GetFloat();
-    if (event.label >= rank_.size()) return false;
+    if (event.label >= labels_->rank.size()) return false;
   }
   return text.good();
 }

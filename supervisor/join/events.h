@@ -9,14 +9,14 @@
 // 2 * pad between them share what there is. Its score is the largest of its frames'. It belongs to
 // the segment from which its first frame that is on was taken.
 //
-// Lines wait for the end of what begins in the first of them. Where more than kMostHeld events that
-// have ended wait in them, that ends where the frames end which are known: its next frame that is
-// on begins another event, and neither is padded into the other. Where that is depends on the
-// pieces alone, not on when they come.
+// Lines wait for the end of what begins in the first of them. Where too many events that have ended
+// wait in them (channels_joiner.h), that ends where the frames end which are known: its next frame
+// that is on begins another event, and neither is padded into the other.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,18 +25,25 @@
 
 namespace consort {
 
+// What lines need of a bundle's labels; one for the joiners of all channels.
+struct EventLabels {
+  explicit EventLabels(const std::vector<std::string>& labels);
+  std::vector<std::string> pieces;  // `{"label":"speech"` of each
+  std::vector<uint32_t> rank;       // of each in the order of labels' bytes
+};
+
 class EventJoiner : public FrameJoiner {
  public:
-  static constexpr size_t kMostHeld = 10'000;
+  EventJoiner(const Manifest& manifest, std::shared_ptr<const EventLabels> labels);
 
-  EventJoiner(const Manifest& manifest, const std::vector<std::string>& labels);
+  size_t held() const override { return held_; }
+  void EndFirstOpen() override;
 
  protected:
   void Forget() override;
   void Take(const SegmentRuns& told) override;
   void Close(bool at_file_end) override;
   uint64_t FirstOpen() const override;
-  bool Relieve() override;
   void AppendContent(std::string& line, uint64_t segment) override;
   void SaveOwn(std::string& out) const override;
   bool RestoreOwn(NumberText& text) override;
@@ -82,8 +89,7 @@ class EventJoiner : public FrameJoiner {
   const int64_t min_ns_;
   const int64_t min_gap_ns_;
   const int64_t pad_ns_;
-  std::vector<std::string> pieces_;  // `{"label":"speech"` of each label
-  std::vector<uint32_t> rank_;       // of each label in the order of labels' bytes
+  const std::shared_ptr<const EventLabels> labels_;
   Active active_;
   std::map<uint64_t, std::vector<Event>> done_;  // by segment; lines that wait
   size_t held_ = 0;                              // events in done_

@@ -1,27 +1,57 @@
-// What joiners of words and of events have in common: which file it is, which of its segments have
-// come, and which lines wait.
+// What joiners of words and of events have in common: of one channel of a file, which of its
+// segments have come, and which lines wait. A file without channels of its own is one (0).
+//
+// Whoever owns it decides when a line that is done goes out, so that those of several channels can
+// go out in order (channels_joiner.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "shared/bundle/manifest.h"
 #include "shared/segment/frames.h"
-#include "supervisor/join/line_joiner.h"
 #include "supervisor/join/number_text.h"
 #include "supervisor/join/piece.h"
 
 namespace consort {
 
-class FrameJoiner : public LineJoiner {
+class FrameJoiner {
  public:
-  FrameJoiner(const Manifest& manifest, size_t labels);
+  explicit FrameJoiner(const Manifest& manifest);
+  virtual ~FrameJoiner() = default;
+  FrameJoiner(const FrameJoiner&) = delete;
+  FrameJoiner& operator=(const FrameJoiner&) = delete;
 
-  void Begin() final;
-  Status Add(std::string_view pieces, const Sink& put) final;
-  Status End(std::string_view tail, const Sink& put) final;
-  std::string Save() const final;
-  Status Restore(std::string_view saved) final;
+  // Another file: nothing is known of it. `channel`: as its lines tell it, from 1; 0: not at all.
+  void Begin(int64_t channel);
+  // The next segment. told.segment counts the channel's own ones, as all numbers here do.
+  void Add(const Piece& piece);
+  // The next segment has an error line, which is with the owner: what is open ends.
+  void AddError();
+  // No segment follows: what is open ends, and every line is done.
+  void End();
+
+  // The first line that was not taken is done: nothing can change it any more.
+  bool HasLine() const { return next_line_ < next_segment_ && next_line_ < FirstOpen(); }
+  // That line, with its end; only if HasLine. An error's line is passed over.
+  void TakeLine(std::string& out);
+  void PassLine() { ++next_line_; }
+
+  // Things that have an end and wait for their line to be taken, as far as they are bounded.
+  virtual size_t held() const { return 0; }
+  // What the first line waits for ends where the frames end that are known, if it may.
+  virtual void EndFirstOpen() {}
+
+  uint64_t next_segment() const { return next_segment_; }  // that is to come
+  uint64_t next_line() const { return next_line_; }        // that is to be taken
+  const std::string& name() const { return name_; }        // of the file, escaped; maybe unknown
+
+  // All that a later Add depends on, but for the channel, as text without a line feed; empty if
+  // nothing is known.
+  std::string Save() const;
+  // After Begin. False: the text is damaged, and nothing is known.
+  bool Restore(std::string_view saved);
 
  protected:
   static constexpr uint64_t kNone = UINT64_MAX;
@@ -34,8 +64,6 @@ class FrameJoiner : public LineJoiner {
   virtual void Close(bool at_file_end) = 0;
   // The first segment in which something begins that may still change; kNone: there is nothing.
   virtual uint64_t FirstOpen() const = 0;
-  // If too much waits for FirstOpen(): that ends at next_frame(). False: it may wait.
-  virtual bool Relieve() { return false; }
   // What a segment's line has behind its times, such as `,"words":[]`; it is forgotten.
   virtual void AppendContent(std::string& line, uint64_t segment) = 0;
   virtual void SaveOwn(std::string& out) const = 0;
@@ -52,23 +80,16 @@ class FrameJoiner : public LineJoiner {
   int64_t ToMs(int64_t ns) const;
 
  private:
-  Error Damaged(const std::string& how) const;
-  Status TakePiece(const Piece& piece, const Sink& put);
-  Status AppendLines(const Sink& put);
-  Status PutLines(const Sink& put);
-
   const int64_t segment_ns_;
   const int64_t hop_ns_;
   const FrameGrid grid_;
-  const size_t labels_;
-  Piece piece_;        // kept: its memory is used again
-  std::string lines_;  // on their way out; empty between calls
 
+  int64_t channel_ = 0;
   std::string name_;  // escaped
   int64_t samples_ = 0;
   int32_t rate_ = 1;
-  uint64_t next_segment_ = 0;  // that is to come
-  uint64_t next_line_ = 0;     // that is to be given out
+  uint64_t next_segment_ = 0;
+  uint64_t next_line_ = 0;
   int64_t next_frame_ = 0;
   int64_t known_from_ns_ = 0;
   bool joined_ = true;  // the next piece goes on where the last one ended

@@ -7,9 +7,10 @@
 
 namespace consort {
 
-WordJoiner::WordJoiner(const Manifest& manifest, const std::vector<std::string>& labels)
-    : FrameJoiner(manifest, labels.size()),
-      labels_(labels),
+WordJoiner::WordJoiner(const Manifest& manifest,
+                       std::shared_ptr<const std::vector<std::string>> labels)
+    : FrameJoiner(manifest),
+      labels_(std::move(labels)),
       separator_(manifest.output.word_separator) {}
 
 void WordJoiner::Forget() {
@@ -40,7 +41,7 @@ void WordJoiner::Take(const SegmentRuns& told) {
 }
 
 void WordJoiner::Token(uint64_t segment, const FrameRun& run, int64_t start) {
-  std::string_view text = labels_[run.label];
+  std::string_view text = (*labels_)[run.label];
   const bool separates = text.starts_with(separator_);  // always, if that is empty
   if (separates) {
     EndWord();

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,7 +23,8 @@ class WordJoiner : public FrameJoiner {
  public:
   static constexpr int64_t kLongestWordNs = 60'000'000'000;
 
-  WordJoiner(const Manifest& manifest, const std::vector<std::string>& labels);
+  // `labels`: the bundle's, for the joiners of all channels.
+  WordJoiner(const Manifest& manifest, std::shared_ptr<const std::vector<std::string>> labels);
 
  protected:
   void Forget() override;
@@ -59,7 +61,7 @@ class WordJoiner : public FrameJoiner {
   void Token(uint64_t segment, const FrameRun& run, int64_t start);
   void EndWord();
 
-  const std::vector<std::string> labels_;
+  const std::shared_ptr<const std::vector<std::string>> labels_;
   const std::string separator_;
   std::optional<OpenWord> word_;
   std::optional<OpenRun> run_;

@@ -44,6 +44,7 @@ std::string GuiltyOf(std::string_view line) {
   const Json json = Json::parse(line, nullptr, false);
   if (json.is_discarded()) return std::string(line);
   std::string text = json.value("file", "");
+  if (json.contains("channel")) text += ", channel " + json["channel"].dump();
   if (json.contains("segment")) {
     text += ", segment " + json["segment"].dump() + " at " + json["start"].dump() + " s";
   }

@@ -140,6 +140,17 @@ Result<std::map<uint64_t, std::vector<uint64_t>>> Journal::ReadQuarantined() {
   }
 }
 
+Result<std::map<uint64_t, int32_t>> Journal::ReadChannels() {
+  CONSORT_TRY(auto row, database_.Prepare("SELECT file, channels FROM channels WHERE file IN "
+                                          "(SELECT file FROM files WHERE code IS NOT NULL)"));
+  std::map<uint64_t, int32_t> channels;
+  for (;;) {
+    CONSORT_TRY(const bool any, row.Step());
+    if (!any) return channels;
+    channels[row.Unsigned(0)] = static_cast<int32_t>(row.Int(1));
+  }
+}
+
 Status Journal::ReadFiles(bool only_failed, const std::function<Status(const FileRow&)>& each) {
   const std::string sql = std::string("SELECT ") + kFileColumns + " FROM files" +
                           (only_failed ? " WHERE code IS NOT NULL" : "") + " ORDER BY file";
@@ -196,7 +207,9 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
   }
   CONSORT_TRY(auto open, database_.Prepare("SELECT file, size, mtime_ns, samples, rate, alignment, "
                                            "crash_line, fault_segment, fault_sample, fault_code, "
-                                           "fault_message FROM open_files ORDER BY file"));
+                                           "fault_message, (SELECT channels FROM channels WHERE "
+                                           "channels.file = open_files.file) "
+                                           "FROM open_files ORDER BY file"));
   CONSORT_TRY(auto ranges, database_.Prepare("SELECT first, count FROM ahead WHERE file = ?"));
   CONSORT_TRY(auto crashed, database_.Prepare("SELECT segment FROM quarantine WHERE file = ?"));
   for (;;) {
@@ -210,6 +223,7 @@ Result<ResumePoint> Journal::ReadResumePoint(bool suspect_in_hand) {
     file.info.samples = open.Int(3);
     file.info.sample_rate = static_cast<int32_t>(open.Int(4));
     file.info.segment_alignment = static_cast<uint32_t>(open.Int(5));
+    if (!open.IsNull(11)) file.info.channels = static_cast<int32_t>(open.Int(11));
     file.crash_line = open.Text(6);
     if (!open.IsNull(7)) {
       file.fault = FileFault{index, open.Unsigned(7), open.Int(8),
@@ -255,7 +269,8 @@ Status Journal::Clear(bool anew) {
     CONSORT_TRY(database_.Run(
         "DELETE FROM job; DELETE FROM identity; DELETE FROM files; DELETE FROM open_files;"
         "DELETE FROM ahead; DELETE FROM suspects; DELETE FROM in_hand; DELETE FROM files_next;"
-        "DELETE FROM totals_next; DELETE FROM quarantine; DELETE FROM quarantine_next"));
+        "DELETE FROM totals_next; DELETE FROM quarantine; DELETE FROM quarantine_next;"
+        "DELETE FROM channels"));
     return WriteTotals(totals_);
   });
 }
@@ -307,6 +322,7 @@ Status Journal::WriteFiles(const char* table, const std::vector<FileRow>& rows) 
   const std::string sql =
       std::string("INSERT OR REPLACE INTO ") + table + " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   CONSORT_TRY(auto insert, database_.Prepare(sql.c_str()));
+  std::vector<std::pair<uint64_t, int32_t>> channels;
   for (const auto& row : rows) {
     std::optional<std::string_view> error;
     if (!row.error.empty()) error = row.error;
@@ -314,7 +330,15 @@ Status Journal::WriteFiles(const char* table, const std::vector<FileRow>& rows) 
                     .With(row.file, row.size, row.mtime_ns, row.samples, row.rate, row.alignment,
                           row.segments, row.bytes, row.code, error, row.tail)
                     .Run());
+    if (row.channels != 0) channels.emplace_back(row.file, row.channels);
   }
+  return WriteChannels(channels);
+}
+
+Status Journal::WriteChannels(const std::vector<std::pair<uint64_t, int32_t>>& of_files) {
+  if (of_files.empty()) return Ok();
+  CONSORT_TRY(auto insert, database_.Prepare("INSERT OR REPLACE INTO channels VALUES (?, ?)"));
+  for (const auto& [file, channels] : of_files) CONSORT_TRY(insert.With(file, channels).Run());
   return Ok();
 }
 
@@ -329,6 +353,7 @@ Status Journal::WriteOpen(const JournalStep& step) {
   CONSORT_TRY(database_.Run("DELETE FROM open_files; DELETE FROM suspects; DELETE FROM in_hand"));
   CONSORT_TRY(auto open, database_.Prepare("INSERT INTO open_files VALUES "
                                            "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  std::vector<std::pair<uint64_t, int32_t>> channels;
   for (const auto& file : step.open) {
     std::optional<uint64_t> segment;
     std::optional<int64_t> sample;
@@ -345,7 +370,9 @@ Status Journal::WriteOpen(const JournalStep& step) {
                           info.segment_alignment, file.crashed.size(), file.crash_line, segment,
                           sample, code, message)
                     .Run());
+    if (info.channels != 0) channels.emplace_back(info.file, info.channels);
   }
+  CONSORT_TRY(WriteChannels(channels));
   CONSORT_TRY(auto suspect, database_.Prepare("INSERT INTO suspects VALUES (?, ?, ?, ?)"));
   for (const auto& it : step.suspects) {
     CONSORT_TRY(suspect.With(it.file, it.segment, it.deaths, it.together).Run());

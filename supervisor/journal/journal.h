@@ -56,6 +56,7 @@ struct FileRow {
   int64_t samples = 0;
   int32_t rate = 0;
   uint32_t alignment = 0;
+  int32_t channels = 0;   // where they are heard one by one; written, and read by ReadChannels
   uint64_t segments = 0;  // that have a line
   uint64_t bytes = 0;     // of all its lines
   std::optional<uint32_t> code;
@@ -97,6 +98,8 @@ class Journal {
   Result<std::map<ErrorCode, uint64_t>> ReadFailed();
   // By file: the segments that were given up; of a file that cannot be opened, where it was begun.
   Result<std::map<uint64_t, std::vector<uint64_t>>> ReadQuarantined();
+  // By file: the channels of those that failed, where they are heard one by one.
+  Result<std::map<uint64_t, int32_t>> ReadChannels();
   // Where the dispatcher is to go on. `in_hand`: what engines were at counts as suspect.
   Result<ResumePoint> ReadResumePoint(bool suspect_in_hand);
   // Lines that are not in the output, in order of files: of each file `lines` for its rows, then
@@ -133,6 +136,7 @@ class Journal {
   Status WriteTotals(const JobTotals& totals);
   Status WriteIdentity(const Identity& identity);
   Status WriteFiles(const char* table, const std::vector<FileRow>& rows);
+  Status WriteChannels(const std::vector<std::pair<uint64_t, int32_t>>& of_files);
   Status WriteQuarantine(const char* table, const std::vector<QuarantineRow>& rows);
   Status WriteOpen(const JournalStep& step);
 

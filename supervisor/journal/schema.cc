@@ -6,7 +6,6 @@ namespace {
 constexpr int64_t kApplicationId = 0x434e5354;  // "CNST"
 
 constexpr const char* kTables = R"(
-BEGIN IMMEDIATE;
 PRAGMA application_id = 1129206612;
 PRAGMA user_version = 3;
 CREATE TABLE IF NOT EXISTS job (
@@ -39,9 +38,13 @@ CREATE TABLE IF NOT EXISTS files_next (
 CREATE TABLE IF NOT EXISTS joiner (state BLOB);
 CREATE TABLE IF NOT EXISTS totals_next (
   bytes INTEGER, segments INTEGER, audio_seconds REAL, elapsed_ns INTEGER);
-COMMIT;
 )";
 static_assert(kApplicationId == 1129206612);
+
+// Of jobs that hear channels one by one, so of none that an older consort could go on with: it is
+// no reason for another version.
+constexpr const char* kChannels =
+    "CREATE TABLE IF NOT EXISTS channels (file INTEGER PRIMARY KEY, channels INTEGER);";
 
 }  // namespace
 
@@ -65,7 +68,8 @@ Status CheckSchema(Database& database, const std::string& path) {
 
 Status MakeSchema(Database& database) {
   CONSORT_TRY(const int64_t version, database.Number("PRAGMA user_version"));
-  return version == kJournalVersion ? Ok() : database.Run(kTables);
+  if (version == kJournalVersion) return database.Run(kChannels);
+  return database.Run((std::string("BEGIN IMMEDIATE;") + kTables + kChannels + "COMMIT;").c_str());
 }
 
 }  // namespace consort

@@ -38,6 +38,12 @@ char* PutFixed(char* out, bool negative, uint64_t number) {
 
 }  // namespace
 
+char* WriteChannel(char* out, int64_t channel) {
+  if (channel <= 0) return out;
+  out = Put(out, ",\"channel\":");
+  return std::to_chars(out, out + 20, channel).ptr;
+}
+
 char* WriteTime(char* out, int64_t ms) {
   const bool negative = ms < 0;
   const auto size = static_cast<uint64_t>(ms);
@@ -121,15 +127,15 @@ std::string JsonlFormatter::EscapeName(std::string_view bytes) {
   return out;
 }
 
-void JsonlFormatter::AppendTags(std::string& out, std::string_view escaped_name, int64_t start_ms,
-                                int64_t end_ms, std::span<const Tag> tags) const {
+void JsonlFormatter::AppendTags(std::string& out, std::string_view escaped_name, int64_t channel,
+                                int64_t start_ms, int64_t end_ms, std::span<const Tag> tags) const {
   constexpr std::string_view kFile = "{\"file\":\"";
-  constexpr std::string_view kStart = "\",\"start\":";
+  constexpr std::string_view kStart = ",\"start\":";
   constexpr std::string_view kEnd = ",\"end\":";
   constexpr std::string_view kTags = ",\"tags\":[";
   constexpr std::string_view kLast = "]}\n";
-  size_t room = kFile.size() + escaped_name.size() + kStart.size() + kEnd.size() + kTags.size() +
-                kLast.size() + 2 * kMaxTimeBytes;
+  size_t room = kFile.size() + escaped_name.size() + 1 + kMaxChannelBytes + kStart.size() +
+                kEnd.size() + kTags.size() + kLast.size() + 2 * kMaxTimeBytes;
   for (const Tag& tag : tags) room += Piece(tag.label).size() + kMaxScoreBytes + 2;
 
   const size_t before = out.size();
@@ -137,6 +143,8 @@ void JsonlFormatter::AppendTags(std::string& out, std::string_view escaped_name,
   char* at = out.data() + before;
   at = Put(at, kFile);
   at = Put(at, escaped_name);
+  *at++ = '"';
+  at = WriteChannel(at, channel);
   at = Put(at, kStart);
   at = WriteTime(at, start_ms);
   at = Put(at, kEnd);
@@ -152,11 +160,15 @@ void JsonlFormatter::AppendTags(std::string& out, std::string_view escaped_name,
   out.resize(static_cast<size_t>(at - out.data()));
 }
 
-void JsonlFormatter::AppendError(std::string& out, std::string_view escaped_name, ErrorCode code,
-                                 std::string_view message, std::optional<int64_t> at_ms) const {
+void JsonlFormatter::AppendError(std::string& out, std::string_view escaped_name, int64_t channel,
+                                 ErrorCode code, std::string_view message,
+                                 std::optional<int64_t> at_ms) const {
+  char told[kMaxChannelBytes];
   out += "{\"file\":\"";
   out += escaped_name;
-  out += "\",\"error\":{\"code\":\"";
+  out += '"';
+  out.append(told, WriteChannel(told, channel));
+  out += ",\"error\":{\"code\":\"";
   out += ErrorCodeName(code);
   out += "\",\"message\":\"";
   out += EscapeName(message);

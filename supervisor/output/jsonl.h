@@ -26,13 +26,14 @@ class JsonlFormatter {
   // surrogateescape does; control characters a short escape or \u00XX; all else stays.
   static std::string EscapeName(std::string_view bytes);
 
-  // Each appends one line with its newline. `escaped_name` went through EscapeName.
+  // Each appends one line with its newline. `escaped_name` went through EscapeName. `channel`, from
+  // 1, is told where channels are heard one by one; 0: it is not.
   // Every label index is below the number of labels: the caller has checked. A score that is not
   // finite, which no honest worker sends, is written as null.
-  void AppendTags(std::string& out, std::string_view escaped_name, int64_t start_ms, int64_t end_ms,
-                  std::span<const Tag> tags) const;
+  void AppendTags(std::string& out, std::string_view escaped_name, int64_t channel,
+                  int64_t start_ms, int64_t end_ms, std::span<const Tag> tags) const;
   // `message` is raw.
-  void AppendError(std::string& out, std::string_view escaped_name, ErrorCode code,
+  void AppendError(std::string& out, std::string_view escaped_name, int64_t channel, ErrorCode code,
                    std::string_view message, std::optional<int64_t> at_ms) const;
 
  private:
@@ -48,6 +49,11 @@ class JsonlFormatter {
 // `out`, which has room for kMaxScoreBytes, and returns the end.
 inline constexpr size_t kMaxScoreBytes = 48;
 char* WriteScore(char* out, float score);
+
+// What a line has behind the closing quote of its file's name: `,"channel":2`, or nothing for 0.
+// Writes to `out`, which has room for kMaxChannelBytes, and returns the end.
+inline constexpr size_t kMaxChannelBytes = 32;
+char* WriteChannel(char* out, int64_t channel);
 
 // Milliseconds as seconds with three decimals. Writes to `out`, which has room for kMaxTimeBytes,
 // and returns the end.

@@ -35,6 +35,8 @@ std::string Seconds(int64_t ms) {
 std::string QuarantineLine(const QuarantineEntry& entry) {
   std::string line = "{\"file\":\"" + entry.file + '"';
   if (entry.place) {
+    char channel[kMaxChannelBytes];
+    line.append(channel, WriteChannel(channel, entry.place->channel));
     line += ",\"segment\":" + std::to_string(entry.place->segment);
     line += ",\"start\":" + Seconds(entry.place->start_ms);
     line += ",\"sample\":" + std::to_string(entry.place->sample);

@@ -13,7 +13,8 @@ struct QuarantineEntry {
   std::string file;  // as in results, escaped for JSON
   // Not there if the file could not be opened: nothing is known of its segments.
   struct Place {
-    uint64_t segment = 0;
+    int64_t channel = 0;   // from 1, where channels are heard one by one; else 0
+    uint64_t segment = 0;  // of that channel
     int64_t start_ms = 0;
     int64_t sample = 0;  // of the source, where it begins
   };

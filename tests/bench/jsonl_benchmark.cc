@@ -30,7 +30,8 @@ void BM_AppendTags(benchmark::State& state) {
   int64_t bytes = 0;
   for (auto _ : state) {
     const auto k = static_cast<int64_t>(segment % 1200);
-    formatter.AppendTags(out, name, 3000 * k, 3000 * (k + 1), segments[segment % segments.size()]);
+    formatter.AppendTags(out, name, 0, 3000 * k, 3000 * (k + 1),
+                         segments[segment % segments.size()]);
     ++segment;
     if (out.size() > 64 * 1024) {
       benchmark::DoNotOptimize(out.data());

@@ -36,6 +36,23 @@ TEST(Counted, HasNoSegmentThatWasGivenUp) {
       << "the last one lies beyond the fault";
 }
 
+TEST(Counted, OfChannelsHeardOneByOneIsTheSoundOfEach) {
+  FileRow row = Row(27);
+  row.channels = 3;
+  auto counted = CountedOf(row, {}, 3 * kSecond, 3 * kSecond);
+  EXPECT_EQ(counted.segments, 27U);
+  EXPECT_DOUBLE_EQ(counted.audio_seconds, 3 * 25.5);
+  // A fault in the second channel's fifth segment; the third channel's second, and the first's
+  // ninth, crashed.
+  row.segments = 13;
+  counted = CountedOf(row, {5, 24}, 3 * kSecond, 3 * kSecond);
+  EXPECT_EQ(counted.segments, 12U);
+  EXPECT_DOUBLE_EQ(counted.audio_seconds, 15 + 12 + 12 - 3);
+  row.segments = 26;  // all but the last of the third channel
+  EXPECT_DOUBLE_EQ(CountedOf(row, {24}, 3 * kSecond, 3 * kSecond).audio_seconds,
+                   25.5 + 25.5 + 24 - 1.5);
+}
+
 TEST(Counted, OfAFileThatWasNeverOpenedIsNothing) {
   FileRow row;
   EXPECT_EQ(CountedOf(row, {0}, 3 * kSecond, 3 * kSecond).segments, 0U);

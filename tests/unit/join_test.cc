@@ -3,12 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 
 #include "shared/segment/segment.h"
-#include "supervisor/join/events.h"
+#include "supervisor/join/channels_joiner.h"
 #include "supervisor/join/line_joiner.h"
 #include "supervisor/join/piece.h"
 #include "worker/interpret/interpreter.h"
@@ -50,7 +51,8 @@ std::vector<std::string> Pieces(const Scene& scene, const std::vector<int64_t>& 
   for (int64_t k = 0; k < count; ++k) {
     auto& piece = pieces.emplace_back();
     if (std::ranges::count(crashed, k) > 0) {
-      AppendErrorPiece(piece, static_cast<uint64_t>(k), "{\"error\":" + std::to_string(k) + "}\n");
+      AppendErrorPiece(piece, static_cast<uint64_t>(k), 0,
+                       "{\"error\":" + std::to_string(k) + "}\n");
       continue;
     }
     std::vector<float> raw;
@@ -64,7 +66,10 @@ std::vector<std::string> Pieces(const Scene& scene, const std::vector<int64_t>& 
     EXPECT_TRUE(interpreter->Interpret(raw, {k, count, scene.samples, kRate}, result));
     auto& runs = std::get<SegmentRuns>(result);
     runs.segment = static_cast<uint64_t>(k);
-    AppendPiece(piece, runs, scene.samples, kRate, "a b.wav");
+    FileInfo info;
+    info.samples = scene.samples;
+    info.sample_rate = kRate;
+    AppendPiece(piece, runs, info, "a b.wav");
   }
   return pieces;
 }
@@ -459,7 +464,7 @@ Scene WithOneThatNeverEnds(size_t frames, int64_t pad_ms) {
 
 TEST(Events, ThatNeverEndHoldBackABoundedNumberOfOthers) {
   std::mt19937 random(5);
-  constexpr size_t kMost = EventJoiner::kMostHeld;
+  constexpr size_t kMost = ChannelsJoiner::kMostHeld;
   // Of large segments, and of such that a pad is longer than two of them.
   for (const auto& [pad_ms, cut] : {std::pair<int64_t, int64_t>{0, 1000}, {200, 4}}) {
     const size_t frames = (pad_ms == 0 ? 2 : 12) * kMost * 3 / 2;
@@ -601,6 +606,213 @@ TEST(Joiners, PutOutWhatWaitedInParts) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().what, "no room");
   EXPECT_EQ(calls, 1);
+}
+
+// ---- channels heard one by one ----
+
+// The pieces of all channels, in the order of a file's segments, from those of each as a file of
+// its own; at most `count`.
+std::vector<std::string> Interleaved(const std::vector<std::vector<std::string>>& of_channels,
+                                     size_t count = SIZE_MAX) {
+  std::vector<std::string> pieces;
+  const size_t channels = of_channels.size();
+  for (size_t s = 0; s < std::min(count, channels * of_channels[0].size()); ++s) {
+    Piece piece;
+    EXPECT_TRUE(ParsePiece(of_channels[s % channels][s / channels], piece));
+    FileInfo info;
+    info.samples = piece.samples;
+    info.sample_rate = piece.rate;
+    info.channels = static_cast<int32_t>(channels);
+    auto& out = pieces.emplace_back();
+    piece.told.segment = s;
+    if (piece.error_line.empty()) {
+      AppendPiece(out, piece.told, info, piece.name);
+    } else {
+      AppendErrorPiece(out, s, info.channels, piece.error_line);
+    }
+  }
+  return pieces;
+}
+
+std::vector<std::string> Lines(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = text.find('\n', at) + 1;
+    lines.push_back(text.substr(at, end - at));
+    at = end;
+  }
+  return lines;
+}
+
+// What is to come of those pieces: the lines of each channel as those of a file of its own, one
+// after the other at each place.
+std::string InterleavedLines(const Scene& scene,
+                             const std::vector<std::vector<std::string>>& of_channels,
+                             size_t count = SIZE_MAX) {
+  const size_t channels = of_channels.size();
+  count = std::min(count, channels * of_channels[0].size());
+  std::vector<std::vector<std::string>> lines;
+  for (size_t c = 0; c < channels; ++c) {
+    auto own = of_channels[c];
+    own.resize(count / channels + (count % channels > c ? 1 : 0));
+    lines.push_back(Lines(Join(scene, own)));
+  }
+  std::string all;
+  const std::string file = "{\"file\":\"a b.wav\"";
+  for (size_t s = 0; s < count; ++s) {
+    std::string line = lines[s % channels][s / channels];
+    if (line.starts_with(file)) {
+      line.insert(file.size(), ",\"channel\":" + std::to_string(s % channels + 1));
+    }
+    all += line;
+  }
+  return all;
+}
+
+// Of several channels of one file; all but their frames are as in the first.
+std::vector<Scene> Channels(size_t count, const std::function<Scene()>& make) {
+  std::vector<Scene> channels = {make()};
+  while (channels.size() < count) {
+    Scene scene = channels[0];
+    scene.frames = make().frames;
+    scene.frames.resize(channels[0].frames.size(), std::vector<float>(scene.labels.size(), 0.0F));
+    channels.push_back(std::move(scene));
+  }
+  return channels;
+}
+
+TEST(Channels, HaveTheLinesOfFilesOfTheirOwn) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 160; ++round) {
+    auto scenes = Channels(1 + static_cast<size_t>(round) / 2 % 4, [&] {
+      return round % 2 == 0 ? WithEvents(random) : WithWords(random, "|");
+    });
+    const Cut cut = AnyCut(random);
+    std::vector<std::vector<std::string>> of_channels;
+    for (auto& scene : scenes) {
+      scene.manifest.output.activation = OutputSpec::Activation::kNone;
+      scene.CutBy(cut);
+      std::vector<int64_t> crashed;
+      for (int64_t k = 0; k < 200; ++k) {
+        if (round % 3 == 0 && random() % 8 == 0) crashed.push_back(k);
+      }
+      of_channels.push_back(Pieces(scene, crashed));
+    }
+    Scene each = scenes[0];
+    each.manifest.audio.channels = AudioSpec::Channels::kEach;
+    const auto pieces = Interleaved(of_channels);
+    const std::string expected = InterleavedLines(scenes[0], of_channels);
+    ASSERT_EQ(Join(each, pieces), expected);
+    // Interrupted anywhere.
+    const size_t step = round < 24 ? 1 : 1 + pieces.size() / 3;
+    for (size_t at = random() % step; at < pieces.size(); at += step) {
+      ASSERT_EQ(Join(each, pieces, at), expected) << "interrupted before piece " << at;
+    }
+    // A fault, in whatever channel, ends all of them.
+    const size_t end = random() % (pieces.size() + 1);
+    ASSERT_EQ(Join(each, Interleaved(of_channels, end), SIZE_MAX, "a fault\n"),
+              InterleavedLines(scenes[0], of_channels, end) + "a fault\n");
+  }
+}
+
+TEST(Channels, ThatWaitHoldBackTheOthersInOrder) {
+  const auto with = [](const std::vector<size_t>& best) {
+    return WithFrames(OutputSpec::Kind::kFrames, {"-", "a"}, best);
+  };
+  std::vector<Scene> scenes = {with({0, 0, 0, 0, 0, 0}), with({0, 1, 1, 1, 0, 0})};
+  std::vector<std::vector<std::string>> of_channels;
+  for (auto& scene : scenes) {
+    scene.frames[0][0] = 0;  // nothing is on in the first frame
+    for (auto& frame : scene.frames) frame[0] = 0;
+    scene.CutBy({1, 1});
+    of_channels.push_back(Pieces(scene));
+  }
+  Scene each = scenes[0];
+  each.manifest.audio.channels = AudioSpec::Channels::kEach;
+  const auto joiner = MakeLineJoiner(each.manifest, each.labels);
+  std::vector<size_t> lines;
+  for (const auto& piece : Interleaved(of_channels)) {
+    std::string out;
+    ASSERT_TRUE(joiner->Add(piece, To(out)));
+    lines.push_back(static_cast<size_t>(std::ranges::count(out, '\n')));
+  }
+  // The event of the second channel is over with its fifth piece.
+  EXPECT_EQ(lines, (std::vector<size_t>{1, 1, 1, 0, 0, 0, 0, 0, 0, 7, 1, 1}));
+}
+
+// One channel's event never ends, and another one has one short event after the other.
+TEST(Channels, HoldBackABoundedNumberOfEventsAllTogether) {
+  constexpr size_t kMost = ChannelsJoiner::kMostHeld;
+  constexpr size_t kFrames = 2 * kMost;
+  std::vector<Scene> scenes;
+  for (size_t c = 0; c < 3; ++c) {
+    scenes.push_back(WithFrames(OutputSpec::Kind::kFrames, {"a"}, std::vector<size_t>(kFrames, 0)));
+    for (size_t f = 0; f < kFrames && c > 0; ++f) {
+      scenes[c].frames[f][0] = f % 2 == 0 ? 1.0F : 0.0F;
+    }
+    scenes[c].CutBy({100, 100});
+  }
+  std::vector<std::vector<std::string>> of_channels;
+  for (const auto& scene : scenes) of_channels.push_back(Pieces(scene));
+  Scene each = scenes[0];
+  each.manifest.audio.channels = AudioSpec::Channels::kEach;
+  const auto pieces = Interleaved(of_channels);
+  const auto joiner = MakeLineJoiner(each.manifest, each.labels);
+  std::string lines;
+  size_t largest = 0;
+  for (const auto& piece : pieces) {
+    ASSERT_TRUE(joiner->Add(piece, To(lines)));
+    largest = std::max(largest, joiner->Save().size());
+  }
+  EXPECT_FALSE(lines.empty());
+  ASSERT_TRUE(joiner->End("", To(lines)));
+  EXPECT_GT(largest, 20 * kMost) << "they do wait as long as they may";
+  EXPECT_LT(largest, 45 * kMost);
+  std::map<int64_t, size_t> events;
+  for (const auto& line : Parsed(lines)) {
+    events[line["channel"].get<int64_t>()] += line["events"].size();
+  }
+  // Ten thousand wait after each of 100 segments.
+  EXPECT_EQ(events, (std::map<int64_t, size_t>{{1, 2}, {2, kMost}, {3, kMost}}));
+  for (const size_t at :
+       {size_t{1}, size_t{299}, size_t{300}, size_t{301}, size_t{302}, size_t{450}}) {
+    ASSERT_TRUE(Join(each, pieces, at) == lines) << "interrupted before piece " << at;
+  }
+}
+
+TEST(Channels, RefuseWhatIsDamaged) {
+  std::mt19937 random(8);
+  for (int round = 0; round < 20; ++round) {
+    auto scenes =
+        Channels(2, [&] { return round % 2 == 0 ? WithEvents(random) : WithWords(random, "|"); });
+    std::vector<std::vector<std::string>> of_channels;
+    for (auto& scene : scenes) {
+      scene.CutBy({10, 5});
+      of_channels.push_back(Pieces(scene, {0}));
+    }
+    Scene each = scenes[0];
+    each.manifest.audio.channels = AudioSpec::Channels::kEach;
+    const auto pieces = Interleaved(of_channels);
+    auto joiner = MakeLineJoiner(each.manifest, each.labels);
+    std::string out;
+    EXPECT_FALSE(joiner->Add(of_channels[0][0], To(out))) << "of no channel";
+    EXPECT_FALSE(joiner->Add("E0 0{}\n", To(out)));
+    EXPECT_FALSE(joiner->Add("E1025 0 {}\n", To(out)));
+    joiner->Begin();
+    ASSERT_TRUE(joiner->Add(pieces[0], To(out)));
+    const Status others = joiner->Add("E3 1 {}\n", To(out));
+    ASSERT_FALSE(others);
+    EXPECT_NE(others.error().what.find("other channels"), std::string::npos);
+    EXPECT_FALSE(MakeLineJoiner(scenes[0].manifest, each.labels)->Add(pieces[0], To(out)));
+    for (size_t i = 1; i < pieces.size() / 2; ++i) ASSERT_TRUE(joiner->Add(pieces[i], To(out)));
+    const std::string saved = joiner->Save();
+    for (size_t size = 1; size < saved.size(); ++size) {
+      EXPECT_FALSE(MakeLineJoiner(each.manifest, each.labels)->Restore(saved.substr(0, size)));
+    }
+    for (const char* text : {"nonsense", "0 0 0 0 ", "1025 0 0 0 ", "1 1 0 0 0  ", "-1 0 0 0 "}) {
+      EXPECT_FALSE(joiner->Restore(text)) << text;
+    }
+  }
 }
 
 TEST(Joiners, RefuseWhatIsDamaged) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "supervisor/journal/journal.h"
@@ -63,6 +64,47 @@ FileRow FailedRow(uint64_t file, uint64_t bytes) {
 }
 
 const Identity kIdentity = {{"model", "abc", "the model"}, {"intra", "1", "--intra", true}};
+
+// Where they are heard one by one; else nothing is told of them.
+TEST_F(JournalTest, KeepsTheChannelsOfOpenAndOfFailedFiles) {
+  {
+    const auto journal = Open();
+    ASSERT_TRUE(journal->Begin(kIdentity, 10));
+    JournalStep step;
+    step.totals = journal->totals();
+    for (uint64_t file = 0; file < 4; ++file) {
+      ResumeFile open;
+      open.info.file = file;
+      open.info.samples = 1000;
+      open.info.sample_rate = 100;
+      open.info.channels = static_cast<int32_t>(2 * file);
+      step.open.push_back(open);
+    }
+    step.files = {FailedRow(5, 10), FailedRow(6, 10), Row(7, 4, 10)};
+    step.files[0].channels = 6;
+    step.files[2].channels = 4;
+    ASSERT_TRUE(journal->Commit(step));
+  }
+  const auto journal = Open();
+  const auto point = journal->ReadResumePoint(false).value();
+  ASSERT_EQ(point.open.size(), 4U);
+  for (const auto& open : point.open) {
+    EXPECT_EQ(open.info.channels, static_cast<int32_t>(2 * open.info.file));
+  }
+  EXPECT_EQ(journal->ReadChannels().value(), (std::map<uint64_t, int32_t>{{5, 6}}));
+  ASSERT_TRUE(journal->Clear(true));
+  EXPECT_TRUE(journal->ReadChannels().value().empty());
+}
+
+// A journal of this version from before anybody heard channels one by one.
+TEST_F(JournalTest, WithoutATableOfChannelsGoesOn) {
+  ASSERT_TRUE(Open()->Begin(kIdentity, 10));
+  ASSERT_TRUE(Database::Open(path_, Database::Mode::kReadWrite).value().Run("DROP TABLE channels"));
+  const auto journal = Open();
+  EXPECT_TRUE(journal->begun());
+  EXPECT_TRUE(journal->ReadChannels().value().empty());
+  EXPECT_TRUE(journal->ReadResumePoint(false));
+}
 
 // As earlier versions wrote them, which knew nothing of joiners.
 TEST_F(JournalTest, OfVersionTwoIsReadAndGoesOn) {

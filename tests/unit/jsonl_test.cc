@@ -84,24 +84,43 @@ TEST(Score, EqualsTheExactConversionForFloatsOfEveryKind) {
 TEST(TagsLine, IsWrittenByteForByteAsInTheContract) {
   const JsonlFormatter formatter({"music", "speech"});
   std::string out;
-  formatter.AppendTags(out, "a.wav", 3000, 6000, std::array{Tag{1, 0.9312F}});
+  formatter.AppendTags(out, "a.wav", 0, 3000, 6000, std::array{Tag{1, 0.9312F}});
   EXPECT_EQ(out,
             "{\"file\":\"a.wav\",\"start\":3.000,\"end\":6.000,"
             "\"tags\":[{\"label\":\"speech\",\"score\":0.9312}]}\n");
-  formatter.AppendTags(out, "b.wav", 0, 2480, {});
+  formatter.AppendTags(out, "b.wav", 0, 0, 2480, {});
   EXPECT_TRUE(out.ends_with("}\n{\"file\":\"b.wav\",\"start\":0.000,\"end\":2.480,\"tags\":[]}\n"));
   out.clear();
-  formatter.AppendTags(out, "c", 86'400'007, 360'000'000'010,
+  formatter.AppendTags(out, "c", 0, 86'400'007, 360'000'000'010,
                        std::array{Tag{0, 1.0F}, Tag{1, -0.0F}});
   EXPECT_EQ(out,
             "{\"file\":\"c\",\"start\":86400.007,\"end\":360000000.010,\"tags\":["
             "{\"label\":\"music\",\"score\":1.0000},{\"label\":\"speech\",\"score\":0.0000}]}\n");
 }
 
+TEST(TagsLine, SaysWhichChannelBehindTheFile) {
+  const JsonlFormatter formatter({"music"});
+  std::string out;
+  formatter.AppendTags(out, "a.wav", 2, 0, 1000, std::array{Tag{0, 0.5F}});
+  EXPECT_EQ(out,
+            "{\"file\":\"a.wav\",\"channel\":2,\"start\":0.000,\"end\":1.000,"
+            "\"tags\":[{\"label\":\"music\",\"score\":0.5000}]}\n");
+  out.clear();
+  formatter.AppendTags(out, "", std::numeric_limits<int64_t>::max(), 0, 0, {});
+  EXPECT_EQ(out,
+            "{\"file\":\"\",\"channel\":9223372036854775807,\"start\":0.000,\"end\":0.000,"
+            "\"tags\":[]}\n");
+  out.clear();
+  formatter.AppendError(out, "a.wav", 3, ErrorCode::kCrashed, "it died", 1000);
+  EXPECT_EQ(out,
+            "{\"file\":\"a.wav\",\"channel\":3,\"error\":{\"code\":\"crashed\","
+            "\"message\":\"it died\",\"at\":1.000}}\n");
+}
+
 TEST(TagsLine, EscapesLabels) {
   const JsonlFormatter formatter({"a \"b\"\\\n", "", "caf\xc3\xa9"});
   std::string out;
-  formatter.AppendTags(out, "x", 0, 0, std::array{Tag{0, 0}, Tag{1, 0}, Tag{2, 0}});
+  formatter.AppendTags(out, "x", 0, 0, 0, std::array{Tag{0, 0}, Tag{1, 0}, Tag{2, 0}});
   const auto parsed = nlohmann::json::parse(out);
   EXPECT_EQ(parsed["tags"][0]["label"], "a \"b\"\\\n");
   EXPECT_EQ(parsed["tags"][1]["label"], "");
@@ -112,7 +131,7 @@ TEST(TagsLine, HasRoomForTheLongestNumbers) {
   const JsonlFormatter formatter({"l"});
   const float lowest = std::numeric_limits<float>::lowest();
   std::string out;
-  formatter.AppendTags(out, "x", std::numeric_limits<int64_t>::min(),
+  formatter.AppendTags(out, "x", 0, std::numeric_limits<int64_t>::min(),
                        std::numeric_limits<int64_t>::max(),
                        std::vector<Tag>(kMaxTags, Tag{0, lowest}));
   EXPECT_NE(out.find("\"start\":-9223372036854775.808,\"end\":9223372036854775.807,"),
@@ -123,12 +142,12 @@ TEST(TagsLine, HasRoomForTheLongestNumbers) {
 TEST(ErrorLine, IsWrittenByteForByteAsInTheContract) {
   const JsonlFormatter formatter({});
   std::string out;
-  formatter.AppendError(out, "c.mp3", ErrorCode::kTruncated, "ends \"early\"", 61'440);
+  formatter.AppendError(out, "c.mp3", 0, ErrorCode::kTruncated, "ends \"early\"", 61'440);
   EXPECT_EQ(out,
             "{\"file\":\"c.mp3\",\"error\":{\"code\":\"truncated\",\"message\":\"ends "
             "\\\"early\\\"\",\"at\":61.440}}\n");
   out.clear();
-  formatter.AppendError(out, "c.mp3", ErrorCode::kNotFound, "no such file", std::nullopt);
+  formatter.AppendError(out, "c.mp3", 0, ErrorCode::kNotFound, "no such file", std::nullopt);
   EXPECT_EQ(out,
             "{\"file\":\"c.mp3\",\"error\":{\"code\":\"not_found\",\"message\":\"no such "
             "file\"}}\n");

@@ -8,7 +8,7 @@ namespace {
 TEST(QuarantineLine, TellsAllThatIsKnownInAFixedOrder) {
   QuarantineEntry entry;
   entry.file = "a\\u0001.wav";  // escaped before
-  entry.place = {3, 9000, 432000};
+  entry.place = {.segment = 3, .start_ms = 9000, .sample = 432000};
   entry.stage = "forward";
   entry.signal = "SIGSEGV";
   entry.deaths = 3;
@@ -20,6 +20,14 @@ TEST(QuarantineLine, TellsAllThatIsKnownInAFixedOrder) {
             "\"stage\":\"forward\",\"signal\":\"SIGSEGV\",\"deaths\":3,"
             "\"message\":\"the worker was ended\",\"log\":[\"one\",\"say \\\"two\\\"\\t\"],"
             "\"time\":\"2026-11-26T11:48:05Z\"}\n");
+}
+
+TEST(QuarantineLine, SaysWhichChannelBehindTheFile) {
+  QuarantineEntry entry;
+  entry.file = "a.wav";
+  entry.place = {.channel = 2, .segment = 3, .start_ms = 9000, .sample = 432000};
+  EXPECT_TRUE(QuarantineLine(entry).starts_with(
+      "{\"file\":\"a.wav\",\"channel\":2,\"segment\":3,\"start\":9.000,"));
 }
 
 TEST(QuarantineLine, LeavesOutThePlaceInAFileThatCouldNotBeOpened) {
