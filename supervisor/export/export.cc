@@ -114,6 +114,10 @@ struct Apart {
   RecordingFolder::File file;
   std::string pending = {};
 
+  Status Finish() {
+    writer->End(pending);
+    return Flush(0);
+  }
   Status Flush(size_t beyond) {
     if (pending.size() <= beyond) return Ok();
     CONSORT_TRY(WriteAll(file.fd.get(), pending, file.path));
@@ -150,7 +154,10 @@ Result<ExportTally> ExportTogether(ResultsReader& results, const std::vector<Exp
   CONSORT_TRY(const bool whole, pass.Run(each));
   if (!whole) return pass.tally();
   lines.EndRecording();
-  for (auto& it : outputs) CONSORT_TRY(it.file.Finish());
+  for (auto& it : outputs) {
+    it.writer->End(it.file.pending());
+    CONSORT_TRY(it.file.Finish());
+  }
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Status put = outputs[i].file.PutInPlace();
     if (in_place && outputs[i].file.is_in_place()) in_place(targets[i]);
@@ -171,7 +178,7 @@ Result<ExportTally> ExportApart(ResultsReader& results, const std::vector<const 
   const auto close = [&]() -> Status {
     lines.EndRecording();
     for (auto& it : outputs) {
-      if (it) CONSORT_TRY(it->Flush(0));
+      if (it) CONSORT_TRY(it->Finish());
       it.reset();
     }
     return Ok();

@@ -11,7 +11,7 @@ class Audacity : public FormatWriter {
     for (const Caption& caption : CaptionsOf(line)) {
       // Audacity writes six decimals; ours has three that say something.
       out += Seconds(caption.start_ms) + "000\t" + Seconds(caption.end_ms) + "000\t" +
-             OneLine(caption.text) + '\n';
+             ChannelWords(line.channel) + OneLine(caption.text) + '\n';
     }
   }
 };

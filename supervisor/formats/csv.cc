@@ -18,38 +18,44 @@ std::string Quoted(std::string_view bytes) {
 
 class Csv : public FormatWriter {
  public:
-  void Begin(std::string& out) override { out += "file,start,end,rank,label,score,text,error\r\n"; }
+  void Begin(std::string& out) override {
+    out += "file,start,end,rank,label,score,text,error,channel\r\n";
+  }
 
   void Add(std::string& out, const ResultLine& line) override {
     switch (line.kind) {
       case ResultLine::Kind::kError:
         return;
       case ResultLine::Kind::kTranscript:
-        out += Interval(line, line) + ",,," + Quoted(line.text) + ",\r\n";
+        out += Interval(line, line) + ",,," + Quoted(line.text) + ',' + End(line);
         return;
       case ResultLine::Kind::kTags:
         for (size_t i = 0; i < line.tags.size(); ++i) {
           out += Interval(line, line) + std::to_string(i + 1) + ',' + Quoted(line.tags[i].label) +
-                 ',' + ScoreText(line.tags[i].score) + ",,\r\n";
+                 ',' + ScoreText(line.tags[i].score) + ",," + End(line);
         }
-        if (line.tags.empty()) out += Interval(line, line) + ",,,,\r\n";
+        if (line.tags.empty()) out += Interval(line, line) + ",,,," + End(line);
         return;
       case ResultLine::Kind::kEvents:
         for (const TimedLabel& event : line.events) {
           out += Interval(line, event) + ',' + Quoted(event.label) + ',' + ScoreText(event.score) +
-                 ",,\r\n";
+                 ",," + End(line);
         }
-        if (line.events.empty()) out += Interval(line, line) + ",,,,\r\n";
+        if (line.events.empty()) out += Interval(line, line) + ",,,," + End(line);
         return;
     }
   }
 
   void AddError(std::string& out, const ResultLine& line) override {
     out += Quoted(line.file) + ',' + (line.at_ms ? Seconds(*line.at_ms) : "") + ",,,,,," +
-           Quoted(line.code + ": " + line.message) + "\r\n";
+           Quoted(line.code + ": " + line.message) + End(line);
   }
 
  private:
+  // What stands behind `error`.
+  static std::string End(const ResultLine& line) {
+    return ',' + (line.channel > 0 ? std::to_string(line.channel) : "") + "\r\n";
+  }
   // `timed`: a line, or an event of it.
   template <typename Timed>
   static std::string Interval(const ResultLine& line, const Timed& timed) {

@@ -18,16 +18,17 @@ class Ctm : public FormatWriter {
     for (const TimedWord& word : line.words) {
       if (line.kind != ResultLine::Kind::kTranscript) break;
       if (word.word.empty() || word.end_ms < word.start_ms) continue;
-      AddWord(out, line.file, {word.start_ms, word.end_ms, word.word, word.score});
+      AddWord(out, line, {word.start_ms, word.end_ms, word.word, word.score});
     }
     if (line.kind == ResultLine::Kind::kTranscript && !line.words.empty()) return;
-    for (const Caption& caption : CaptionsOf(line)) AddWord(out, line.file, caption);
+    for (const Caption& caption : CaptionsOf(line)) AddWord(out, line, caption);
   }
 
  private:
-  static void AddWord(std::string& out, const std::string& file, const Caption& word) {
-    out += RecordingField(file) + " 1 " + Seconds(word.start_ms) + ' ' +
-           Seconds(word.end_ms - word.start_ms) + ' ' + BlankFree(word.text);
+  static void AddWord(std::string& out, const ResultLine& line, const Caption& word) {
+    out += RecordingField(line.file) + ' ' + ChannelNumber(line.channel) + ' ' +
+           Seconds(word.start_ms) + ' ' + Seconds(word.end_ms - word.start_ms) + ' ' +
+           BlankFree(word.text);
     if (word.score) out += ' ' + ScoreText(word.score);
     out += '\n';
   }

@@ -24,6 +24,8 @@ class FormatWriter {
   virtual void Add(std::string& out, const ResultLine& line) = 0;
   // A line with an error.
   virtual void AddError(std::string& /*out*/, const ResultLine& /*line*/) {}
+  // Nothing follows.
+  virtual void End(std::string& /*out*/) {}
 };
 
 // Whether a file is of one recording, or of all.

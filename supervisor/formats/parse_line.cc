@@ -9,7 +9,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double kMostSeconds = 1e12;  // in milliseconds still a whole number of a double
+constexpr int64_t kMostChannels = 1'000'000;  // some number that fits wherever it is counted
+constexpr double kMostSeconds = 1e12;         // in milliseconds still a whole number of a double
 
 // Why a line is not one of ours; thrown inside this file only.
 struct NotOurs {
@@ -89,6 +90,14 @@ class Fields {
     }
     return std::llround(seconds * 1000);
   }
+  int64_t Channel(const char* key) {
+    const Json& value = Take(key);
+    if (!value.is_number_unsigned() || value.get<uint64_t>() < 1 ||
+        value.get<uint64_t>() > static_cast<uint64_t>(kMostChannels)) {
+      throw NotOurs{'"' + std::string(key) + "\" is no channel's number"};
+    }
+    return value.get<int64_t>();
+  }
   std::optional<double> Score(const char* key) {
     const Json& value = Take(key);
     if (value.is_null()) return std::nullopt;
@@ -162,6 +171,7 @@ void TakeEvents(const Json& json, ResultLine& to) {
 void Take(const Json& json, ResultLine& to) {
   Fields line(json, "it");
   to.file = line.Text("file");
+  to.channel = line.Has("channel") ? line.Channel("channel") : 0;
   if (line.Has("error")) {
     TakeError(line.Take("error"), to);
     return line.End();

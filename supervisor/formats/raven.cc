@@ -33,21 +33,22 @@ class Raven : public FormatWriter {
       for (const Caption& caption : CaptionsOf(line)) {
         // Of merged detections the lines that one goes on in are not there.
         length_ms_ = std::max(length_ms_, caption.end_ms);
-        AddSelection(out, caption, ScoreText(caption.score) + '\t');
+        AddSelection(out, line, caption, ScoreText(caption.score) + '\t');
       }
       return;
     }
     if (line.end_ms < line.start_ms) return;
     for (size_t i = 0; i < line.tags.size(); ++i) {
       const Caption tag{line.start_ms, line.end_ms, line.tags[i].label, line.tags[i].score};
-      AddSelection(out, tag, ScoreText(tag.score) + '\t' + std::to_string(i + 1));
+      AddSelection(out, line, tag, ScoreText(tag.score) + '\t' + std::to_string(i + 1));
     }
   }
 
  private:
-  void AddSelection(std::string& out, const Caption& selection, const std::string& score_and_rank) {
-    out += std::to_string(++selections_) + "\tSpectrogram 1\t1\t" +
-           Seconds(before_ms_ + selection.start_ms) + '\t' +
+  void AddSelection(std::string& out, const ResultLine& line, const Caption& selection,
+                    const std::string& score_and_rank) {
+    out += std::to_string(++selections_) + "\tSpectrogram 1\t" + ChannelNumber(line.channel) +
+           '\t' + Seconds(before_ms_ + selection.start_ms) + '\t' +
            Seconds(before_ms_ + selection.end_ms) + kFrequencies + names_ +
            Seconds(selection.start_ms) + '\t' + OneLine(selection.text) + '\t' + score_and_rank +
            '\n';

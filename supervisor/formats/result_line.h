@@ -34,6 +34,7 @@ struct ResultLine {
 
   std::string_view raw;  // the line without its line feed; valid until the next one is read
   std::string file;
+  int64_t channel = 0;  // from 1, where channels are heard one by one; 0: the line does not say
   Kind kind = Kind::kTags;
   int64_t start_ms = 0;            // all but kError
   int64_t end_ms = 0;              // likewise; before start_ms: silence behind the file's end

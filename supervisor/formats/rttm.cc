@@ -12,8 +12,9 @@ class Rttm : public FormatWriter {
   void Add(std::string& out, const ResultLine& line) override {
     for (const Caption& caption : CaptionsOf(line)) {
       const int64_t duration = std::max<int64_t>(caption.end_ms - caption.start_ms, 1);
-      out += "SPEAKER " + BlankFree(line.file) + " 1 " + Seconds(caption.start_ms) + ' ' +
-             Seconds(duration) + " <NA> <NA> " + BlankFree(caption.text) + " <NA> <NA>\n";
+      out += "SPEAKER " + BlankFree(line.file) + ' ' + ChannelNumber(line.channel) + ' ' +
+             Seconds(caption.start_ms) + ' ' + Seconds(duration) + " <NA> <NA> " +
+             BlankFree(caption.text) + " <NA> <NA>\n";
     }
   }
 };

@@ -1,21 +1,17 @@
 // SubRip subtitles: a number, two times with a comma before the milliseconds, a text, an empty
 // line.
-#include <algorithm>
-
+#include "supervisor/formats/cue_writer.h"
 #include "supervisor/formats/text.h"
 #include "supervisor/formats/writers.h"
 
 namespace consort {
 namespace {
 
-class Srt : public FormatWriter {
- public:
-  void Add(std::string& out, const ResultLine& line) override {
-    for (const Caption& caption : CaptionsOf(line)) {
-      const int64_t end_ms = std::max(caption.end_ms, caption.start_ms + 1);
-      out += std::to_string(++number_) + '\n' + ClockTime(caption.start_ms, ',') + " --> " +
-             ClockTime(end_ms, ',') + '\n' + OneLine(caption.text) + "\n\n";
-    }
+class Srt : public CueWriter {
+ protected:
+  void Put(std::string& out, const Cue& cue) override {
+    out += std::to_string(++number_) + '\n' + ClockTime(cue.start_ms, ',') + " --> " +
+           ClockTime(cue.end_ms, ',') + '\n' + ChannelWords(cue.channel) + cue.text + "\n\n";
   }
 
  private:

@@ -86,6 +86,12 @@ std::string ScoreText(const std::optional<double>& score) {
   return {text, end.ptr};
 }
 
+std::string ChannelNumber(int64_t channel) { return std::to_string(channel > 0 ? channel : 1); }
+
+std::string ChannelWords(int64_t channel) {
+  return channel > 0 ? "Channel " + std::to_string(channel) + ": " : "";
+}
+
 std::string ValidUtf8(std::string_view bytes) {
   return Rewrite(bytes, [](uint32_t) { return '\0'; });
 }

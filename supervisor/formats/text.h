@@ -25,6 +25,12 @@ std::string OneLine(std::string_view bytes);
 // "<NA>" if there is nothing.
 std::string BlankFree(std::string_view bytes);
 
+// Of a line's channel, which is 0 if it says nothing of channels. "2"; "1" if it does not: for
+// formats whose rows must have one.
+std::string ChannelNumber(int64_t channel);
+// "Channel 2: " before a text, where there is no other place for it; else empty.
+std::string ChannelWords(int64_t channel);
+
 // What formats with one text an interval show of it.
 struct Caption {
   int64_t start_ms = 0;

@@ -1,6 +1,5 @@
 // WebVTT, of the W3C: a header, then cues with two times and a text, an empty line after each.
-#include <algorithm>
-
+#include "supervisor/formats/cue_writer.h"
 #include "supervisor/formats/text.h"
 #include "supervisor/formats/writers.h"
 
@@ -8,9 +7,9 @@ namespace consort {
 namespace {
 
 // `<` begins a tag, `&` a character reference, and "-->" may stand nowhere but between times.
-std::string Escaped(std::string_view bytes) {
+std::string Escaped(std::string_view line) {
   std::string out;
-  for (const char c : OneLine(bytes)) {
+  for (const char c : line) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -28,22 +27,22 @@ std::string Escaped(std::string_view bytes) {
   return out;
 }
 
-class WebVtt : public FormatWriter {
+class WebVtt : public CueWriter {
  public:
   explicit WebVtt(Scope scope) : scope_(scope) {}
 
   void Begin(std::string& out) override { out += "WEBVTT\n\n"; }
 
-  void BeginRecording(std::string& out, const std::string& name) override {
-    if (scope_ == Scope::kJob) out += "NOTE " + Escaped(name) + "\n\n";
+ protected:
+  void PutName(std::string& out, const std::string& name) override {
+    if (scope_ == Scope::kJob) out += "NOTE " + Escaped(OneLine(name)) + "\n\n";
   }
 
-  void Add(std::string& out, const ResultLine& line) override {
-    for (const Caption& caption : CaptionsOf(line)) {
-      const int64_t end_ms = std::max(caption.end_ms, caption.start_ms + 1);
-      out += ClockTime(caption.start_ms, '.') + " --> " + ClockTime(end_ms, '.') + '\n' +
-             Escaped(caption.text) + "\n\n";
-    }
+  // Who speaks stands in a voice span, which its line's end closes, too.
+  void Put(std::string& out, const Cue& cue) override {
+    out += ClockTime(cue.start_ms, '.') + " --> " + ClockTime(cue.end_ms, '.') + '\n';
+    if (cue.channel > 0) out += "<v Channel " + std::to_string(cue.channel) + '>';
+    out += Escaped(cue.text) + "\n\n";
   }
 
  private:

@@ -296,7 +296,7 @@ def test_an_empty_job_has_empty_files(run_consort, tmp_path, null_bundle):
     run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "--format", ALL, tmp_path / "list")
     assert run.exit == DONE, run.stderr
     sizes = {it.name: it.stat().st_size for it in map(pathlib.Path, tmp_path.glob("out.*")) if it.is_file()}
-    assert sizes["out.srt"] == 0 and sizes["out.csv"] == len("file,start,end,rank,label,score,text,error\r\n")
+    assert sizes["out.srt"] == 0 and sizes["out.csv"] == len("file,start,end,rank,label,score,text,error,channel\r\n")
     assert (tmp_path / "out.vtt").read_text() == "WEBVTT\n\n"
 
 

@@ -123,18 +123,18 @@ def expected_csv(lines):
     for it in lines:
         if "error" in it:
             at = seconds(it["error"]["at"]) if "at" in it["error"] else ""
-            yield it["file"], at, "", "", "", "", "", f'{it["error"]["code"]}: {it["error"]["message"]}'
+            yield it["file"], at, "", "", "", "", "", f'{it["error"]["code"]}: {it["error"]["message"]}', ""
         elif "text" in it:
-            yield it["file"], seconds(it["start"]), seconds(it["end"]), "", "", "", it["text"], ""
+            yield it["file"], seconds(it["start"]), seconds(it["end"]), "", "", "", it["text"], "", ""
         elif it.get("events"):
             for event in it["events"]:
-                yield (it["file"], seconds(event["start"]), seconds(event["end"]), "", event["label"], f'{event["score"]:.4f}', "", "")
+                yield (it["file"], seconds(event["start"]), seconds(event["end"]), "", event["label"], f'{event["score"]:.4f}', "", "", "")
         else:
             for n, tag in enumerate(it.get("tags", [])):
                 yield (it["file"], seconds(it["start"]), seconds(it["end"]), str(n + 1), tag["label"],
-                       f'{tag["score"]:.4f}', "", "")
+                       f'{tag["score"]:.4f}', "", "", "")
             if not it.get("tags"):
-                yield it["file"], seconds(it["start"]), seconds(it["end"]), "", "", "", "", ""
+                yield it["file"], seconds(it["start"]), seconds(it["end"]), "", "", "", "", "", ""
 
 
 def test_csv_by_pandas_and_by_python(out):
@@ -144,7 +144,7 @@ def test_csv_by_pandas_and_by_python(out):
     with open(beside(out, ".csv"), newline="", encoding="utf-8") as file:
         header, *records = csv.reader(file, strict=True)
     assert [tuple(it) for it in records] == wanted
-    assert header == ["file", "start", "end", "rank", "label", "score", "text", "error"]
+    assert header == ["file", "start", "end", "rank", "label", "score", "text", "error", "channel"]
     numbers = pandas.read_csv(beside(out, ".csv"))
     assert numbers["start"].dtype == float and numbers["score"].dtype == float
 

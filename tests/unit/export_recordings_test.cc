@@ -16,6 +16,11 @@ ResultLine At(const std::string& file, int64_t start_ms) {
   return line;
 }
 
+ResultLine InChannel(int64_t channel, ResultLine line) {
+  line.channel = channel;
+  return line;
+}
+
 ResultLine Failed(const std::string& file, const std::string& code,
                   std::optional<int64_t> at_ms = std::nullopt) {
   ResultLine line;
@@ -56,6 +61,25 @@ TEST(Recordings, GoOnBehindACrashAndEndWithAnyOtherError) {
       << "gone when it was opened again";
   EXPECT_EQ(Begins({Failed("a", "crashed"), Failed("a", "crashed")}), "11")
       << "while it was opened";
+}
+
+TEST(Recordings, GoOnWithTheChannelsOfOnePlace) {
+  const std::vector<ResultLine> file = {InChannel(1, At("a", 0)),
+                                        InChannel(2, At("a", 0)),
+                                        InChannel(3, At("a", 0)),
+                                        InChannel(1, At("a", 1000)),
+                                        InChannel(2, Failed("a", "crashed", 1000)),
+                                        InChannel(3, At("a", 1000))};
+  auto twice = file;
+  twice.insert(twice.end(), file.begin(), file.end());
+  EXPECT_EQ(Begins(twice), "100000100000");
+  EXPECT_EQ(Begins({InChannel(1, At("a", 0)), InChannel(1, At("a", 0))}), "11")
+      << "one channel and one segment, listed twice";
+  // Of a model with state a crash ends the file, whichever channel it is in.
+  EXPECT_EQ(Begins({InChannel(1, At("a", 0)), InChannel(2, At("a", 0)), InChannel(1, At("a", 1000)),
+                    Failed("a", "crashed", 1000), InChannel(1, At("a", 0))}),
+            "10001");
+  EXPECT_EQ(Begins({InChannel(1, At("a", 0)), Failed("a", "truncated", 0), At("b", 0)}), "101");
 }
 
 }  // namespace

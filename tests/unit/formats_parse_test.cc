@@ -87,6 +87,22 @@ TEST(ParseResultLine, TakesErrorsWithAndWithoutAPlace) {
   EXPECT_EQ(Parse(R"({"file":"c","error":{"code":"empty","message":"m"}})").at_ms, std::nullopt);
 }
 
+TEST(ParseResultLine, TakesChannels) {
+  EXPECT_EQ(Parse(R"({"file":"a","channel":2,"start":0.000,"end":1.000,"tags":[]})").channel, 2);
+  EXPECT_EQ(Parse(R"({"file":"a","channel":64,"error":{"code":"x","message":"m"}})").channel, 64);
+  for (const char* number :
+       {"0", "-1", "1.0", "\"1\"", "null", "1000001", "1e99", "18446744073709551616"}) {
+    EXPECT_EQ(WhyNot(R"({"file":"a","channel":)" + std::string(number) +
+                     R"(,"start":0.000,"end":1.000,"tags":[]})"),
+              "\"channel\" is no channel's number")
+        << number;
+  }
+  ResultLine line;
+  ASSERT_TRUE(ParseResultLine(R"({"file":"a","channel":2,"start":0,"end":1,"tags":[]})", line));
+  ASSERT_TRUE(ParseResultLine(R"({"file":"a","start":0,"end":1,"tags":[]})", line));
+  EXPECT_EQ(line.channel, 0) << "of the line before";
+}
+
 TEST(ParseResultLine, LeavesNothingOfTheLineBefore) {
   ResultLine line;
   ASSERT_TRUE(ParseResultLine(R"({"file":"c","error":{"code":"x","message":"m","at":1}})", line));

@@ -36,6 +36,11 @@ ResultLine Events(const std::string& file, int64_t start_ms, int64_t end_ms,
   return line;
 }
 
+ResultLine InChannel(int64_t channel, ResultLine line) {
+  line.channel = channel;
+  return line;
+}
+
 ResultLine Failure(const std::string& file, std::optional<int64_t> at_ms) {
   ResultLine line = Tags(file, 0, 0, {});
   line.kind = ResultLine::Kind::kError;
@@ -61,6 +66,7 @@ std::string Write(const char* format, const std::vector<ResultLine>& lines,
     last = line.file;
     writer->Add(out, line);
   }
+  writer->End(out);
   return out;
 }
 
@@ -83,14 +89,14 @@ TEST(Writers, JsonLinesAreTheLines) {
 
 TEST(Writers, CsvHasEverythingButWords) {
   EXPECT_EQ(Write("csv", Sample()),
-            "file,start,end,rank,label,score,text,error\r\n"
-            "d/a b.wav,0.000,3.000,1,speech,0.9312,,\r\n"
-            "d/a b.wav,0.000,3.000,2,\"music, \"\"loud\"\"\",0.2500,,\r\n"
-            "d/a b.wav,3.000,6.000,,,,,\r\n"
-            "d/a b.wav,6.000,4.500,1,behind the end,0.5000,,\r\n"
-            "d/a b.wav,4.500,,,,,,\"truncated: it ends, \"\"early\"\"\"\r\n"
-            "c.flac,86400.420,86402.480,,,,\"two\nseven <b>\",\r\n"
-            "gone.wav,,,,,,,\"truncated: it ends, \"\"early\"\"\"\r\n");
+            "file,start,end,rank,label,score,text,error,channel\r\n"
+            "d/a b.wav,0.000,3.000,1,speech,0.9312,,,\r\n"
+            "d/a b.wav,0.000,3.000,2,\"music, \"\"loud\"\"\",0.2500,,,\r\n"
+            "d/a b.wav,3.000,6.000,,,,,,\r\n"
+            "d/a b.wav,6.000,4.500,1,behind the end,0.5000,,,\r\n"
+            "d/a b.wav,4.500,,,,,,\"truncated: it ends, \"\"early\"\"\",\r\n"
+            "c.flac,86400.420,86402.480,,,,\"two\nseven <b>\",,\r\n"
+            "gone.wav,,,,,,,\"truncated: it ends, \"\"early\"\"\",\r\n");
 }
 
 TEST(Writers, RavenCountsThroughAllRecordings) {
@@ -150,10 +156,10 @@ TEST(Writers, EventsAreIntervalsOfTheirOwn) {
       Events("a b", 0, 3000, {{"x", 500, 3500, 0.75}, {"y z", 500, 600, 0.5}}),
       Events("a b", 3000, 6000, {})};
   EXPECT_EQ(Write("csv", lines),
-            "file,start,end,rank,label,score,text,error\r\n"
-            "a b,0.500,3.500,,x,0.7500,,\r\n"
-            "a b,0.500,0.600,,y z,0.5000,,\r\n"
-            "a b,3.000,6.000,,,,,\r\n");
+            "file,start,end,rank,label,score,text,error,channel\r\n"
+            "a b,0.500,3.500,,x,0.7500,,,\r\n"
+            "a b,0.500,0.600,,y z,0.5000,,,\r\n"
+            "a b,3.000,6.000,,,,,,\r\n");
   EXPECT_NE(
       Write("raven", lines)
           .find("\n1\tSpectrogram 1\t1\t0.500\t3.500\t0\t8000\ta b\ta b\t0.500\tx\t0.7500\t\n"
@@ -170,6 +176,65 @@ TEST(Writers, EventsAreIntervalsOfTheirOwn) {
   EXPECT_EQ(Write("vtt", lines, Scope::kRecording),
             "WEBVTT\n\n00:00:00.500 --> 00:00:03.500\nx\n\n"
             "00:00:00.500 --> 00:00:00.600\ny z\n\n");
+}
+
+TEST(Writers, SayWhichChannel) {
+  const std::vector<ResultLine> lines = {
+      InChannel(1, Tags("a", 0, 3000, {{"x", 0.75}})),
+      InChannel(2, Tags("a", 0, 3000, {{"y", 0.5}})),
+      InChannel(1, Tags("a", 3000, 4000, {})),
+      InChannel(2, Failure("a", 3000)),
+  };
+  EXPECT_EQ(Write("csv", lines),
+            "file,start,end,rank,label,score,text,error,channel\r\n"
+            "a,0.000,3.000,1,x,0.7500,,,1\r\n"
+            "a,0.000,3.000,1,y,0.5000,,,2\r\n"
+            "a,3.000,4.000,,,,,,1\r\n"
+            "a,3.000,,,,,,\"truncated: it ends, \"\"early\"\"\",2\r\n");
+  EXPECT_NE(Write("raven", lines)
+                .find("\n1\tSpectrogram 1\t1\t0.000\t3.000\t0\t8000\ta\ta\t0.000\tx\t0.7500\t1\n"
+                      "2\tSpectrogram 1\t2\t0.000\t3.000\t0\t8000\ta\ta\t0.000\ty\t0.5000\t1\n"),
+            std::string::npos);
+  EXPECT_EQ(Write("audacity", lines),
+            "0.000000\t3.000000\tChannel 1: x\n0.000000\t3.000000\tChannel 2: y\n");
+  EXPECT_EQ(Write("rttm", lines),
+            "SPEAKER a 1 0.000 3.000 <NA> <NA> x <NA> <NA>\n"
+            "SPEAKER a 2 0.000 3.000 <NA> <NA> y <NA> <NA>\n");
+  EXPECT_EQ(Write("ctm", lines), "a 1 0.000 3.000 x 0.7500\na 2 0.000 3.000 y 0.5000\n");
+  EXPECT_EQ(Write("ctm", {InChannel(4, Text("a", 0, 1000, "b", {{"b", 200, 300, 0.5}}))}),
+            "a 4 0.200 0.100 b 0.5000\n");
+  EXPECT_EQ(Write("srt", lines),
+            "1\n00:00:00,000 --> 00:00:03,000\nChannel 1: x\n\n"
+            "2\n00:00:00,000 --> 00:00:03,000\nChannel 2: y\n\n");
+  EXPECT_EQ(Write("vtt", lines, Scope::kRecording),
+            "WEBVTT\n\n00:00:00.000 --> 00:00:03.000\n<v Channel 1>x\n\n"
+            "00:00:00.000 --> 00:00:03.000\n<v Channel 2>y\n\n");
+}
+
+// Of one place, over its channels; what begins at once stays in order of channels.
+TEST(Writers, SubtitlesAreInOrderOfTheirStarts) {
+  const std::vector<ResultLine> lines = {
+      InChannel(1, Events("a", 0, 3000, {{"x", 500, 900, 0.75}, {"y", 2000, 2100, 0.5}})),
+      InChannel(2, Events("a", 0, 3000, {{"z", 100, 200, 0.5}, {"w", 500, 600, 0.5}})),
+      InChannel(1, Events("a", 3000, 4000, {{"v", 3500, 3600, 0.5}})),
+      InChannel(2, Events("a", 3000, 4000, {{"u", 3200, 3300, 0.5}})),
+      InChannel(1, Events("b", 0, 1000, {{"t", 900, 950, 0.5}})),
+      InChannel(1, Events("c", 0, 1000, {{"s", 100, 150, 0.5}})),
+  };
+  const auto labels = [&](const char* format) {
+    std::string found;
+    const std::string text = Write(format, lines, Scope::kRecording);
+    for (size_t at = 0; (at = text.find("\n\n", at)) != std::string::npos; at += 2) {
+      found += text[at - 1];
+    }
+    return found;
+  };
+  EXPECT_EQ(labels("srt"), "zxwyuvts");
+  EXPECT_EQ(labels("vtt"), "Tzxwyuvts") << "the T is that of the header";
+  const std::string named = Write("vtt", lines);
+  EXPECT_LT(named.find("<v Channel 1>v"), named.find("NOTE b"));
+  EXPECT_LT(named.find("NOTE b"), named.find("<v Channel 1>t"));
+  EXPECT_LT(named.find("<v Channel 1>t"), named.find("NOTE c"));
 }
 
 TEST(Writers, ShowBytesThatAreNoUtf8) {
