@@ -77,7 +77,7 @@ class Check {
     for (const auto& warning : list->warnings()) progress_->Message("warning: " + warning);
     setting_.listed = list->size();
     setting_.failed = options_.failed;
-    totals_.emplace(setting_.segment_ns, setting_.hop_ns);
+    totals_.emplace(setting_.segment_ns, setting_.hop_ns, setting_.each_channel);
     CONSORT_TRY(OpenFiles());
     int status = kDone;
     if (list->size() > 0) {
@@ -97,6 +97,7 @@ class Check {
     setting_.bundle = options_.bundle;
     setting_.segment_ns = bundle.manifest.audio.segment_ns;
     setting_.hop_ns = bundle.manifest.audio.hop_ns;
+    setting_.each_channel = bundle.manifest.audio.each_channel();
     CONSORT_TRY(setting_.per_second, MeasuredRate(bundle, machine));
     return Ok();
   }

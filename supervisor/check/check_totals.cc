@@ -1,5 +1,7 @@
 #include "supervisor/check/check_totals.h"
 
+#include <algorithm>
+
 #include "shared/segment/segment.h"
 
 namespace consort {
@@ -17,8 +19,10 @@ void CheckTotals::Add(const CheckedFile& file) {
   const double seconds = file.seconds();
   seconds_ += seconds;
   if (segment_ns_ > 0) {
-    const SegmentGrid grid(segment_ns_, hop_ns_, file.info->sample_rate);
-    segments_ += static_cast<uint64_t>(grid.Count(file.info->samples));
+    const SegmentGrid grid(segment_ns_, hop_ns_, file.info->sample_rate,
+                           each_channel_ ? file.info->channels : 1);
+    const auto count = static_cast<uint64_t>(grid.Count(file.info->samples));
+    segments_ += std::min(count, UINT64_MAX - segments_);
   }
   if ((file.info->flags & kHeaderUnfinished) != 0) ++unfinished_;
   if (!shortest_ || seconds < shortest_->seconds) shortest_ = {file.name, seconds};

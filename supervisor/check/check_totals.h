@@ -50,8 +50,9 @@ class CheckTotals {
     double seconds = 0;
   };
 
-  // `segment_ns` and `hop_ns` are a bundle's; 0: there is none.
-  CheckTotals(int64_t segment_ns, int64_t hop_ns) : segment_ns_(segment_ns), hop_ns_(hop_ns) {}
+  // All are a bundle's; 0: there is none. `each_channel`: segments are those of every channel.
+  CheckTotals(int64_t segment_ns, int64_t hop_ns, bool each_channel = false)
+      : segment_ns_(segment_ns), hop_ns_(hop_ns), each_channel_(each_channel) {}
 
   // In order of the list.
   void Add(const CheckedFile& file);
@@ -73,6 +74,7 @@ class CheckTotals {
  private:
   int64_t segment_ns_;
   int64_t hop_ns_;
+  bool each_channel_;
   uint64_t files_ = 0;
   uint64_t failed_files_ = 0;
   std::map<ErrorCode, Failure> failures_;

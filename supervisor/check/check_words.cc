@@ -78,7 +78,8 @@ void AppendSound(std::string& out, const CheckTotals& totals, const CheckSetting
   if (setting.bundle.empty()) return;
   out += ReportLine("segments", WithThousands(totals.segments()) + " of " +
                                     Seconds(setting.segment_ns) + ", one every " +
-                                    Seconds(setting.hop_ns));
+                                    Seconds(setting.hop_ns) +
+                                    (setting.each_channel ? " of each channel" : ""));
   out += ReportLine(
       "a run",
       setting.per_second

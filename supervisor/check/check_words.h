@@ -19,6 +19,7 @@ struct CheckSetting {
   int64_t segment_ns = 0;   // of the bundle
   int64_t hop_ns = 0;       // likewise
   std::optional<double> per_second = {};  // segments, as a tuned profile has it
+  bool each_channel = false;              // the bundle hears channels one by one
 };
 
 // Lines, each with its end.

@@ -33,7 +33,7 @@ void DetectionMerger::Add(const ResultLine& line) {
       if (!first) found->second = Higher(found->second, tag.score);
     }
   }
-  Track& track = tracks_[0];
+  Track& track = tracks_[line.channel];
   GoOn(track, line, scores);
   Begin(track, line, scores);
   EmitEnded();
@@ -60,7 +60,7 @@ void DetectionMerger::GoOn(Track& track, const ResultLine& line, const Scores& s
 }
 
 void DetectionMerger::Begin(Track& track, const ResultLine& line, const Scores& scores) {
-  Line begun{line.start_ms, line.end_ms, {}, 0};
+  Line begun{line.channel, line.start_ms, line.end_ms, {}, 0};
   const uint64_t number = first_ + lines_.size();
   for (const auto& [label, score] : scores) {
     const auto [at, is_new] = track.try_emplace(std::string(label), Open{number, begun.open});
@@ -101,6 +101,7 @@ void DetectionMerger::EmitEnded() {
   while (!lines_.empty() && lines_.front().open == 0) {
     Line& line = lines_.front();
     held_ -= Weight(line.events.size());
+    out_.channel = line.channel;
     out_.start_ms = line.start_ms;
     out_.end_ms = line.end_ms;
     out_.events = std::move(line.events);

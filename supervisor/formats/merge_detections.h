@@ -10,7 +10,7 @@
 // kMostHeld events that have ended do, what begins in the first line ends there: the next segment
 // with that label begins another. So what is held is bounded, and depends on the lines alone.
 //
-// Segments follow each other within a track: a recording is one.
+// Where channels are heard one by one, segments follow each other within a channel.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +54,7 @@ class DetectionMerger {
   using Track = std::map<std::string, Open, std::less<>>;
 
   struct Line {
+    int64_t channel = 0;
     int64_t start_ms = 0;
     int64_t end_ms = 0;
     std::vector<TimedLabel> events;
@@ -70,8 +71,7 @@ class DetectionMerger {
   void EmitEnded();
 
   const Emit emit_;
-  // By channel, once lines have one.
-  std::map<int, Track> tracks_;
+  std::map<int64_t, Track> tracks_;  // by channel
   std::deque<Line> lines_;
   uint64_t first_ = 0;  // number of lines_.front()
   size_t held_ = 0;

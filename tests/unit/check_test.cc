@@ -65,6 +65,18 @@ TEST(CheckedFile, ComesBackAsItWentHoweverItIsCut) {
   EXPECT_FALSE(TakeFirst(in, file));
 }
 
+TEST(CheckTotals, CountTheSegmentsOfAllChannelsWhereEachIsHeard) {
+  CheckTotals totals(3'000'000'000, 1'500'000'000, true);
+  totals.Add(Fine("a.wav", 16'000 * 10, 16'000, 1));
+  totals.Add(Fine("b.wav", 16'000 * 10, 16'000, 4));
+  EXPECT_EQ(totals.segments(), 6U + 4 * 6U);
+  EXPECT_DOUBLE_EQ(totals.seconds(), 20);
+  totals.Add(Fine("c.wav", INT64_MAX, 1, 65'535));
+  totals.Add(Fine("d.wav", INT64_MAX, 1, 65'535));
+  totals.Add(Fine("e.wav", INT64_MAX, 1, 65'535));
+  EXPECT_EQ(totals.segments(), UINT64_MAX) << "and not less than before";
+}
+
 TEST(CheckTotals, CountWhatIsFineAndKeepTheFirstOfWhatFails) {
   const CheckTotals totals = SomeTotals();
   EXPECT_EQ(totals.files(), 8U);
