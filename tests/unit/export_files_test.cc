@@ -178,7 +178,7 @@ TEST_F(ExportFiles, ARecordingWithoutIntervalsHasAFileWhereErrorsAreTold) {
   fs::remove_all(Path("out"));
   ASSERT_TRUE(Apart(lines, {"csv"}));
   EXPECT_EQ(Tree(), (std::set<std::string>{"out/a.csv", "out/b.csv", "out/c.csv"}));
-  EXPECT_NE(Get("out/b.csv").find("b.wav,,,,,,,empty: m\r\n"), std::string::npos);
+  EXPECT_NE(Get("out/b.csv").find("b.wav,,,,,,,empty: m,\r\n"), std::string::npos);
   fs::remove_all(Path("out"));
   ASSERT_TRUE(Apart(lines, {"jsonl"}));
   EXPECT_EQ(Get("out/a.jsonl"), Line("a.wav"));
