@@ -82,5 +82,30 @@ TEST(Recordings, GoOnWithTheChannelsOfOnePlace) {
   EXPECT_EQ(Begins({InChannel(1, At("a", 0)), Failed("a", "truncated", 0), At("b", 0)}), "101");
 }
 
+// What a model with state leaves of a file that it crashed in, and then the file once more.
+TEST(Recordings, BeginAnewBehindACrashThatEndedThem) {
+  EXPECT_EQ(Begins({Failed("a", "crashed", 0), InChannel(1, At("a", 0))}), "11");
+  EXPECT_EQ(Begins({Failed("a", "crashed", 1000), InChannel(1, At("a", 2000))}), "11");
+  EXPECT_EQ(Begins({Failed("a", "crashed", 0), At("a", 1000)}), "10") << "of no channels";
+}
+
+TEST(Recordings, BeginWithACrashThatEndsThem) {
+  const auto behind = [](std::vector<ResultLine> lines, int64_t at_ms) {
+    lines.push_back(Failed("a", "crashed", at_ms));
+    lines.push_back(InChannel(1, At("a", 0)));
+    return Begins(lines);
+  };
+  const std::vector<ResultLine> three = {InChannel(1, At("a", 0)), InChannel(2, At("a", 0)),
+                                         InChannel(1, At("a", 1000))};
+  auto four = three;
+  four.push_back(InChannel(2, At("a", 1000)));
+  EXPECT_EQ(behind(three, 0), "10011") << "it lies before what there is";
+  EXPECT_EQ(behind(three, 1000), "10001") << "of the second channel";
+  EXPECT_EQ(behind(three, 2000), "10001");
+  EXPECT_EQ(behind(four, 1000), "100011") << "there is no third channel that it could be of";
+  EXPECT_EQ(behind(four, 2000), "100001");
+  EXPECT_EQ(behind({three[0], three[1]}, 0), "1001") << "there may be a third channel";
+}
+
 }  // namespace
 }  // namespace consort
