@@ -1,7 +1,8 @@
 #include "supervisor/join/channels_joiner.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "shared/record/result.h"
 
 namespace consort {
 namespace {
@@ -13,6 +14,9 @@ uint64_t OfChannel(uint64_t segment, uint64_t channel, uint64_t channels) {
   return segment / channels + (segment % channels > channel ? 1 : 0);
 }
 
+// Of one channel alone no words are ended early: those that wait for another are of one segment.
+static_assert(kMaxRuns <= ChannelsJoiner::MostHeld(1));
+
 }  // namespace
 
 ChannelsJoiner::ChannelsJoiner(const Manifest& manifest, size_t labels, Maker make)
@@ -20,8 +24,9 @@ ChannelsJoiner::ChannelsJoiner(const Manifest& manifest, size_t labels, Maker ma
 
 void ChannelsJoiner::Begin() {
   lines_.clear();
-  for (size_t c = 0; c < channels_; ++c) joiners_[c]->Begin(0);
+  for (size_t c = 0; c < channels_; ++c) joiners_[c]->Begin(0, &file_);
   channels_ = 0;
+  file_ = {};
   next_segment_ = next_line_ = 0;
   held_ = 0;
   errors_.clear();
@@ -31,7 +36,7 @@ void ChannelsJoiner::Open(size_t channels) {
   while (joiners_.size() < channels) joiners_.push_back(make_());
   channels_ = channels;
   for (size_t c = 0; c < channels; ++c) {
-    joiners_[c]->Begin(each_channel_ ? static_cast<int64_t>(c) + 1 : 0);
+    joiners_[c]->Begin(each_channel_ ? static_cast<int64_t>(c) + 1 : 0, &file_);
   }
 }
 
@@ -58,7 +63,7 @@ Status ChannelsJoiner::Add(std::string_view pieces, const Sink& put) {
 
 Error ChannelsJoiner::Damaged(const std::string& how) const {
   std::string what = "what was kept of segment " + std::to_string(next_segment_);
-  if (channels_ > 0 && !joiners_[0]->name().empty()) what += " of \"" + joiners_[0]->name() + '"';
+  if (!file_.name.empty()) what += " of \"" + file_.name + '"';
   return {what + " is damaged: it " + how, kBeginAnew};
 }
 
@@ -72,6 +77,9 @@ void ChannelsJoiner::Count(FrameJoiner& joiner, Change change) {
 Status ChannelsJoiner::Take(Piece& piece, const Sink& put) {
   FrameJoiner& joiner = Of(next_segment_);
   if (piece.error_line.empty()) {
+    file_.name = piece.name;
+    file_.samples = piece.samples;
+    file_.rate = piece.rate;
     piece.told.segment = next_segment_ / channels_;
     Count(joiner, [&] { joiner.Add(piece); });
   } else {
@@ -80,10 +88,10 @@ Status ChannelsJoiner::Take(Piece& piece, const Sink& put) {
   }
   ++next_segment_;
   CONSORT_TRY(AppendLines(put));
-  while (held_ > kMostHeld && next_line_ < next_segment_) {
+  while (Held() > MostHeld(channels_) && next_line_ < next_segment_) {
     FrameJoiner& first = Of(next_line_);
     Count(first, [&] { first.EndFirstOpen(); });
-    if (!HasLine()) break;  // what waits so is bounded otherwise
+    if (!HasLine()) break;  // never, but for a state that was no joiner's
     CONSORT_TRY(AppendLines(put));
   }
   return Ok();
@@ -125,7 +133,7 @@ Status ChannelsJoiner::End(std::string_view tail, const Sink& put) {
 
 std::string ChannelsJoiner::Save() const {
   if (channels_ == 0) return "";
-  return each_channel_ ? SaveChannels() : joiners_[0]->Save();
+  return each_channel_ ? SaveChannels() : joiners_[0]->Save(FrameJoiner::FileIs::kSaved);
 }
 
 std::string ChannelsJoiner::SaveChannels() const {
@@ -133,12 +141,15 @@ std::string ChannelsJoiner::SaveChannels() const {
   PutNumber(saved, channels_);
   PutNumber(saved, next_segment_);
   PutNumber(saved, next_line_);
+  SaveFile(saved, file_);
   PutNumber(saved, errors_.size());
   for (const auto& [segment, line] : errors_) {
     PutNumber(saved, segment);
     PutText(saved, std::string_view(line).substr(0, line.size() - 1));  // its line feed
   }
-  for (size_t c = 0; c < channels_; ++c) PutText(saved, joiners_[c]->Save());
+  for (size_t c = 0; c < channels_; ++c) {
+    PutText(saved, joiners_[c]->Save(FrameJoiner::FileIs::kElsewhere));
+  }
   return saved;
 }
 
@@ -150,7 +161,7 @@ Status ChannelsJoiner::Restore(std::string_view saved) {
     good = RestoreChannels(saved);
   } else {
     Open(1);
-    good = joiners_[0]->Restore(saved);
+    good = joiners_[0]->Restore(saved, &file_);
     next_segment_ = joiners_[0]->next_segment();
     next_line_ = joiners_[0]->next_line();
     held_ = joiners_[0]->held();
@@ -167,6 +178,7 @@ bool ChannelsJoiner::RestoreChannels(std::string_view saved) {
   Open(channels);
   next_segment_ = text.Get<uint64_t>();
   next_line_ = text.Get<uint64_t>();
+  if (!RestoreFile(text, file_)) return false;
   const auto errors = text.Get<size_t>();
   for (size_t i = 0; i < errors && text.good(); ++i) {
     const auto segment = text.Get<uint64_t>();
@@ -174,7 +186,7 @@ bool ChannelsJoiner::RestoreChannels(std::string_view saved) {
   }
   for (size_t c = 0; c < channels && text.good(); ++c) {
     FrameJoiner& joiner = *joiners_[c];
-    const bool good = joiner.Restore(text.GetText()) &&
+    const bool good = joiner.Restore(text.GetText(), nullptr) &&
                       joiner.next_segment() == OfChannel(next_segment_, c, channels) &&
                       joiner.next_line() == OfChannel(next_line_, c, channels);
     if (!good) return false;

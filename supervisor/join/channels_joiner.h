@@ -3,12 +3,13 @@
 // by one has one joiner.
 //
 // A line that waits holds back all behind it, those of other channels too: what they have ready
-// stays with their joiners as the few numbers that it is. However many channels there are, no more
-// than kMostHeld things that have ended wait in all of them together: once more do, what the first
-// line waits for is ended early (events.h). Where that is depends on the pieces alone, not on when
-// they come.
+// stays with their joiners as the few numbers that it is. No more than MostHeld things wait in all
+// channels together, which are events and words that have ended, and error lines: once more do,
+// what the first line waits for is ended early (events.h, words.h). Where that is depends on the
+// pieces alone, not on when they come.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -24,7 +25,11 @@ namespace consort {
 
 class ChannelsJoiner : public LineJoiner {
  public:
-  static constexpr size_t kMostHeld = 10'000;
+  // Of a file with so many channels. Where they are many, each may have some hundred: else events
+  // of all of them would be cut after a few places.
+  static constexpr size_t MostHeld(size_t channels) {
+    return std::max<size_t>(10'000, 256 * channels);
+  }
 
   // Makes the joiner of one channel.
   using Maker = std::function<std::unique_ptr<FrameJoiner>()>;
@@ -42,6 +47,8 @@ class ChannelsJoiner : public LineJoiner {
   Error Damaged(const std::string& how) const;
   // The file has so many channels.
   void Open(size_t channels);
+  // Also what waits beside the joiners.
+  size_t Held() const { return held_ + errors_.size(); }
   FrameJoiner& Of(uint64_t segment) const { return *joiners_[segment % channels_]; }
   Status Take(Piece& piece, const Sink& put);
   // Does what changes how much waits in a joiner.
@@ -61,6 +68,7 @@ class ChannelsJoiner : public LineJoiner {
 
   std::vector<std::unique_ptr<FrameJoiner>> joiners_;  // the first channels_ are in use
   size_t channels_ = 0;                                // 0: no piece has come
+  JoinedFile file_;                                    // all joiners refer to it
   uint64_t next_segment_ = 0;                          // that is to come
   uint64_t next_line_ = 0;                             // that is to be given out
   size_t held_ = 0;                                    // by all joiners together

@@ -127,7 +127,7 @@ uint64_t EventJoiner::FirstOpen() const {
   return first;
 }
 
-void EventJoiner::EndFirstOpen() {
+void EventJoiner::EndOpenEarly() {
   const uint64_t first = FirstOpen();
   if (first == kNone) return;
   const int64_t here_ns = std::min(FileEndNs(), StartNs(next_frame()));

@@ -37,13 +37,13 @@ class EventJoiner : public FrameJoiner {
   EventJoiner(const Manifest& manifest, std::shared_ptr<const EventLabels> labels);
 
   size_t held() const override { return held_; }
-  void EndFirstOpen() override;
 
  protected:
   void Forget() override;
   void Take(const SegmentRuns& told) override;
   void Close(bool at_file_end) override;
   uint64_t FirstOpen() const override;
+  void EndOpenEarly() override;
   void AppendContent(std::string& line, uint64_t segment) override;
   void SaveOwn(std::string& out) const override;
   bool RestoreOwn(NumberText& text) override;

@@ -16,6 +16,16 @@
 
 namespace consort {
 
+// What every piece says of its file as a whole; of one of which only errors came nothing is known.
+struct JoinedFile {
+  std::string name;  // escaped
+  int64_t samples = 0;
+  int32_t rate = 1;  // Hz
+};
+void SaveFile(std::string& out, const JoinedFile& file);
+// False: the text is damaged.
+bool RestoreFile(NumberText& text, JoinedFile& file);
+
 class FrameJoiner {
  public:
   explicit FrameJoiner(const Manifest& manifest);
@@ -23,8 +33,10 @@ class FrameJoiner {
   FrameJoiner(const FrameJoiner&) = delete;
   FrameJoiner& operator=(const FrameJoiner&) = delete;
 
-  // Another file: nothing is known of it. `channel`: as its lines tell it, from 1; 0: not at all.
-  void Begin(int64_t channel);
+  // Another file: nothing is known of its segments. `channel`: as its lines tell it, from 1; 0: not
+  // at all. `file` is the owner's, for the joiners of all channels, and stays; what a piece says of
+  // it is in it before that piece is added.
+  void Begin(int64_t channel, const JoinedFile* file);
   // The next segment. told.segment counts the channel's own ones, as all numbers here do.
   void Add(const Piece& piece);
   // The next segment has an error line, which is with the owner: what is open ends.
@@ -33,25 +45,26 @@ class FrameJoiner {
   void End();
 
   // The first line that was not taken is done: nothing can change it any more.
-  bool HasLine() const { return next_line_ < next_segment_ && next_line_ < FirstOpen(); }
+  bool HasLine() const { return next_line_ < done_lines_; }
   // That line, with its end; only if HasLine. An error's line is passed over.
   void TakeLine(std::string& out);
   void PassLine() { ++next_line_; }
 
   // Things that have an end and wait for their line to be taken, as far as they are bounded.
-  virtual size_t held() const { return 0; }
-  // What the first line waits for ends where the frames end that are known, if it may.
-  virtual void EndFirstOpen() {}
+  virtual size_t held() const = 0;
+  // What the first line waits for ends where the frames end that are known.
+  void EndFirstOpen();
 
   uint64_t next_segment() const { return next_segment_; }  // that is to come
   uint64_t next_line() const { return next_line_; }        // that is to be taken
-  const std::string& name() const { return name_; }        // of the file, escaped; maybe unknown
 
   // All that a later Add depends on, but for the channel, as text without a line feed; empty if
-  // nothing is known.
-  std::string Save() const;
-  // After Begin. False: the text is damaged, and nothing is known.
-  bool Restore(std::string_view saved);
+  // nothing is known. The file is in it where it is that of this joiner alone.
+  enum class FileIs { kSaved, kElsewhere };
+  std::string Save(FileIs file) const;
+  // After Begin. False: the text is damaged, and nothing is known. `file`: gets what was saved of
+  // it; null: that is elsewhere.
+  bool Restore(std::string_view saved, JoinedFile* file);
 
  protected:
   static constexpr uint64_t kNone = UINT64_MAX;
@@ -64,6 +77,8 @@ class FrameJoiner {
   virtual void Close(bool at_file_end) = 0;
   // The first segment in which something begins that may still change; kNone: there is nothing.
   virtual uint64_t FirstOpen() const = 0;
+  // What begins in the first segment in which something is open ends where the frames end.
+  virtual void EndOpenEarly() = 0;
   // What a segment's line has behind its times, such as `,"words":[]`; it is forgotten.
   virtual void AppendContent(std::string& line, uint64_t segment) = 0;
   virtual void SaveOwn(std::string& out) const = 0;
@@ -73,23 +88,25 @@ class FrameJoiner {
   // One past the last frame that was taken.
   int64_t next_frame() const { return next_frame_; }
   int64_t StartNs(int64_t frame) const { return grid_.StartNs(frame); }
-  int64_t FileEndNs() const { return SamplesToNs(samples_, rate_); }
+  int64_t FileEndNs() const { return SamplesToNs(file_->samples, file_->rate); }
   // Nothing is known of what lies before: 0 or, behind a segment that crashed, where frames begin.
   int64_t KnownFromNs() const { return known_from_ns_; }
   // In results: not behind the file's end.
   int64_t ToMs(int64_t ns) const;
 
  private:
+  // To be called once what is open changed: lines are many, and to look for it is long.
+  void SetDoneLines();
+
   const int64_t segment_ns_;
   const int64_t hop_ns_;
   const FrameGrid grid_;
 
   int64_t channel_ = 0;
-  std::string name_;  // escaped
-  int64_t samples_ = 0;
-  int32_t rate_ = 1;
+  const JoinedFile* file_ = nullptr;
   uint64_t next_segment_ = 0;
   uint64_t next_line_ = 0;
+  uint64_t done_lines_ = 0;  // nothing can change those before
   int64_t next_frame_ = 0;
   int64_t known_from_ns_ = 0;
   bool joined_ = true;  // the next piece goes on where the last one ended

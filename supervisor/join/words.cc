@@ -17,6 +17,7 @@ void WordJoiner::Forget() {
   word_.reset();
   run_.reset();
   done_.clear();
+  held_ = 0;
 }
 
 void WordJoiner::Take(const SegmentRuns& told) {
@@ -63,7 +64,13 @@ void WordJoiner::EndWord() {
   const double mean = (word_->sum + word_->last) / static_cast<double>(word_->tokens);
   done_[word_->segment].push_back({std::move(word_->text), ToMs(StartNs(word_->start)),
                                    ToMs(StartNs(word_->end)), static_cast<float>(mean)});
+  ++held_;
   word_.reset();
+}
+
+void WordJoiner::EndOpenEarly() {
+  EndWord();
+  if (run_) run_->in_word = false;
 }
 
 void WordJoiner::Close(bool /*at_file_end*/) {
@@ -77,6 +84,7 @@ void WordJoiner::AppendContent(std::string& line, uint64_t segment) {
   const auto found = done_.extract(segment);
   static const std::vector<Word> kNoWords;
   const auto& words = found ? found.mapped() : kNoWords;
+  held_ -= words.size();
   std::string text;
   std::string list;
   for (const Word& word : words) {
@@ -140,6 +148,7 @@ bool WordJoiner::RestoreOwn(NumberText& text) {
   while (text.good() && !text.left().empty()) {
     auto& words = done_[text.Get<uint64_t>()];
     Word& word = words.emplace_back();
+    ++held_;
     word.text = text.GetText();
     word.start_ms = text.Get<int64_t>();
     word.end_ms = text.Get<int64_t>();

@@ -6,6 +6,9 @@
 // last; its score is the mean of its tokens' largest probabilities.
 //
 // A word that nothing ends does so by itself: what begins kLongestWordNs after it is another one.
+// In a file with channels words of the others may wait behind it, too: where too many things do
+// (channels_joiner.h), it ends where the frames end which are known. What is still to come of its
+// last token is of no word, and the next token begins another one.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +29,14 @@ class WordJoiner : public FrameJoiner {
   // `labels`: the bundle's, for the joiners of all channels.
   WordJoiner(const Manifest& manifest, std::shared_ptr<const std::vector<std::string>> labels);
 
+  size_t held() const override { return held_; }
+
  protected:
   void Forget() override;
   void Take(const SegmentRuns& told) override;
   void Close(bool at_file_end) override;
   uint64_t FirstOpen() const override;
+  void EndOpenEarly() override;
   void AppendContent(std::string& line, uint64_t segment) override;
   void SaveOwn(std::string& out) const override;
   bool RestoreOwn(NumberText& text) override;
@@ -66,6 +72,7 @@ class WordJoiner : public FrameJoiner {
   std::optional<OpenWord> word_;
   std::optional<OpenRun> run_;
   std::map<uint64_t, std::vector<Word>> done_;  // by segment; lines that wait
+  size_t held_ = 0;                             // words in done_
 };
 
 }  // namespace consort

@@ -464,7 +464,7 @@ Scene WithOneThatNeverEnds(size_t frames, int64_t pad_ms) {
 
 TEST(Events, ThatNeverEndHoldBackABoundedNumberOfOthers) {
   std::mt19937 random(5);
-  constexpr size_t kMost = ChannelsJoiner::kMostHeld;
+  constexpr size_t kMost = ChannelsJoiner::MostHeld(1);
   // Of large segments, and of such that a pad is longer than two of them.
   for (const auto& [pad_ms, cut] : {std::pair<int64_t, int64_t>{0, 1000}, {200, 4}}) {
     const size_t frames = (pad_ms == 0 ? 2 : 12) * kMost * 3 / 2;
@@ -573,6 +573,22 @@ TEST(Joiners, TakeSeveralPiecesAtOnceAndFilesOneAfterTheOther) {
       ASSERT_EQ(out, Join(scene, pieces));
     }
   }
+}
+
+// A journal of before is gone on with.
+TEST(Joiners, SaveAFileWithoutChannelsAsEver) {
+  const auto saved_after_one = [](OutputSpec::Kind kind, size_t label) {
+    Scene scene = WithFrames(kind, {"-", "a"}, std::vector<size_t>(9, label));
+    scene.CutBy({3, 3});
+    const auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+    std::string out;
+    EXPECT_TRUE(joiner->Add(Pieces(scene)[0], To(out)));
+    return joiner->Save();
+  };
+  EXPECT_EQ(saved_after_one(OutputSpec::Kind::kFrames, 1),
+            "1 0 3 0 1 180 1000 7 a b.wav 1 1 1 0 0 -1 1065353216 0 ");
+  EXPECT_EQ(saved_after_one(OutputSpec::Kind::kCtc, 1),
+            "1 0 3 0 1 180 1000 7 a b.wav 1 0 0 3 1 a 1 0 1065353216 1 1 3 1 ");
 }
 
 // An event from the beginning of a day to its end: its lines are megabytes, and come in parts.
@@ -742,7 +758,7 @@ TEST(Channels, ThatWaitHoldBackTheOthersInOrder) {
 
 // One channel's event never ends, and another one has one short event after the other.
 TEST(Channels, HoldBackABoundedNumberOfEventsAllTogether) {
-  constexpr size_t kMost = ChannelsJoiner::kMostHeld;
+  constexpr size_t kMost = ChannelsJoiner::MostHeld(3);
   constexpr size_t kFrames = 2 * kMost;
   std::vector<Scene> scenes;
   for (size_t c = 0; c < 3; ++c) {
@@ -780,6 +796,120 @@ TEST(Channels, HoldBackABoundedNumberOfEventsAllTogether) {
   }
 }
 
+// One channel has one token from its beginning on, and others one short word after the other.
+TEST(Channels, HoldBackABoundedNumberOfWordsAllTogether) {
+  constexpr size_t kMost = ChannelsJoiner::MostHeld(3);
+  constexpr size_t kFrames = 2 * kMost;
+  constexpr size_t kAnotherToken = kFrames - 10;
+  std::vector<std::vector<std::string>> of_channels;
+  Scene each;
+  for (size_t c = 0; c < 3; ++c) {
+    std::vector<size_t> best(kFrames, 2);
+    for (size_t f = 0; f < kFrames; ++f) {
+      if (c == 0 ? f >= kAnotherToken : f % 2 == 1) best[f] = c == 0 ? 3 : 1;
+    }
+    each = WithFrames(OutputSpec::Kind::kCtc, {"-", "|", "a", "b"}, best);
+    each.CutBy({100, 100});
+    of_channels.push_back(Pieces(each));
+  }
+  each.manifest.audio.channels = AudioSpec::Channels::kEach;
+  const auto pieces = Interleaved(of_channels);
+  const auto joiner = MakeLineJoiner(each.manifest, each.labels);
+  std::string lines;
+  size_t largest = 0;
+  for (const auto& piece : pieces) {
+    ASSERT_TRUE(joiner->Add(piece, To(lines)));
+    largest = std::max(largest, joiner->Save().size());
+  }
+  EXPECT_FALSE(lines.empty()) << "before the file's end";
+  ASSERT_TRUE(joiner->End("", To(lines)));
+  EXPECT_GT(largest, 20 * kMost) << "they do wait as long as they may";
+  EXPECT_LT(largest, 45 * kMost);
+  std::map<int64_t, Json> words;
+  for (const auto& line : Parsed(lines)) {
+    auto& of_channel = words[line["channel"].get<int64_t>()];
+    for (const auto& word : line["words"]) of_channel.push_back(word);
+  }
+  EXPECT_EQ(words[2].size(), kMost);
+  EXPECT_EQ(words[3], words[2]);
+  // Ten thousand wait once 101 segments of the second channel have come, and 100 of the third.
+  const auto end_ms = static_cast<int64_t>(kFrames) * kFrameMs;
+  const auto another_ms = static_cast<int64_t>(kAnotherToken) * kFrameMs;
+  EXPECT_EQ(words[1], Json::array({Timed("word", "a", 0, 101 * 100 * kFrameMs, 1),
+                                   Timed("word", "b", another_ms, end_ms, 1)}));
+  for (const size_t at :
+       {size_t{1}, size_t{303}, size_t{304}, size_t{305}, size_t{306}, size_t{450}}) {
+    ASSERT_TRUE(Join(each, pieces, at) == lines) << "interrupted before piece " << at;
+  }
+}
+
+TEST(Channels, CountErrorLinesThatWait) {
+  constexpr size_t kMost = ChannelsJoiner::MostHeld(2);
+  constexpr size_t kFrames = kMost + 300;
+  Scene each = WithFrames(OutputSpec::Kind::kFrames, {"a"}, std::vector<size_t>(kFrames, 0));
+  each.CutBy({1, 1});
+  std::vector<int64_t> all;
+  for (size_t k = 0; k < kFrames; ++k) all.push_back(static_cast<int64_t>(k));
+  const auto pieces = Interleaved({Pieces(each), Pieces(each, all)});
+  each.manifest.audio.channels = AudioSpec::Channels::kEach;
+  const auto joiner = MakeLineJoiner(each.manifest, each.labels);
+  std::string lines;
+  for (size_t s = 0; s < pieces.size(); ++s) {
+    ASSERT_TRUE(joiner->Add(pieces[s], To(lines)));
+    ASSERT_EQ(lines.empty(), (s + 1) / 2 <= kMost) << s;
+  }
+  ASSERT_TRUE(joiner->End("", To(lines)));
+  size_t events = 0;
+  size_t errors = 0;
+  for (const auto& line : Parsed(lines)) {
+    if (line.contains("error")) {
+      EXPECT_EQ(line["error"], errors++);
+    } else {
+      events += line["events"].size();
+    }
+  }
+  EXPECT_EQ(errors, kFrames);
+  EXPECT_EQ(events, 2U);
+  for (size_t at = 2 * kMost; at < 2 * kMost + 4; ++at) {
+    ASSERT_TRUE(Join(each, pieces, at) == lines) << "interrupted before piece " << at;
+  }
+}
+
+TEST(Channels, MayHoldBackMoreWhereTheyAreMany) {
+  EXPECT_EQ(ChannelsJoiner::MostHeld(1), 10'000U);
+  EXPECT_EQ(ChannelsJoiner::MostHeld(39), 10'000U);
+  EXPECT_EQ(ChannelsJoiner::MostHeld(1024), 262'144U);
+  constexpr size_t kChannels = 64;
+  constexpr size_t kMost = ChannelsJoiner::MostHeld(kChannels);
+  constexpr size_t kFrames = 600;
+  Scene each = WithFrames(OutputSpec::Kind::kFrames, {"a"}, std::vector<size_t>(kFrames, 0));
+  each.CutBy({2, 2});
+  std::vector<std::vector<std::string>> of_channels = {Pieces(each)};
+  for (size_t f = 1; f < kFrames; f += 2) each.frames[f][0] = 0;
+  of_channels.resize(kChannels, Pieces(each));
+  each.manifest.audio.channels = AudioSpec::Channels::kEach;
+  const auto pieces = Interleaved(of_channels);
+  const auto joiner = MakeLineJoiner(each.manifest, each.labels);
+  std::string lines;
+  std::string saved;
+  size_t taken = 0;
+  for (; taken < pieces.size() && lines.empty(); ++taken) {
+    if (taken >= kMost) saved = joiner->Save();
+    ASSERT_TRUE(joiner->Add(pieces[taken], To(lines)));
+  }
+  // All channels but one have an event in each of their pieces.
+  const size_t events = taken - (taken + kChannels - 1) / kChannels;
+  EXPECT_EQ(events, kMost + 1);
+  const std::string name = "a b.wav";
+  const size_t named = saved.find(name);
+  ASSERT_NE(named, std::string::npos);
+  EXPECT_EQ(saved.find(name, named + 1), std::string::npos) << "once, not for each channel";
+  const std::string all = Join(each, pieces);
+  for (const size_t at : {taken - 1, taken}) {
+    ASSERT_TRUE(Join(each, pieces, at) == all) << "interrupted before piece " << at;
+  }
+}
+
 TEST(Channels, RefuseWhatIsDamaged) {
   std::mt19937 random(8);
   for (int round = 0; round < 20; ++round) {
@@ -809,7 +939,8 @@ TEST(Channels, RefuseWhatIsDamaged) {
     for (size_t size = 1; size < saved.size(); ++size) {
       EXPECT_FALSE(MakeLineJoiner(each.manifest, each.labels)->Restore(saved.substr(0, size)));
     }
-    for (const char* text : {"nonsense", "0 0 0 0 ", "1025 0 0 0 ", "1 1 0 0 0  ", "-1 0 0 0 "}) {
+    for (const char* text : {"nonsense", "0 0 0 0 ", "1025 0 0 0 ", "1 0 0 0 0 1 a 0 0  ",
+                             "1 1 0 0 1 1 a 0 0  ", "-1 0 0 0 0 1 a 0 "}) {
       EXPECT_FALSE(joiner->Restore(text)) << text;
     }
   }
