@@ -127,9 +127,8 @@ bool GetRuns(WireReader& reader, SegmentRuns& runs) {
 }  // namespace
 
 bool SameSound(const FileInfo& a, const FileInfo& b) {
-  const bool known = a.channels > 0 && b.channels > 0;
   return a.samples == b.samples && a.sample_rate == b.sample_rate && a.size_bytes == b.size_bytes &&
-         a.mtime_ns == b.mtime_ns && (!known || a.channels == b.channels);
+         a.mtime_ns == b.mtime_ns;
 }
 
 std::optional<SegmentTold> SegmentOf(const ResultRecord& record) {

@@ -1,6 +1,7 @@
 // What the dispatcher does about deaths: who was in flight, who is run apart, who is guilty.
 #include <algorithm>
 
+#include "shared/channel/stage.h"
 #include "supervisor/dispatch/dispatcher.h"
 
 namespace consort {
@@ -30,7 +31,8 @@ bool Dispatcher::TakesSuspects(const HeldWorker& held) {
 
 bool Dispatcher::Wanted(const SegmentId& segment) {
   const auto* file = Find(segment.file);
-  return file != nullptr && segment.segment < file->last();
+  return file != nullptr && segment.segment < file->last() &&
+         !file->crashed.contains(segment.segment);
 }
 
 // What a worker that is kept free for suspects gets. Afterwards it may not be that any more.
@@ -197,16 +199,31 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
   const bool clause = measured.find(',') != std::string::npos && !measured.ends_with(',');
   verdict.message = "the worker " + measured + (clause ? "," : "") + stage + times;
   ++given_up_;
-  sink_.Quarantined(*file, guilty.segment, verdict);
   // It could not even be opened, and nothing of it is known; or what follows cannot be reached.
   if (!file->info || settings_.stateful) {
+    sink_.Quarantined(*file, guilty.segment, verdict);
     return Fault(*file, {guilty.file, file->info ? guilty.segment : 0, -1,
                          static_cast<uint32_t>(ErrorCode::kCrashed), message});
   }
-  file->accounted.Add(guilty.segment);
-  file->crashed.insert(guilty.segment);
-  CONSORT_TRY(sink_.SegmentCrashed(*file, guilty.segment, message));
+  const auto [first, end] = GuiltyWith(*file, guilty.segment, verdict.stage);
+  for (uint64_t segment = first; segment < end; ++segment) {
+    if (!file->accounted.Add(segment)) continue;
+    file->crashed.insert(segment);
+    sink_.Quarantined(*file, segment, verdict);
+    CONSORT_TRY(sink_.SegmentCrashed(*file, segment, message));
+  }
   return CloseIfComplete(*file);
+}
+
+// What is read is read for all channels that are heard at that place: each of their segments would
+// end as many workers again.
+std::pair<uint64_t, uint64_t> Dispatcher::GuiltyWith(const OpenFile& file, uint64_t segment,
+                                                     const std::string& stage) {
+  const bool shared = stage == StageName(Stage::kValidate) || stage == StageName(Stage::kRead);
+  if (!shared) return {segment, segment + 1};
+  const auto streams = static_cast<uint64_t>(file.grid->streams());
+  const uint64_t first = segment / streams * streams;
+  return {first, std::min(first + streams, file.last())};
 }
 
 }  // namespace consort

@@ -290,6 +290,20 @@ bool Dispatcher::IsForAnother(const OpenFile& file, uint64_t first, const Fillin
   return settings_.stateful && ExpectedOf(found->second.engines[file.reader->engine]) <= first;
 }
 
+// Segments from `first` on, at most `count`, of which none was given up.
+uint64_t Dispatcher::UntilGivenUp(const OpenFile& file, uint64_t first, uint64_t count) {
+  const auto next = file.crashed.lower_bound(first);
+  return next == file.crashed.end() ? count : std::min(count, *next - first);
+}
+
+// As many, or so many more that they end where a place does: it is decoded for all channels that
+// are heard, and so by one engine.
+uint64_t Dispatcher::PlacesEnd(const OpenFile& file, uint64_t first, uint64_t count) {
+  const auto streams = file.grid ? static_cast<uint64_t>(file.grid->streams()) : 1;
+  const uint64_t past = (first + count) % streams;
+  return past == 0 ? count : count + (streams - past);
+}
+
 void Dispatcher::AddAgain(Filling& filling) {
   for (auto at = again_.begin(); at != again_.end() && filling.budget > 0 &&
                                  filling.task.items.size() < TaskSize::kMostItems;) {
@@ -303,8 +317,17 @@ void Dispatcher::AddAgain(Filling& filling) {
       ++at;
       continue;
     }
+    // Given up meanwhile, with another of their place.
+    while (range.count > 0 && file->crashed.contains(range.first)) ++range.first, --range.count;
+    if (range.count == 0) {
+      at = again_.erase(at);
+      continue;
+    }
     uint64_t count = std::min(range.count, file->last() - range.first);
-    if (!settings_.stateful) count = std::min(count, filling.budget);
+    count = UntilGivenUp(*file, range.first, count);
+    if (!settings_.stateful) {
+      count = std::min(count, PlacesEnd(*file, range.first, std::min(count, filling.budget)));
+    }
     if (!Give(filling, *file, range.first, count)) return;
     range.first += count;
     range.count -= count;
@@ -321,13 +344,16 @@ void Dispatcher::AddAgain(Filling& filling) {
 void Dispatcher::AddRest(Filling& filling) {
   for (auto& [index, file] : files_) {
     if (filling.budget == 0 || filling.task.items.size() >= TaskSize::kMostItems) return;
-    const uint64_t rest = file.unassigned();
+    while (file.crashed.contains(file.next_unassigned)) ++file.next_unassigned;
+    uint64_t rest = file.unassigned();
     if (rest == 0 || !MayTake(file, file.next_unassigned, filling)) continue;
+    rest = UntilGivenUp(file, file.next_unassigned, rest);
     uint64_t count = settings_.stateful ? rest : std::min(filling.budget, rest);
-    // End where the decoder may start anew without going back.
+    // End where the decoder may start anew without going back; at least a place is one engine's.
     const uint64_t align = file.info->segment_alignment;
     const uint64_t past = (file.next_unassigned + count) % align;
     if (count < rest && count > past) count -= past;
+    count = std::min(rest, PlacesEnd(file, file.next_unassigned, count));
     if (!Give(filling, file, file.next_unassigned, count)) return;
     file.next_unassigned += count;
   }
@@ -479,7 +505,9 @@ Status Dispatcher::OnInfo(HeldTask& held, const FileInfo& info, bool& honest) {
     if (files_unfinished_++ == 0) unfinished_path_ = file->path;
   }
   file->info->flags |= info.flags;
-  if (SameSound(info, *file->info)) return Ok();
+  // Where they are not heard one by one, how many channels there are is for people alone.
+  const bool as_many = !settings_.each_channel || file->info->channels == info.channels;
+  if (as_many && SameSound(info, *file->info)) return Ok();
   // A job that was begun before all of such a recording was heard.
   const bool more_heard = (info.flags & kHeaderUnfinished) != 0 &&
                           info.size_bytes == file->info->size_bytes &&

@@ -35,6 +35,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "shared/base/result.h"
@@ -246,6 +247,8 @@ class Dispatcher {
     bool catches_up = false;  // it has to go through earlier segments first
   };
   Status FillTask(Filling& filling);
+  static uint64_t UntilGivenUp(const OpenFile& file, uint64_t first, uint64_t count);
+  static uint64_t PlacesEnd(const OpenFile& file, uint64_t first, uint64_t count);
   void AddAgain(Filling& filling);
   void AddRest(Filling& filling);
   Status AddNew(Filling& filling);
@@ -282,6 +285,9 @@ class Dispatcher {
   Status Fault(OpenFile& file, const FileFault& fault);
   void TakeBack(const OpenFile& file, uint64_t first, uint64_t end);
   Status GiveUp(const SegmentId& guilty, const EndWords& words, Verdict verdict);
+  // Segments [first, end) that end with it.
+  static std::pair<uint64_t, uint64_t> GuiltyWith(const OpenFile& file, uint64_t segment,
+                                                  const std::string& stage);
   Status CloseIfComplete(OpenFile& file);
 
   DispatchSettings settings_;

@@ -324,6 +324,56 @@ TEST_F(DispatchTrial, TheVerdictNamesTheSignalTheStageAndTheNumberOfDeaths) {
             "segment was alone in it\n");
 }
 
+// What is read is read for all channels at once: what dies of it would do so for each of them.
+TEST_F(DispatchTrial, ReadingThatCrashesCostsAllChannelsOfThePlaceAtOnce) {
+  files_ = PlainFiles(1, 6);
+  files_[0].channels = 3;
+  for (const std::string stage : {"read", "validate", "forward"}) {
+    list_ = MakeList(files_);
+    LineSink sink;
+    Dispatcher dispatcher({.attempts = 1,
+                           .segment_ns = kSegmentNs,
+                           .hop_ns = kSegmentNs,
+                           .each_channel = true,
+                           .labels = kLabels},
+                          *list_, sink);
+    const auto tell = [&](uint64_t worker, const ResultRecord& record) {
+      bool honest = false;
+      ASSERT_TRUE(dispatcher.OnRecord(worker, 0, record, honest));
+      EXPECT_TRUE(honest);
+    };
+    for (uint64_t worker = 1; worker <= 2; ++worker) {
+      dispatcher.AddWorker(worker, 1);
+      ASSERT_TRUE(dispatcher.NextTask(worker, 0).value());
+      tell(worker, InfoOf(files_[0], 0));
+      ASSERT_TRUE(dispatcher.RemoveWorker(worker, Ending::kCrashed, {"died"}, {{stage}}));
+    }
+    const uint64_t given_up = stage == "forward" ? 1 : 3;
+    dispatcher.AddWorker(3, 1);
+    for (uint64_t next = given_up; next < 6;) {
+      const auto task = dispatcher.NextTask(3, 0).value();
+      ASSERT_TRUE(task) << stage;
+      ASSERT_EQ(task->items.size(), 1U);
+      const auto& item = task->items.front();
+      EXPECT_EQ(item.first_segment, next) << stage;
+      tell(3, InfoOf(files_[0], 0));
+      const uint64_t end = std::min<uint64_t>(6, next + item.segment_count);
+      for (; next < end; ++next) tell(3, TagsOf(0, next));
+      tell(3, TaskDone{task->id, {}});
+    }
+    EXPECT_TRUE(dispatcher.AllDone()) << stage;
+    std::string expected;
+    for (uint64_t segment = 0; segment < 6; ++segment) {
+      expected += segment < given_up
+                      ? LineSink::CrashLine("f0", segment,
+                                            "the worker died in stage " + stage +
+                                                ", once while this segment was alone in it")
+                      : LineSink::TagsLine("f0", TagsOf(0, segment));
+    }
+    EXPECT_EQ(sink.text(), expected);
+  }
+}
+
 // Two runs measure twice: what differs between them is for people alone.
 TEST_F(DispatchTrial, WhatWasMeasuredIsInTheVerdictAndNotInTheLine) {
   class Sink : public LineSink {

@@ -192,20 +192,6 @@ TEST(ResultRecords, WithNumbersThatCannotBeAreRefused) {
   EXPECT_TRUE(refused(with({4, 48, 2, 1.0F, 3})));
 }
 
-TEST(ResultRecords, OfTheSameSoundHaveTheSameChannelsAsFarAsTheyAreKnown) {
-  const FileInfo info = SomeInfo();
-  FileInfo other = info;
-  EXPECT_TRUE(SameSound(info, other));
-  other.channels = info.channels + 1;
-  EXPECT_FALSE(SameSound(info, other));
-  EXPECT_FALSE(SameSound(other, info));
-  other.channels = 0;
-  EXPECT_TRUE(SameSound(info, other));
-  EXPECT_TRUE(SameSound(other, info));
-  ++other.samples;
-  EXPECT_FALSE(SameSound(info, other));
-}
-
 TEST(ResultRecords, OfRunsHaveAnOrder) {
   using Runs = std::vector<FrameRun>;
   EXPECT_TRUE(InOrderOfTime({}) && InOrderOfLabels({}));

@@ -15,6 +15,8 @@ namespace {
 constexpr int kSleepMs = 100;
 // So long after its record a waker may take to look at our flag.
 constexpr int kWakerMs = 20;
+// Time slices that a task may go on for beyond its own, until all that was read is used.
+constexpr int64_t kMostOver = 3;
 
 }  // namespace
 
@@ -117,6 +119,7 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
   const auto count = static_cast<uint64_t>(pipeline.SegmentCount());
   const uint64_t end = std::min(count, item.first_segment + item.segment_count);
   const auto batch = static_cast<uint64_t>(pipeline.batch());
+  const auto place = static_cast<uint64_t>(pipeline.place());
   segment_bytes_ =
       static_cast<double>(info.size_bytes) / static_cast<double>(std::max<uint64_t>(1, count));
   const uint64_t piece = PieceSegments(segment_bytes_);
@@ -134,8 +137,11 @@ Status Engine::RunItem(const Task& task, size_t index, Pipeline& pipeline, int64
   int64_t began_ns = 0;  // with this segment, or with the first of its batch
   for (uint64_t k = item.first_segment; k < end; ++k) {
     // At least one segment a task, so that a slow model gets on; and what was done in advance
-    // counts.
-    if (k > item.first_segment && k % batch == 0 && MonotonicNs() > deadline_ns) break;
+    // counts. What was read for several is used for all of them, unless that takes far too long.
+    if (k > item.first_segment && k % batch == 0) {
+      const int64_t over_ns = MonotonicNs() - deadline_ns;
+      if (over_ns > (k % place == 0 ? 0 : kMostOver * task.time_slice_ns)) break;
+    }
     clock_.AtSegment(item.file, k);
     if (k == item.first_segment || k % batch == 0) began_ns = MonotonicNs();
     if (pipeline.reads_all() && (k - item.first_segment) % piece == 0) {

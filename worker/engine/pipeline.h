@@ -34,6 +34,8 @@ class Pipeline {  // one per engine, used by its thread alone
   virtual PipelineFault Run(int64_t k, int64_t end, SegmentResult& result) = 0;
   // What is done in advance ends before the next multiple of this.
   virtual int64_t batch() const { return 1; }
+  // What is read of the open file is read for so many segments at once, up to the next multiple.
+  virtual int64_t place() const { return 1; }
   // All of a file is read, so that it helps to have it read ahead.
   virtual bool reads_all() const { return true; }
   virtual void Close() = 0;

@@ -129,6 +129,7 @@ class NullPipeline : public Pipeline {
   }
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }
+  int64_t place() const override { return reader_.grid().streams(); }
 
   PipelineFault Run(int64_t k, int64_t, SegmentResult& result) override {
     uint64_t heard = Mix(static_cast<uint64_t>(reader_.grid().Channel(k)));
