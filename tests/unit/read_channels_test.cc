@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -196,6 +197,27 @@ TEST_F(ReadChannels, AFaultIsThatOfAllChannelsAtItsPlace) {
   ASSERT_TRUE(cut.fault);
   EXPECT_EQ(cut.fault->code, ErrorCode::kTruncated);
   EXPECT_EQ(cut.faulty_segment, 3);
+}
+
+// 1,024 channels of 30 s at 48 kHz would be 5.9 GB: nothing is decoded to find out.
+TEST_F(ReadChannels, NotMoreThanAGigabyteAtOnce) {
+  const auto sound = Sound(2'000, kMaxStreams, 16'000);
+  const auto path = Write("a", SF_FORMAT_WAV | SF_FORMAT_FLOAT, sound, kMaxStreams, 16'000);
+  SegmentReader short_file(Each(Spec(16'000, 3600, 3600)), clock_);
+  EXPECT_FALSE(short_file.Open(path)) << "no longer than the file is";
+  // A header may promise what it likes.
+  auto bytes = Bytes(path);
+  const auto promise = [&bytes](const char* name, uint32_t value) {
+    const size_t at = bytes.find(name);
+    ASSERT_NE(at, std::string::npos);
+    std::memcpy(bytes.data() + at + 4, &value, 4);
+  };
+  promise("data", 300'000u * kMaxStreams * 4);
+  SegmentReader reader(Each(Spec(16'000, 60, 60)), clock_);
+  const auto fault = reader.Open(WriteBytes("b", bytes));
+  ASSERT_TRUE(fault);
+  EXPECT_EQ(fault->code, ErrorCode::kUnsupported);
+  EXPECT_NE(fault->message.find("1024 channels"), std::string::npos) << fault->message;
 }
 
 TEST_F(ReadChannels, AsManyAsLibsndfileReads) {

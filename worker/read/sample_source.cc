@@ -9,8 +9,22 @@ constexpr int64_t kSkipStep = 16 * 1024;  // floats decoded at once on the way t
 // Of a header's promise: 2^40 samples are 265 days at 48 kHz.
 constexpr int64_t kMaxSamples = int64_t{1} << 40;
 
+// Memory of one file that is kept for the next.
+constexpr size_t kKeptBytes = size_t{64} << 20;
+
 constexpr int32_t kMinRate = 100;
 constexpr int32_t kMaxRate = 1'000'000;
+
+void FreeIfLarge(std::vector<float>& memory) {
+  if (memory.capacity() * sizeof(float) > kKeptBytes) std::vector<float>().swap(memory);
+}
+
+// A large one to this size and no more: it would double.
+void GrowTo(std::vector<float>& memory, size_t size) {
+  if (memory.size() >= size) return;
+  if (size * sizeof(float) > kKeptBytes) memory.reserve(size);
+  memory.resize(size);
+}
 
 }  // namespace
 
@@ -97,6 +111,10 @@ void SampleSource::Release() {
   decoder_ = nullptr;
   fd_.Reset();
   window_anchor_ = -1;
+  fallback_.reset();
+  loaded_ = {};
+  FreeIfLarge(window_);
+  FreeIfLarge(channel_);
 }
 
 MaybeFault SampleSource::CheckHeader() {
@@ -116,9 +134,7 @@ const ContentEnd& SampleSource::FindEnd() {
 std::span<float> SampleSource::Grow(int64_t more) {
   const auto have = static_cast<size_t>(window_size_ * width_);
   window_size_ += more;
-  if (window_.size() < static_cast<size_t>(window_size_ * width_)) {
-    window_.resize(static_cast<size_t>(window_size_ * width_));
-  }
+  GrowTo(window_, static_cast<size_t>(window_size_ * width_));
   return std::span(window_).subspan(have, static_cast<size_t>(more * width_));
 }
 
@@ -169,6 +185,12 @@ bool SampleSource::Extend(int64_t end) {
 MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end, int64_t channel,
                               std::span<const float>& out) {
   if (end_ && end > end_->sample) return Fault(end_->code, end_->message, end_->sample);
+  const Wanted wanted{anchor, begin, end};
+  if (fallback_ == wanted) {  // of another channel
+    Hand(begin, end, channel, out);
+    return std::nullopt;
+  }
+  fallback_.reset();
   const int64_t window_end = WindowEnd();
   bool good = true;
   if (window_anchor_ < 0 || begin < window_begin_ ||
@@ -189,18 +211,23 @@ MaybeFault SampleSource::Load(int64_t anchor, int64_t begin, int64_t end, int64_
       return Fault(ErrorCode::kDecode, kDamagedWords, last.sample);
     }
     window_anchor_ = -1;
+    fallback_ = wanted;
   }
+  Hand(begin, end, channel, out);
+  return std::nullopt;
+}
+
+void SampleSource::Hand(int64_t begin, int64_t end, int64_t channel, std::span<const float>& out) {
   loaded_ = Frames(begin, end);
   if (width_ == 1) {
     out = loaded_;
-    return std::nullopt;
+    return;
   }
   const auto count = static_cast<size_t>(end - begin);
-  if (channel_.size() < count) channel_.resize(count);
+  GrowTo(channel_, count);
   const float* from = loaded_.data() + channel;
   for (size_t i = 0; i < count; ++i, from += width_) channel_[i] = *from;
   out = std::span(channel_).first(count);
-  return std::nullopt;
 }
 
 MaybeFault SampleSource::CheckEnd() {

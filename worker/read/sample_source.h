@@ -78,6 +78,7 @@ class SampleSource {
   bool StartAt(int64_t anchor, int64_t begin);
   bool SkipTo(int64_t begin);
   bool Extend(int64_t end);
+  void Hand(int64_t begin, int64_t end, int64_t channel, std::span<const float>& out);
 
   UniqueFd fd_;
   SndfileDecoder sndfile_;
@@ -96,13 +97,20 @@ class SampleSource {
 
   int64_t width_ = 1;  // floats of a frame of the file that is open
   // Decoded frames [window_begin_, window_begin_ + window_size_); the decoder stands at its end.
-  // The memory behind only grows: what is about to be overwritten need not be filled with zeros.
+  // The memory behind only grows, up to what is worth keeping: what is about to be overwritten need
+  // not be filled with zeros.
   std::vector<float> window_;
   std::span<const float> loaded_;  // in it
   std::vector<float> channel_;     // one channel of loaded_, where there are several
   int64_t window_begin_ = 0;
   int64_t window_size_ = 0;
   int64_t window_anchor_ = -1;  // -1: the decoder stands nowhere in particular
+  // The window has been got from the file's beginning, since no other way was good; for this.
+  struct Wanted {
+    int64_t anchor, begin, end;
+    bool operator==(const Wanted&) const = default;
+  };
+  std::optional<Wanted> fallback_;
 };
 
 }  // namespace consort

@@ -15,6 +15,8 @@ namespace {
 constexpr int64_t kFilterReach = 192;
 
 constexpr int64_t kBlockNs = 30'000'000'000;
+// What all channels of one place, heard one by one, may take in memory.
+constexpr int64_t kMostPlaceBytes = int64_t{1} << 30;
 // Segments of a channel that are decoded from one place, at most; those of all channels are below
 // kOnePassAlignment.
 constexpr int64_t kMostAnchored = (kOnePassAlignment - 1) / kMaxStreams;
@@ -44,11 +46,7 @@ MaybeFault SegmentReader::Open(const std::string& path) {
   info_ = {};
   finite_place_ = -1;
   MaybeFault fault = source_.Open(path);
-  if (!fault && source_.streams() > kMaxStreams) {
-    fault = Fault(ErrorCode::kUnsupported,
-                  std::to_string(source_.streams()) + " channels, more than the " +
-                      std::to_string(kMaxStreams) + " that can be heard one by one");
-  }
+  if (!fault && source_.streams() > 1) fault = CheckStreams();
   if (!fault && source_.rate() != spec_.sample_rate &&
       !resampler_.Prepare(source_.rate(), spec_.sample_rate)) {
     fault =
@@ -81,6 +79,22 @@ MaybeFault SegmentReader::Open(const std::string& path) {
     case Seeking::kOnePass:
       info_.segment_alignment = kOnePassAlignment;
       break;
+  }
+  return std::nullopt;
+}
+
+MaybeFault SegmentReader::CheckStreams() const {
+  const int64_t streams = source_.streams();
+  if (streams > kMaxStreams) {
+    return Fault(ErrorCode::kUnsupported, std::to_string(streams) + " channels, more than the " +
+                                              std::to_string(kMaxStreams) +
+                                              " that can be heard one by one");
+  }
+  const int64_t place = std::min(source_.samples(), RoundSamples(spec_.segment_ns, source_.rate()));
+  if (place > kMostPlaceBytes / static_cast<int64_t>(sizeof(float)) / streams) {
+    return Fault(ErrorCode::kUnsupported,
+                 "a segment of all " + std::to_string(streams) +
+                     " channels, heard one by one, takes more than a gigabyte");
   }
   return std::nullopt;
 }

@@ -45,7 +45,8 @@ class SegmentReader {
   // Opens and validates. On success info() is valid until the next Open. On a fault nothing is
   // open. Faults here: not_found, not_a_file, unreadable, empty, not_audio, unsupported, decode
   // (a header beyond repair), io.
-  // With channels heard one by one, more than kMaxStreams of them are unsupported.
+  // With channels heard one by one, more than kMaxStreams of them are unsupported, and segments
+  // of all of them that take more than a gigabyte.
   MaybeFault Open(const std::string& path);
   void Close();
 
@@ -74,6 +75,8 @@ class SegmentReader {
   };
   Range NeededRange(int64_t k) const;
   MaybeFault CheckFinite(int64_t place, int64_t begin);
+  // Whether they can be heard one by one.
+  MaybeFault CheckStreams() const;
 
   AudioSpec spec_;
   int64_t segment_samples_;
