@@ -57,15 +57,13 @@ class RealPipeline : public Pipeline {
     info = reader_.info();
     if (!stateful_) return PipelineFault();
     state_.Open(path, info);
-    while (static_cast<int64_t>(runners_.size()) < reader_.grid().streams()) {
-      CONSORT_TRY(auto runner, model_.NewRunner());
-      runners_.push_back(std::move(runner));
-    }
+    if (runners_.size() < Streams()) runners_.resize(Streams());
     return PipelineFault();
   }
 
   int64_t SegmentCount() const override { return reader_.segment_count(); }
   int64_t batch() const override { return batch_; }
+  int64_t place() const override { return reader_.grid().streams(); }
 
   PipelineFault GoTo(int64_t k) override { return stateful_ ? CatchUp(k) : std::nullopt; }
 
@@ -91,6 +89,8 @@ class RealPipeline : public Pipeline {
   void Close() override { reader_.Close(); }
 
  private:
+  size_t Streams() const { return static_cast<size_t>(reader_.grid().streams()); }
+
   // Segments first <= … < end have scores; `fault`, if any, is that of segment `end`.
   struct Group {
     int64_t first = 0;
@@ -109,9 +109,10 @@ class RealPipeline : public Pipeline {
     if (!state_.Reaches(k)) {
       state_.Lose();
       clock_.Enter(Stage::kForward);
-      for (const auto& runner : runners_) {
-        if (const Status done = runner->Reset(); !done)
-          return ToFault(ErrorCode::kModel, done.error());
+      for (size_t channel = 0; channel < Streams(); ++channel) {
+        const auto& runner = runners_[channel];
+        const Status done = runner ? runner->Reset() : Ok();
+        if (!done) return ToFault(ErrorCode::kModel, done.error());
       }
       state_.Begin();
     }
@@ -128,8 +129,12 @@ class RealPipeline : public Pipeline {
 
   // Of what lies in input_: the segments of a group, of which k is one.
   Status Forward(int64_t k) {
-    const auto channel = static_cast<size_t>(stateful_ ? reader_.grid().Channel(k) : 0);
-    const Status done = runners_[channel]->Forward(input_.span(), scores_);
+    auto& runner = runners_[static_cast<size_t>(stateful_ ? reader_.grid().Channel(k) : 0)];
+    // A new one has the state that the model was saved with.
+    if (!runner) {
+      CONSORT_TRY(runner, model_.NewRunner());
+    }
+    const Status done = runner->Forward(input_.span(), scores_);
     if (!stateful_) return done;
     if (done) {
       state_.Heard();
@@ -182,7 +187,8 @@ class RealPipeline : public Pipeline {
   Model& model_;
   SegmentReader reader_;
   std::unique_ptr<FeatureExtractor> features_;
-  // One; of a model with state one for each channel, up to the most that a file had.
+  // One; of a model with state one for each channel, made when it is first heard, up to the most
+  // that a file had.
   std::vector<std::unique_ptr<Runner>> runners_;
   std::unique_ptr<Interpreter> interpreter_;
   AlignedFloats wave_;

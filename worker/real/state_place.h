@@ -1,7 +1,7 @@
 // Where a model's state stands: in which file, and before which of its segments.
 //
-// A file is known by its path, size, time of change and length: the same that the supervisor goes
-// by when it tells whether a file was changed in mid-run.
+// A file is known by its path, size, time of change, length and channels: the same that the
+// supervisor goes by when it tells whether a file was changed in mid-run.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ class StatePlace {
  public:
   // A file was opened. Of any other one than that of the state the state is worth nothing.
   void Open(const std::string& path, const FileInfo& info) {
-    if (path != path_ || !SameSound(info, info_)) next_.reset();
+    if (path != path_ || !SameSound(info, info_) || info.channels != info_.channels) next_.reset();
     path_ = path;
     info_ = info;
   }
