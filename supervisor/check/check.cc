@@ -129,8 +129,9 @@ class Check {
       progress_->Message("warning: " + warning);
     }));
     CONSORT_TRY(auto scratch, MakeScratchFile(TemporaryPlace()));
-    CheckSink sink(ScratchFile(std::move(scratch)),
-                   [this](const CheckedFile& file) { return Each(file); });
+    CheckSink sink(
+        ScratchFile(std::move(scratch)), [this](const CheckedFile& file) { return Each(file); },
+        setting_.each_channel);
     JobLoop loop(run, bundle, list, sink, *progress_);
     const Result<int> ended = loop.Run(std::move(fleet));
     progress_->Finish(loop.View());

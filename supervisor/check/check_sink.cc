@@ -4,8 +4,9 @@
 
 namespace consort {
 
-CheckSink::CheckSink(ScratchFile scratch, Each each)
+CheckSink::CheckSink(ScratchFile scratch, Each each, bool each_channel)
     : each_(std::move(each)),
+      each_channel_(each_channel),
       gather_([this](std::string_view bytes) { return Take(bytes); }, std::move(scratch)) {}
 
 Status CheckSink::SegmentCrashed(const OpenFile& file, uint64_t, const std::string& message) {
@@ -21,6 +22,10 @@ Status CheckSink::FileDone(const OpenFile& file) {
   } else if (!file.crashed.empty()) {
     checked.code = ErrorCode::kCrashed;
     checked.message = crashes_[file.index];
+  } else if (each_channel_ && file.info && file.info->channels > kMaxStreams) {
+    checked.code = ErrorCode::kUnsupported;
+    checked.message = std::to_string(file.info->channels) + " channels, more than the " +
+                      std::to_string(kMaxStreams) + " that can be heard one by one";
   }
   crashes_.erase(file.index);
   if (checked.code) {

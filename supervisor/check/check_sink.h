@@ -17,7 +17,8 @@ class CheckSink : public JobOutput {
   // Gets each file in order of the list.
   using Each = std::function<Status(const CheckedFile&)>;
 
-  CheckSink(ScratchFile scratch, Each each);
+  // `each_channel`: -m names a bundle that hears channels one by one.
+  CheckSink(ScratchFile scratch, Each each, bool each_channel = false);
   CheckSink(const CheckSink&) = delete;  // the gatherer holds its address
   CheckSink& operator=(const CheckSink&) = delete;
 
@@ -34,6 +35,7 @@ class CheckSink : public JobOutput {
   Status Take(std::string_view bytes);
 
   Each each_;
+  bool each_channel_;
   std::string begun_;                        // of a record whose rest is still to come
   std::map<uint64_t, std::string> crashes_;  // of open files
   std::map<ErrorCode, uint64_t> failed_;
