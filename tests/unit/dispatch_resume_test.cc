@@ -82,7 +82,9 @@ TEST(DispatchResume, NeedsTheChannelsWhereEachIsHeard) {
     point.open.push_back(open);
     const Status resumed = dispatcher.Resume(point);
     EXPECT_EQ(resumed.has_value(), channels >= 1 && channels <= kMaxStreams) << channels;
-    if (!resumed) EXPECT_EQ(resumed.error().hint, "begin anew with --restart");
+    if (!resumed) {
+      EXPECT_EQ(resumed.error().hint, "begin anew with --restart");
+    }
     dispatcher.ForEachOpen(
         [&](const OpenFile& file) { EXPECT_EQ(file.total, 4U * static_cast<uint64_t>(channels)); });
   }

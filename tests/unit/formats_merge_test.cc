@@ -92,6 +92,28 @@ std::vector<std::string> Naive(const Lines& lines) {
   return out;
 }
 
+TEST(Merge, GoesOverNoChannels) {
+  const auto of = [](int64_t channel, ResultLine line) {
+    line.channel = channel;
+    return line;
+  };
+  std::vector<std::string> out;
+  DetectionMerger merger([&out](const ResultLine& line) {
+    out.push_back(std::to_string(line.channel) + ": " + Shown(line));
+  });
+  for (int64_t at = 0; at < 3000; at += 1000) {
+    merger.Add(of(1, Tags(at, at + 1000, {{"dog", 0.5}})));
+    merger.Add(of(2, at == 1000 ? Tags(at, at + 1000, {}) : Tags(at, at + 1000, {{"dog", 0.5}})));
+  }
+  merger.End();
+  EXPECT_EQ(out, (std::vector<std::string>{
+                     "1: a.wav 0-1000 events dog=0-3000@0.500000",
+                     "2: a.wav 0-1000 events dog=0-1000@0.500000",
+                     "2: a.wav 1000-2000 events",
+                     "2: a.wav 2000-3000 events dog=2000-3000@0.500000",
+                 }));
+}
+
 TEST(Merge, ALabelOfSegmentsThatFollowEachOtherIsOneEvent) {
   EXPECT_EQ(
       Merged({Tags(0, 3000, {{"song", 0.5}, {"call", 0.25}}), Tags(3000, 6000, {{"song", 0.75}}),
