@@ -61,6 +61,32 @@ TEST(DispatchTasks, OfALongFileAreCutWhereTheDecoderMayStartAnew) {
   EXPECT_GE(aligned, 10U);
 }
 
+// Each place is read by one engine, however slow the model is; but the first task of a file is
+// made before anybody knows how many channels it has.
+TEST(DispatchTasks, OfChannelsHeardOneByOneEndWhereAPlaceDoes) {
+  auto files = PlainFiles(2, 400);
+  for (auto& file : files) {
+    file.channels = 8;
+    file.alignment = 8;
+  }
+  for (const int64_t segment_ns : {10'000'000, 700'000'000}) {
+    World world(files,
+                {.workers = 2, .engines = 1, .each_channel = true, .segment_ns = segment_ns});
+    world.Run();
+    EXPECT_EQ(world.sink().text(), world.Expected());
+    size_t later = 0;
+    for (const auto& task : world.handed_out()) {
+      for (const auto& item : task.items) {
+        if (item.first_segment == 0) continue;
+        const uint64_t end = item.first_segment + item.segment_count;
+        EXPECT_EQ(end % 8, 0U) << item.first_segment << "+" << item.segment_count;
+        ++later;
+      }
+    }
+    EXPECT_GE(later, 10U);
+  }
+}
+
 TEST(DispatchTasks, CarryTheLongestPaths) {
   // Every length around the one that is just too long, next to short ones that fill the record.
   std::vector<WorldFile> files;

@@ -41,6 +41,7 @@ class FakePipeline : public Pipeline {
   }
   int64_t SegmentCount() const override { return count_; }
   int64_t batch() const override { return batch_size; }
+  int64_t place() const override { return place_size; }
   PipelineFault GoTo(int64_t k) override {
     EXPECT_TRUE(open_);
     std::this_thread::sleep_for(std::chrono::milliseconds(way_ms));
@@ -78,6 +79,7 @@ class FakePipeline : public Pipeline {
   std::atomic<int64_t> bad_way{-1};
   std::atomic<int> runs{0};
   std::atomic<int64_t> batch_size{1};
+  std::atomic<int64_t> place_size{1};
   std::atomic<int64_t> last_end{0};
   std::atomic<size_t> tags_a_segment{1};
   std::atomic<bool> tells_runs{false};
@@ -272,6 +274,16 @@ TEST_F(EngineTest, EndsATaskEarlyOnlyWhereNothingWasDoneInAdvance) {
   Start();
   Give({1, 0, {{0, 5, 1000, "1000"}}});
   EXPECT_EQ(TakeTask(), "info 0, tags 0:5, tags 0:6, tags 0:7, done 1");
+}
+
+TEST_F(EngineTest, EndsATaskEarlyWhereAllThatWasReadIsUsedUnlessThatTakesFarTooLong) {
+  pipeline_.place_size = 4;
+  pipeline_.sleep_ms = 90;
+  Start();
+  Give({1, 200'000'000, {{0, 5, 1000, "1000"}}});
+  EXPECT_EQ(TakeTask(), "info 0, tags 0:5, tags 0:6, tags 0:7, done 1");
+  Give({2, 0, {{0, 5, 1000, "1000"}}});
+  EXPECT_EQ(TakeTask(), "info 0, tags 0:5, done 2");
 }
 
 TEST_F(EngineTest, TellsThePipelineWhereTheItemEnds) {
