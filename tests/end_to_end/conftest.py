@@ -7,6 +7,7 @@ and processes.py (who is still alive, what was left behind).
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import uuid
 
@@ -86,6 +87,17 @@ def leftovers():
 def sounds():
     """sounds.wavs (spoken, 48 kHz mono) and sounds.flacs (instruments, 44.1 kHz), sorted paths."""
     return audio.installed_sounds()
+
+
+@pytest.fixture(scope="session")
+def silero_vad(tmp_path_factory):
+    """silero-vad as it was published, whose state goes through a file, as tools/models/make makes it."""
+    place = tmp_path_factory.mktemp("silero-vad")
+    for words in ([ROOT / "tools/models/silero.py", place / "vad.pt", "--vad"],
+                  ["-m", "consort_prepare", place / "vad.pt", "-o", place / "bundle", "--backend", "torchscript"]):
+        done = subprocess.run([sys.executable, *words], cwd=ROOT / "tools/prepare", capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    return place / "bundle"
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import meeteval.io
@@ -21,7 +20,6 @@ import bundles
 import framed
 import processes
 import test_ffmpeg
-from conftest import ROOT
 from program import DONE, SOME_FAILED, by_file, read_results
 from test_joined_lines import FAST, counted, kill_again_and_again
 
@@ -166,17 +164,6 @@ def test_frames_and_words(run_consort, tmp_path, levels, kind):
 
 
 @pytest.fixture(scope="module")
-def vad(tmp_path_factory):
-    """silero-vad as it was published, whose state goes through a file."""
-    place = tmp_path_factory.mktemp("silero-vad")
-    for words in ([ROOT / "tools/models/silero.py", place / "vad.pt", "--vad"],
-                  ["-m", "consort_prepare", place / "vad.pt", "-o", place / "bundle", "--backend", "torchscript"]):
-        done = subprocess.run([sys.executable, *words], cwd=ROOT / "tools/prepare", capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return place / "bundle"
-
-
-@pytest.fixture(scope="module")
 def talks(tmp_path_factory, sounds):
     """Words with pauses, others in each channel."""
     folder = tmp_path_factory.mktemp("talks")
@@ -197,8 +184,8 @@ def talks(tmp_path_factory, sounds):
     return folder
 
 
-def test_a_model_with_state_has_one_for_each_channel(run_consort, start_consort, tmp_path, vad, talks):
-    lines = check_against_mono(run_consort, tmp_path, vad, talks)
+def test_a_model_with_state_has_one_for_each_channel(run_consort, start_consort, tmp_path, silero_vad, talks):
+    lines = check_against_mono(run_consort, tmp_path, silero_vad, talks)
     assert sum(len(line["events"]) for line in lines) > 10
     # Killed inside a file, and gone on with; its worker killed, too.
     out = tmp_path / "killed.jsonl"

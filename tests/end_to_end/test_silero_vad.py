@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import subprocess
 import sys
 
 import numpy
@@ -86,17 +85,6 @@ def folder(tmp_path_factory, sounds):
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
-    """The published model as tools/models/make makes it."""
-    place = tmp_path_factory.mktemp("silero-vad")
-    for words in ([ROOT / "tools/models/silero.py", place / "vad.pt", "--vad"],
-                  ["-m", "consort_prepare", place / "vad.pt", "-o", place / "bundle", "--backend", "torchscript"]):
-        done = subprocess.run([sys.executable, *words], cwd=ROOT / "tools/prepare", capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-    return place / "bundle"
-
-
-@pytest.fixture(scope="module")
 def published(folder):
     """file → what the package itself says, in milliseconds."""
     from silero_vad import get_speech_timestamps
@@ -127,24 +115,24 @@ def events(out):
 
 
 @pytest.mark.parametrize("split", [(1, 1), (2, 1), (1, 3), (2, 2)])
-def test_events_are_the_timestamps_of_the_package(run_consort, tmp_path, folder, bundle, published, split):
+def test_events_are_the_timestamps_of_the_package(run_consort, tmp_path, folder, silero_vad, published, split):
     out = tmp_path / "out.jsonl"
-    run = run_consort("run", "-m", bundle, "-o", out, "-p", split[0], "-t", split[1], folder)
+    run = run_consort("run", "-m", silero_vad, "-o", out, "-p", split[0], "-t", split[1], folder)
     assert run.exit == DONE, run.stderr
     assert events(out) == published
 
 
-def test_kills_inside_a_file_change_no_byte(start_consort, run_consort, tmp_path, folder, bundle, published):
+def test_kills_inside_a_file_change_no_byte(start_consort, run_consort, tmp_path, folder, silero_vad, published):
     sound = folder / "many-words.wav"
     calm, out = tmp_path / "calm.jsonl", tmp_path / "out.jsonl"
-    assert run_consort("run", "-m", bundle, "-o", calm, sound).exit == DONE
+    assert run_consort("run", "-m", silero_vad, "-o", calm, sound).exit == DONE
     assert events(calm) == {str(sound): published[str(sound)]}
     segments = len(read_results(calm))
-    running = start_consort("run", "-m", bundle, "-o", out, "-p", 1, "-t", 1, "--quiet", sound, env=FAST)
+    running = start_consort("run", "-m", silero_vad, "-o", out, "-p", 1, "-t", 1, "--quiet", sound, env=FAST)
     assert processes.wait_until(lambda: segments_counted(out) >= 1, interval=0.001)
     running.signal(signal.SIGKILL)
     assert running.wait().exit == 137
     before = out.read_bytes()
     assert calm.read_bytes().startswith(before) and before.count(b"\n") < segments
-    assert run_consort("run", "-m", bundle, "-o", out, "-p", 1, "-t", 1, sound).exit == DONE
+    assert run_consort("run", "-m", silero_vad, "-o", out, "-p", 1, "-t", 1, sound).exit == DONE
     assert out.read_bytes() == calm.read_bytes()
