@@ -63,6 +63,19 @@ TEST(FrameEnd, IsThatOfTheLastFrameInAPacket) {
   }
 }
 
+TEST(FrameEnd, IsThatOfAWholeFrameWhateverFollowsThatIsNone) {
+  for (const auto& frame : Frames()) {
+    for (const int fill : {0xFF, 0x0B, 0x00}) {
+      for (const size_t size : {1, 2, 6, 7, 50}) {
+        Bytes bytes = Whole(frame);
+        bytes.resize(bytes.size() + size, static_cast<uint8_t>(fill));
+        if (size == 1 && fill == bytes[0]) continue;  // it may be one's beginning
+        EXPECT_FALSE(EndsWithinFrame(frame.codec, bytes)) << frame.what << ", " << size;
+      }
+    }
+  }
+}
+
 TEST(FrameEnd, OfWhatIsNoHeaderIsNotKnown) {
   const auto ends = [](AVCodecID codec, Bytes bytes) { return EndsWithinFrame(codec, bytes); };
   for (const auto& frame : Frames()) {

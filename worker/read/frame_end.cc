@@ -1,5 +1,6 @@
 #include "worker/read/frame_end.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -13,6 +14,7 @@ struct Header {
   uint8_t first;
   uint8_t second;
   uint8_t second_mask;  // bits that count
+  size_t same;          // its first bytes that all frames have alike
   size_t bytes;
   // Of a frame that begins with those; 0: no header.
   size_t (*frame_bytes)(Bytes header);
@@ -21,6 +23,8 @@ struct Header {
 // ISO/IEC 13818-7, 6.2: the length, header included, in the 13 bits from the 31st on.
 size_t AdtsBytes(Bytes at) {
   constexpr size_t kLeast = 7;
+  constexpr int kRates = 13;
+  if ((at[2] >> 2 & 15) >= kRates) return 0;
   const auto bytes = static_cast<size_t>((at[3] & 3) << 11 | at[4] << 3 | at[5] >> 5);
   return bytes < kLeast ? 0 : bytes;
 }
@@ -70,9 +74,9 @@ size_t Mp2Bytes(Bytes at) {
 }
 
 const Header* HeaderOf(AVCodecID codec) {
-  static constexpr Header kAdts = {0xFF, 0xF0, 0xF0, 7, AdtsBytes};
-  static constexpr Header kAc3 = {0x0B, 0x77, 0xFF, 6, Ac3Bytes};
-  static constexpr Header kMp2 = {0xFF, 0xF0, 0xF0, 4, Mp2Bytes};
+  static constexpr Header kAdts = {0xFF, 0xF0, 0xF6, 3, 7, AdtsBytes};
+  static constexpr Header kAc3 = {0x0B, 0x77, 0xFF, 2, 6, Ac3Bytes};
+  static constexpr Header kMp2 = {0xFF, 0xF0, 0xF0, 2, 4, Mp2Bytes};
   switch (codec) {
     case AV_CODEC_ID_AAC:
       return &kAdts;
@@ -91,7 +95,12 @@ const Header* HeaderOf(AVCodecID codec) {
 bool EndsWithinFrame(AVCodecID codec, Bytes packet) {
   const Header* const header = HeaderOf(codec);
   if (header == nullptr) return false;
+  const Bytes first = packet;
   while (!packet.empty()) {
+    // What fills up the file, or somebody's tag, need not be a frame.
+    const bool is_first = packet.size() == first.size();
+    const size_t same = std::min(packet.size(), header->same);
+    if (!is_first && !std::ranges::equal(packet.first(same), first.first(same))) return false;
     if (packet[0] != header->first) return false;
     if (packet.size() > 1 && (packet[1] & header->second_mask) != header->second) return false;
     if (packet.size() < header->bytes) return true;
