@@ -205,7 +205,9 @@ Status Dispatcher::GiveUp(const SegmentId& guilty, const EndWords& words, Verdic
     return Fault(*file, {guilty.file, file->info ? guilty.segment : 0, -1,
                          static_cast<uint32_t>(ErrorCode::kCrashed), message});
   }
-  const auto [first, end] = GuiltyWith(*file, guilty.segment, verdict.stage);
+  // A SIGKILL that nobody explains may have come while anything was done.
+  const auto [first, end] =
+      GuiltyWith(*file, guilty.segment, verdict.by_kills ? "" : verdict.stage);
   for (uint64_t segment = first; segment < end; ++segment) {
     if (!file->accounted.Add(segment)) continue;
     file->crashed.insert(segment);

@@ -319,7 +319,7 @@ void Dispatcher::AddAgain(Filling& filling) {
     }
     // Given up meanwhile, with another of their place.
     while (range.count > 0 && file->crashed.contains(range.first)) ++range.first, --range.count;
-    if (range.count == 0) {
+    if (range.count == 0 || range.first >= file->last()) {
       at = again_.erase(at);
       continue;
     }

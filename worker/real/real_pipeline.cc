@@ -57,7 +57,11 @@ class RealPipeline : public Pipeline {
     info = reader_.info();
     if (!stateful_) return PipelineFault();
     state_.Open(path, info);
-    if (runners_.size() < Streams()) runners_.resize(Streams());
+    while (runners_.size() < Streams()) {
+      CONSORT_TRY(auto runner, model_.NewRunner());
+      runners_.push_back(std::move(runner));
+      clock_.Step();  // they may be many, and each takes its time
+    }
     return PipelineFault();
   }
 
@@ -110,9 +114,8 @@ class RealPipeline : public Pipeline {
       state_.Lose();
       clock_.Enter(Stage::kForward);
       for (size_t channel = 0; channel < Streams(); ++channel) {
-        const auto& runner = runners_[channel];
-        const Status done = runner ? runner->Reset() : Ok();
-        if (!done) return ToFault(ErrorCode::kModel, done.error());
+        if (const Status done = runners_[channel]->Reset(); !done)
+          return ToFault(ErrorCode::kModel, done.error());
       }
       state_.Begin();
     }
@@ -129,12 +132,8 @@ class RealPipeline : public Pipeline {
 
   // Of what lies in input_: the segments of a group, of which k is one.
   Status Forward(int64_t k) {
-    auto& runner = runners_[static_cast<size_t>(stateful_ ? reader_.grid().Channel(k) : 0)];
-    // A new one has the state that the model was saved with.
-    if (!runner) {
-      CONSORT_TRY(runner, model_.NewRunner());
-    }
-    const Status done = runner->Forward(input_.span(), scores_);
+    const auto channel = static_cast<size_t>(stateful_ ? reader_.grid().Channel(k) : 0);
+    const Status done = runners_[channel]->Forward(input_.span(), scores_);
     if (!stateful_) return done;
     if (done) {
       state_.Heard();
@@ -187,8 +186,7 @@ class RealPipeline : public Pipeline {
   Model& model_;
   SegmentReader reader_;
   std::unique_ptr<FeatureExtractor> features_;
-  // One; of a model with state one for each channel, made when it is first heard, up to the most
-  // that a file had.
+  // One; of a model with state one for each channel, up to the most that a file had.
   std::vector<std::unique_ptr<Runner>> runners_;
   std::unique_ptr<Interpreter> interpreter_;
   AlignedFloats wave_;
