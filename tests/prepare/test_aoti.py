@@ -155,7 +155,7 @@ def test_for_another_cpu_it_is_made_again(compiled, monkeypatch):
     for flags in (prepared["cpu"]["flags"][:-1], [*prepared["cpu"]["flags"], "avx1024"]):
         monkeypatch.setattr(bundle, "_cpu_model_and_flags", lambda: ("", flags))
         assert not bundle._is_for_this_cpu(prepared)
-        assert bundle._is_for_this_cpu({**prepared, "cpu": {"portable": True, "flags": ["avx2", "fma"]}})
+        assert bundle._is_for_this_cpu({**prepared, "cpu": {"portable": True, "flags": prepared["cpu"]["flags"][:1]}})
 
 
 def test_the_same_model_gives_the_same_bytes_wherever_it_is_made(in_fours, tmp_path):

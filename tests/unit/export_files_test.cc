@@ -224,7 +224,7 @@ TEST_F(ExportFiles, SeveralFormatsOfEachRecording) {
   EXPECT_EQ(Tree(), (std::set<std::string>{"out/a.csv", "out/a.srt", "out/b.csv", "out/d/c.csv",
                                            "out/d/c.srt"}));
   EXPECT_EQ(Get("out/d/c.srt"), "1\n00:00:00,000 --> 00:00:09,000\nx\n\n");
-  EXPECT_NE(Get("out/d/c.csv").find("d/c.wav,0.000,9.000,1,x,0.5000,,\r\n"), std::string::npos);
+  EXPECT_NE(Get("out/d/c.csv").find("d/c.wav,0.000,9.000,1,x,0.5000,,,\r\n"), std::string::npos);
 }
 
 TEST_F(ExportFiles, DetectionsAreMergedWithinARecording) {
@@ -232,8 +232,8 @@ TEST_F(ExportFiles, DetectionsAreMergedWithinARecording) {
       Line("a.wav") + Line("a.wav", "3.000") + Line("b.wav") + Failure("c.wav") + Line("b.wav") +
       Line("b.wav", "9.000") +
       "{\"file\":\"b.wav\",\"error\":{\"code\":\"truncated\",\"message\":\"m\",\"at\":9.500}}\n";
-  const std::string head = "file,start,end,rank,label,score,text,error\r\n";
-  const std::string again = "b.wav,0.000,9.000,,x,0.5000,,\r\nb.wav,9.500,,,,,,truncated: m\r\n";
+  const std::string head = "file,start,end,rank,label,score,text,error,channel\r\n";
+  const std::string again = "b.wav,0.000,9.000,,x,0.5000,,,\r\nb.wav,9.500,,,,,,truncated: m,\r\n";
   Put("in.jsonl", lines);
   auto reader = ResultsReader::Open(Path("in.jsonl"), lines.size());
   const auto together = ExportTogether(
@@ -242,8 +242,8 @@ TEST_F(ExportFiles, DetectionsAreMergedWithinARecording) {
   ASSERT_TRUE(together);
   EXPECT_EQ(together.value().intervals, 5U);
   EXPECT_EQ(together.value().merged, 3U);
-  EXPECT_EQ(Get("out.csv"), head + "a.wav,0.000,9.000,,x,0.5000,,\r\n" +
-                                "b.wav,0.000,9.000,,x,0.5000,,\r\nc.wav,,,,,,,empty: m\r\n" +
+  EXPECT_EQ(Get("out.csv"), head + "a.wav,0.000,9.000,,x,0.5000,,,\r\n" +
+                                "b.wav,0.000,9.000,,x,0.5000,,,\r\nc.wav,,,,,,,empty: m,\r\n" +
                                 again);
   EXPECT_EQ(Get("out.srt").substr(0, 2), "1\n");
   fs::remove(Path("out.csv"));
@@ -251,7 +251,7 @@ TEST_F(ExportFiles, DetectionsAreMergedWithinARecording) {
   const auto apart = Apart(lines, {"csv"}, {true, {}});
   ASSERT_TRUE(apart);
   EXPECT_EQ(apart.value().merged, 3U);
-  EXPECT_EQ(Get("out/a.csv"), head + "a.wav,0.000,9.000,,x,0.5000,,\r\n");
+  EXPECT_EQ(Get("out/a.csv"), head + "a.wav,0.000,9.000,,x,0.5000,,,\r\n");
   EXPECT_EQ(Get("out/b (2).csv"), head + again);
 }
 
