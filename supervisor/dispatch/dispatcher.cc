@@ -309,18 +309,17 @@ void Dispatcher::AddAgain(Filling& filling) {
                                  filling.task.items.size() < TaskSize::kMostItems;) {
     Range& range = *at;
     auto* file = Find(range.file);
-    if (file == nullptr || range.first >= file->last()) {
+    // Given up meanwhile, with another of their place.
+    while (file != nullptr && range.count > 0 && file->crashed.contains(range.first)) {
+      ++range.first;
+      --range.count;
+    }
+    if (file == nullptr || range.count == 0 || range.first >= file->last()) {
       at = again_.erase(at);
       continue;
     }
     if (!MayTake(*file, range.first, filling)) {
       ++at;
-      continue;
-    }
-    // Given up meanwhile, with another of their place.
-    while (range.count > 0 && file->crashed.contains(range.first)) ++range.first, --range.count;
-    if (range.count == 0 || range.first >= file->last()) {
-      at = again_.erase(at);
       continue;
     }
     uint64_t count = std::min(range.count, file->last() - range.first);

@@ -204,6 +204,14 @@ TEST(DispatchLies, RunsWhereTagsAreWanted) {
   ExpectLies(0, {SegmentRuns{}, SegmentRuns{.first_frame = 0, .frames = 10, .runs = {}}});
 }
 
+// Takes tags and runs alike.
+struct AnySink : ResultSink {
+  Status SegmentDone(const OpenFile&, const SegmentTags&) override { return Ok(); }
+  Status SegmentDone(const OpenFile&, const SegmentRuns&) override { return Ok(); }
+  Status SegmentCrashed(const OpenFile&, uint64_t, const std::string&) override { return Ok(); }
+  Status FileDone(const OpenFile&) override { return Ok(); }
+};
+
 // Ten frames a segment; the file has 2 s less a sample.
 TEST(DispatchLies, TagsOrRunsThatCannotBeWhereRunsAreWanted) {
   DispatchSettings settings{.segment_ns = kSegmentNs, .hop_ns = kSegmentNs, .labels = kLabels};
@@ -215,12 +223,7 @@ TEST(DispatchLies, TagsOrRunsThatCannotBeWhereRunsAreWanted) {
     settings.by_label = of_labels;
     const auto files = PlainFiles(100, 2);
     const auto list = MakeList(files);
-    struct Sink : ResultSink {
-      Status SegmentDone(const OpenFile&, const SegmentTags&) override { return Ok(); }
-      Status SegmentDone(const OpenFile&, const SegmentRuns&) override { return Ok(); }
-      Status SegmentCrashed(const OpenFile&, uint64_t, const std::string&) override { return Ok(); }
-      Status FileDone(const OpenFile&) override { return Ok(); }
-    } sink;
+    AnySink sink;
     Dispatcher dispatcher(settings, *list, sink);
     dispatcher.AddWorker(1, 1);
     EXPECT_TRUE(dispatcher.NextTask(1, 0).value());
@@ -255,12 +258,7 @@ TEST(DispatchLies, RunsOfAChannelBeforeItsSegment) {
   const auto honest = [](uint64_t first_frame) {
     const auto files = PlainFiles(100, 2);
     const auto list = MakeList(files);
-    struct Sink : ResultSink {
-      Status SegmentDone(const OpenFile&, const SegmentTags&) override { return Ok(); }
-      Status SegmentDone(const OpenFile&, const SegmentRuns&) override { return Ok(); }
-      Status SegmentCrashed(const OpenFile&, uint64_t, const std::string&) override { return Ok(); }
-      Status FileDone(const OpenFile&) override { return Ok(); }
-    } sink;
+    AnySink sink;
     Dispatcher dispatcher({.segment_ns = kSegmentNs,
                            .hop_ns = kSegmentNs,
                            .each_channel = true,
