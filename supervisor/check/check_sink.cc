@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "shared/record/streams.h"
+
 namespace consort {
 
 CheckSink::CheckSink(ScratchFile scratch, Each each, bool each_channel)
@@ -24,8 +26,7 @@ Status CheckSink::FileDone(const OpenFile& file) {
     checked.message = crashes_[file.index];
   } else if (each_channel_ && file.info && file.info->channels > kMaxStreams) {
     checked.code = ErrorCode::kUnsupported;
-    checked.message = std::to_string(file.info->channels) + " channels, more than the " +
-                      std::to_string(kMaxStreams) + " that can be heard one by one";
+    checked.message = TooManyStreams(file.info->channels);
   }
   crashes_.erase(file.index);
   if (checked.code) {

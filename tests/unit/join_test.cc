@@ -756,6 +756,22 @@ TEST(Channels, ThatWaitHoldBackTheOthersInOrder) {
   EXPECT_EQ(lines, (std::vector<size_t>{1, 1, 1, 0, 0, 0, 0, 0, 0, 7, 1, 1}));
 }
 
+// Of pieces so many that some lines come before the file's end, and that what is kept meanwhile is
+// that of `most` things.
+void JoinHoldingBack(const Scene& scene, const std::vector<std::string>& pieces, size_t most,
+                     std::string& lines) {
+  const auto joiner = MakeLineJoiner(scene.manifest, scene.labels);
+  size_t largest = 0;
+  for (const auto& piece : pieces) {
+    ASSERT_TRUE(joiner->Add(piece, To(lines)));
+    largest = std::max(largest, joiner->Save().size());
+  }
+  EXPECT_FALSE(lines.empty()) << "before the file's end";
+  ASSERT_TRUE(joiner->End("", To(lines)));
+  EXPECT_GT(largest, 20 * most) << "they do wait as long as they may";
+  EXPECT_LT(largest, 45 * most);
+}
+
 // One channel's event never ends, and another one has one short event after the other.
 TEST(Channels, HoldBackABoundedNumberOfEventsAllTogether) {
   constexpr size_t kMost = ChannelsJoiner::MostHeld(3);
@@ -773,17 +789,8 @@ TEST(Channels, HoldBackABoundedNumberOfEventsAllTogether) {
   Scene each = scenes[0];
   each.manifest.audio.channels = AudioSpec::Channels::kEach;
   const auto pieces = Interleaved(of_channels);
-  const auto joiner = MakeLineJoiner(each.manifest, each.labels);
   std::string lines;
-  size_t largest = 0;
-  for (const auto& piece : pieces) {
-    ASSERT_TRUE(joiner->Add(piece, To(lines)));
-    largest = std::max(largest, joiner->Save().size());
-  }
-  EXPECT_FALSE(lines.empty());
-  ASSERT_TRUE(joiner->End("", To(lines)));
-  EXPECT_GT(largest, 20 * kMost) << "they do wait as long as they may";
-  EXPECT_LT(largest, 45 * kMost);
+  JoinHoldingBack(each, pieces, kMost, lines);
   std::map<int64_t, size_t> events;
   for (const auto& line : Parsed(lines)) {
     events[line["channel"].get<int64_t>()] += line["events"].size();
@@ -814,17 +821,8 @@ TEST(Channels, HoldBackABoundedNumberOfWordsAllTogether) {
   }
   each.manifest.audio.channels = AudioSpec::Channels::kEach;
   const auto pieces = Interleaved(of_channels);
-  const auto joiner = MakeLineJoiner(each.manifest, each.labels);
   std::string lines;
-  size_t largest = 0;
-  for (const auto& piece : pieces) {
-    ASSERT_TRUE(joiner->Add(piece, To(lines)));
-    largest = std::max(largest, joiner->Save().size());
-  }
-  EXPECT_FALSE(lines.empty()) << "before the file's end";
-  ASSERT_TRUE(joiner->End("", To(lines)));
-  EXPECT_GT(largest, 20 * kMost) << "they do wait as long as they may";
-  EXPECT_LT(largest, 45 * kMost);
+  JoinHoldingBack(each, pieces, kMost, lines);
   std::map<int64_t, Json> words;
   for (const auto& line : Parsed(lines)) {
     auto& of_channel = words[line["channel"].get<int64_t>()];

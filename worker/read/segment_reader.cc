@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "shared/record/streams.h"
 #include "worker/read/pcm.h"
 
 namespace consort {
@@ -86,9 +87,7 @@ MaybeFault SegmentReader::Open(const std::string& path) {
 MaybeFault SegmentReader::CheckStreams() const {
   const int64_t streams = source_.streams();
   if (streams > kMaxStreams) {
-    return Fault(ErrorCode::kUnsupported, std::to_string(streams) + " channels, more than the " +
-                                              std::to_string(kMaxStreams) +
-                                              " that can be heard one by one");
+    return Fault(ErrorCode::kUnsupported, TooManyStreams(streams));
   }
   const int64_t place = std::min(source_.samples(), RoundSamples(spec_.segment_ns, source_.rate()));
   if (place > kMostPlaceBytes / static_cast<int64_t>(sizeof(float)) / streams) {
