@@ -38,6 +38,8 @@ class JsonFile {
 
 class JsonObject {
  public:
+  static constexpr int64_t kAnyCount = std::numeric_limits<int64_t>::max();  // as `most`
+
   // `where` is the place of `value` in the file, as in "audio" or "tensors[3]"; "" for the root.
   JsonObject(JsonFile& file, const nlohmann::json& value, std::string where);
 

@@ -19,7 +19,6 @@ constexpr int64_t kLargestFft = 1 << 20;
 constexpr int64_t kMostMels = 65'536;
 constexpr int64_t kMostFrames = 1 << 20;
 constexpr double kLongestFrameMs = 1e6;
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 constexpr double kShortestFrame = 1e-4;  // seconds; a model that hears has none that are shorter
 constexpr double kShortest = 1e-9;       // seconds; the grain of segment times
 
@@ -307,7 +306,7 @@ OutputSpec ReadOutput(JsonObject output, const AudioSpec& audio) {
       break;
     case Kind::kCtc:
       ReadFrames(output, audio, spec);
-      spec.blank = output.Integer("blank", 0, kMost, 0);
+      spec.blank = output.Integer("blank", 0, JsonObject::kAnyCount, 0);
       spec.word_separator = output.Text("word_separator", "|");
       break;
   }
@@ -357,7 +356,7 @@ Prepared ReadPrepared(JsonObject prepared) {
     JsonObject files = prepared.Object("files");
     for (const auto& name : files.Keys()) {
       JsonObject file = files.Object(name);
-      spec.files.push_back({name, file.Text("sha256"), file.Integer("bytes", 0, kMost)});
+      spec.files.push_back({name, file.Text("sha256"), file.Integer("bytes", 0, JsonObject::kAnyCount)});
       if (spec.files.back().sha256.size() != 64) file.Complain("sha256", "is not 64 hex digits");
       if (name.empty() || name[0] == '/' || ("/" + name + "/").find("/../") != std::string::npos) {
         files.Complain(name, "is outside of the bundle");
@@ -366,7 +365,7 @@ Prepared ReadPrepared(JsonObject prepared) {
   } else if (spec.backend != Backend::kNull) {
     prepared.Complain("files", "is missing", "make the bundle again with consort-prepare");
   }
-  spec.output_size = prepared.Integer("output_size", 0, kMost, 0);
+  spec.output_size = prepared.Integer("output_size", 0, JsonObject::kAnyCount, 0);
   if (prepared.Has("written_buffers")) spec.written_buffers = prepared.Texts("written_buffers");
   return spec;
 }

@@ -1,5 +1,4 @@
 // weights.json: where each tensor lies in weights.bin.
-#include <limits>
 #include <map>
 
 #include "shared/bundle/bundle.h"
@@ -9,7 +8,6 @@ namespace consort {
 namespace {
 
 constexpr int64_t kAlignment = 64;
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
 
 // Bytes of an element; 0 for a type we do not know.
 int64_t ElementBytes(const std::string& dtype) {
@@ -48,7 +46,7 @@ std::optional<int64_t> Reach(const WeightEntry& entry, int64_t element_bytes) {
     }
   }
   int64_t bytes = 0;
-  if (last == kMost || __builtin_mul_overflow(last + 1, element_bytes, &bytes)) return {};
+  if (last == JsonObject::kAnyCount || __builtin_mul_overflow(last + 1, element_bytes, &bytes)) return {};
   return bytes;
 }
 
@@ -61,7 +59,7 @@ WeightEntry ReadEntry(JsonObject row, int64_t bytes) {
   entry.strides = row.Integers("strides", 0);
   entry.offset = row.Integer("offset", 0, bytes);
   entry.nbytes = row.Integer("nbytes", 0, bytes);
-  entry.storage_offset = row.Integer("storage_offset", 0, kMost, 0);
+  entry.storage_offset = row.Integer("storage_offset", 0, JsonObject::kAnyCount, 0);
   entry.descriptor = FromHex(row, row.Text("descriptor", ""));
   row.Finish();
 
@@ -91,7 +89,7 @@ Result<WeightTable> ParseWeightTable(const std::string& text, const std::string&
   JsonObject root(file, file.root(), "");
   WeightTable table;
   root.Integer("version", 1, 1);
-  table.bytes = root.Integer("bytes", 0, kMost);
+  table.bytes = root.Integer("bytes", 0, JsonObject::kAnyCount);
   table.sha256 = root.Text("sha256");
   std::set<std::string> names;
   size_t index = 0;

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
+#include "shared/segment/nanoseconds.h"
+
 namespace consort {
 namespace {
 
-constexpr int64_t kNsPerSecond = 1'000'000'000;
 // A file may be told to be as long as 64 bits count; times stop here (146 years).
 constexpr int64_t kLongestNs = int64_t{1} << 62;
-__extension__ using Wide = __int128;
 
 }  // namespace
 

@@ -4,12 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "shared/segment/nanoseconds.h"
+
 namespace consort {
 namespace {
-
-constexpr int64_t kNsPerSecond = 1'000'000'000;
-// A file of 2^63 samples at k * hop_ns * rate overflows 64 bits long before it overflows 128.
-__extension__ using Wide = __int128;
 
 int64_t RoundDivide(Wide numerator, Wide denominator) {  // both non-negative; half away from zero
   return static_cast<int64_t>((numerator + denominator / 2) / denominator);

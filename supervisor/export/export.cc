@@ -126,8 +126,6 @@ struct Apart {
   }
 };
 
-constexpr size_t kManyBytes = 256 * 1024;
-
 }  // namespace
 
 Result<ExportTally> ExportTogether(ResultsReader& results, const std::vector<ExportTarget>& targets,
@@ -198,7 +196,7 @@ Result<ExportTally> ExportApart(ResultsReader& results, const std::vector<const 
     }
     lines.Add(line);
     for (auto& it : outputs) {
-      if (it) CONSORT_TRY(it->Flush(kManyBytes));
+      if (it) CONSORT_TRY(it->Flush(OutputFile::kFlushBytes));
     }
     return Ok();
   };

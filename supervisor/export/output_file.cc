@@ -16,8 +16,6 @@
 namespace consort {
 namespace {
 
-constexpr size_t kManyBytes = 256 * 1024;
-
 // Opened for this process alone: two exports to one path must not write into one file. Empty:
 // another one has just put it in its place, try again.
 Result<UniqueFd> OpenAlone(const std::string& made) {
@@ -82,7 +80,7 @@ OutputFile::~OutputFile() {
 }
 
 Status OutputFile::Flush() {
-  if (pending_.size() < kManyBytes) return Ok();
+  if (pending_.size() < kFlushBytes) return Ok();
   CONSORT_TRY(WriteAll(fd_.get(), pending_, path_));
   pending_.clear();
   return Ok();

@@ -1,6 +1,7 @@
 // A file that is made beside and renamed, so that it is there in whole or not at all.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "shared/base/result.h"
@@ -10,6 +11,8 @@ namespace consort {
 
 class OutputFile {
  public:
+  static constexpr size_t kFlushBytes = 256 * 1024;  // as much is gathered before it is written
+
   // Whether a file can be made at `path`, which `option` names. Ok if a regular file is there: it
   // will be replaced.
   static Status Check(const std::string& path, const std::string& option = "-o");

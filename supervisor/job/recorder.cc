@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kFlushBytes = 256 * 1024;
 // What a journal is kept waiting with: some megabytes.
 constexpr size_t kMostAheadBytes = 4 * 1024 * 1024;
-constexpr size_t kMostEnded = 16 * 1024;
+constexpr size_t kMostEndedFiles = 16 * 1024;
 // A line's own size in memory, beside its text.
 constexpr size_t kLineBytes = 64;
 
@@ -96,7 +96,7 @@ void Recorder::DropWritten() {
 }
 
 bool Recorder::journal_is_due() {
-  if (ended_.size() >= kMostEnded) return true;
+  if (ended_.size() >= kMostEndedFiles) return true;
   if (ahead_bytes_ < kMostAheadBytes) return false;
   DropWritten();  // most of it, where nothing holds up the head
   return ahead_bytes_ >= kMostAheadBytes / 2;

@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "supervisor/cli/exit_status.h"
-#include "supervisor/job/counted.h"
+#include "supervisor/job/file_total.h"
 #include "supervisor/job/job_loop.h"
 #include "supervisor/job/replace_results.h"
 #include "supervisor/view/summary.h"
@@ -51,7 +51,7 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
     if (several != channels.end()) row.channels = several->second;
     const auto known = crashed.find(row.file);
     const auto counted =
-        CountedOf(row, known == crashed.end() ? std::vector<uint64_t>() : known->second,
+        FileTotalOf(row, known == crashed.end() ? std::vector<uint64_t>() : known->second,
                   bundle.manifest.audio.segment_ns, bundle.manifest.audio.hop_ns);
     totals.segments -= std::min(totals.segments, counted.segments);
     totals.audio_seconds = std::max(0.0, totals.audio_seconds - counted.audio_seconds);

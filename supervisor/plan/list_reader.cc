@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "supervisor/plan/not_a_list.h"
+#include "supervisor/plan/utf8_bom.h"
 
 namespace consort {
 namespace {
 
 constexpr size_t kReadBytes = 64 * 1024;
-constexpr std::string_view kUtf8Bom = "\xef\xbb\xbf";
 
 Status AddLine(std::string_view line, uint32_t prefix, ListSpooler& spooler) {
   if (line.ends_with('\r')) line.remove_suffix(1);

@@ -8,11 +8,11 @@
 #include <array>
 
 #include "shared/base/unique_fd.h"
+#include "supervisor/plan/utf8_bom.h"
 
 namespace consort {
 namespace {
 
-constexpr std::string_view kUtf8Bom = "\xef\xbb\xbf";
 constexpr char kNameSounds[] = "name recordings, a list of them, or a folder";
 
 struct Beginning {

@@ -1,4 +1,4 @@
 foreach(subject counts window trials)
-  consort_test(adapt_${subject}_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/adapt_${subject}_test.cc
+  consort_test(adapt_${subject}_test OPTIMISED SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/adapt_${subject}_test.cc
                DEPENDS consort_adapt consort_tune)
 endforeach()

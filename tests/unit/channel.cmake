@@ -1,3 +1,2 @@
-foreach(subject channel template_link)
-  consort_test(${subject}_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/${subject}_test.cc DEPENDS consort_channel)
-endforeach()
+consort_test(channel_test THREADS OPTIMISED SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/channel_test.cc DEPENDS consort_channel)
+consort_test(template_link_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/template_link_test.cc DEPENDS consort_channel)

@@ -1,2 +1,2 @@
-consort_test(fault_points_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/fault_points_test.cc
+consort_test(fault_points_test THREADS SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/fault_points_test.cc
                                        ${CMAKE_SOURCE_DIR}/worker/fault/fault_points.cc DEPENDS consort_stage)

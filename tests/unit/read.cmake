@@ -1,4 +1,4 @@
-consort_test(read_test
+consort_test(read_test THREADS
   SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_test.cc
           ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_faults_test.cc
           ${CMAKE_CURRENT_SOURCE_DIR}/unit/read_unfinished_test.cc

@@ -1,5 +1,5 @@
-consort_test(ring_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/ring_test.cc DEPENDS consort_ring Threads::Threads)
-consort_test(ring_hostile_test SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/ring_hostile_test.cc DEPENDS consort_ring)
+consort_test(ring_test THREADS OPTIMISED SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/ring_test.cc DEPENDS consort_ring Threads::Threads)
+consort_test(ring_hostile_test THREADS OPTIMISED SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/unit/ring_hostile_test.cc DEPENDS consort_ring)
 
 add_executable(ring_benchmark EXCLUDE_FROM_ALL ${CMAKE_CURRENT_SOURCE_DIR}/bench/ring_benchmark.cc)
 target_link_libraries(ring_benchmark PRIVATE consort_ring Threads::Threads benchmark::benchmark)

@@ -26,7 +26,6 @@
 namespace consort {
 namespace {
 
-constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
 constexpr char kCode[] = "code";
 constexpr char kModelName[] = "model";
 

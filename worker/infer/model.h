@@ -47,6 +47,9 @@ class Model {
   virtual Result<std::unique_ptr<Runner>> NewRunner() = 0;
 };
 
+// What to do about a bundle that does not load.
+inline constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
+
 // All outlive the model.
 struct ModelSource {
   const Bundle* bundle = nullptr;

@@ -26,8 +26,6 @@ using Object = c10::ivalue::Object;
 using ObjectPtr = c10::intrusive_ptr<Object>;
 using Replacements = IValue::HashIdentityIValueMap;
 
-constexpr char kMakeAgain[] = "make the bundle again with consort-prepare";
-
 // As named_parameters() and named_buffers() choose: an optional buffer is none.
 bool IsWeight(const c10::ClassType& type, size_t slot, const IValue& value) {
   if (!value.isTensor() || !value.toTensor().defined()) return false;

@@ -10,14 +10,14 @@
 
 namespace consort {
 
-struct Counted {
+struct FileTotal {
   uint64_t segments = 0;
   double audio_seconds = 0;
 };
 
 // `crashed`: its segments whose line tells that they were given up; those beyond the row's segments
 // have no line and do not matter. row.channels: those that are heard one by one, or 0.
-Counted CountedOf(const FileRow& row, const std::vector<uint64_t>& crashed, int64_t segment_ns,
-                  int64_t hop_ns);
+FileTotal FileTotalOf(const FileRow& row, const std::vector<uint64_t>& crashed, int64_t segment_ns,
+                      int64_t hop_ns);
 
 }  // namespace consort
