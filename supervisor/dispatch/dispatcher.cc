@@ -619,11 +619,13 @@ void Dispatcher::TakeBack(const OpenFile& file, uint64_t first, uint64_t end) {
   }
 }
 
-Status Dispatcher::Fault(OpenFile& file, const FileFault& fault) {
+Status Dispatcher::Fault(OpenFile& file, FileFault fault) {
+  // What was given up meanwhile has its line, which may be written: the file ends behind it.
+  while (file.crashed.contains(fault.segment)) ++fault.segment;
   if (fault.segment < file.end && fault.segment < file.total) {
     TakeBack(file, fault.segment, file.last());
     file.end = fault.segment;
-    file.fault = fault;
+    file.fault = std::move(fault);
   }
   return CloseIfComplete(file);
 }

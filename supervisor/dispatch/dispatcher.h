@@ -282,7 +282,7 @@ class Dispatcher {
   std::vector<SegmentId> InHand(const HeldWorker& worker) const;
   void PutBack(const HeldTask& held, uint64_t without);
   void EndOfTrial(HeldWorker& held, std::vector<SegmentId> in_flight, bool crashed);
-  Status Fault(OpenFile& file, const FileFault& fault);
+  Status Fault(OpenFile& file, FileFault fault);
   void TakeBack(const OpenFile& file, uint64_t first, uint64_t end);
   Status GiveUp(const SegmentId& guilty, const EndWords& words, Verdict verdict);
   // Segments [first, end) that end with it.

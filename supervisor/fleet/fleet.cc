@@ -325,13 +325,22 @@ void Fleet::Bury(Worker& worker, const Death& reaped) {
   ReadRestOfOutput(worker);
   const bool was_ready = worker.was_ready_;
   const bool was_process = worker.pid_ > 0;
+  const bool overdue = worker.overdue_;
   const auto node = static_cast<size_t>(plan_.slots[worker.slot_].node);
   // One whose template is gone died of that, or found no parent left to tie itself to.
   const bool orphan = FindTemplate(worker.template_id_) == nullptr && !worker.is_template_;
   events_.WorkerGone(worker, death);
   slot_worker_[worker.slot_] = 0;
   workers_.erase(uint64_t{worker.id_});
-  if (!was_ready && was_process && !orphan) EndedUnready(death, "a worker " + death.Words());
+  if (!was_ready && was_process && !orphan) {
+    if (overdue) {  // no kill from outside
+      EndedUnready(Death{.cause = Death::Cause::kByUs},
+                   "a worker was ended " + std::to_string(kWorkerReadyNs / 1'000'000'000) +
+                       " s after its start");
+    } else {
+      EndedUnready(death, "a worker " + death.Words());
+    }
+  }
   RetireIdleTemplate(node);
   FillSlots();
 }
@@ -449,7 +458,7 @@ void Fleet::Tick(int64_t now_ns) {
   for (auto& [id, worker] : workers_) {
     if (worker->state_ == WorkerState::kStarting &&
         now_ns - worker->requested_ns_ > kWorkerReadyNs) {
-      worker->bystander_ = true;
+      worker->bystander_ = worker->overdue_ = true;
       PidfdKill(worker->pidfd_.get());
     }
     if (worker->state_ != WorkerState::kDying ||

@@ -97,6 +97,7 @@ class Worker {
   Offence offence_ = Offence::kBrokeProtocol;
   std::string killed_why_;
   bool retired_ = false;
+  bool overdue_ = false;    // it was not ready in time, and is being ended for that
   bool bystander_ = false;  // ended by us, or with its template, for nothing that it did
   bool was_ready_ = false;
   bool is_template_ = false;  // --no-template: one process

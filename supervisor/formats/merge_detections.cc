@@ -18,6 +18,7 @@ size_t Weight(size_t events) { return std::max<size_t>(events, 1); }
 }  // namespace
 
 void DetectionMerger::Add(const ResultLine& line) {
+  if (line.kind == ResultLine::Kind::kError && line.channel > 0) return AddError(line);
   if (line.kind != ResultLine::Kind::kTags) {
     End();
     emit_(line);
@@ -36,6 +37,21 @@ void DetectionMerger::Add(const ResultLine& line) {
   Track& track = tracks_[line.channel];
   GoOn(track, line, scores);
   Begin(track, line, scores);
+  EmitWhatMay();
+}
+
+void DetectionMerger::AddError(const ResultLine& line) {
+  if (const auto track = tracks_.find(line.channel); track != tracks_.end()) {
+    CloseTrack(track->second);
+    tracks_.erase(track);
+  }
+  lines_.push_back({line.channel, 0, 0, {}, 0, line});
+  lines_.back().as_is->raw = {};  // that is the reader's, until the next line
+  held_ += Weight(0);
+  EmitWhatMay();
+}
+
+void DetectionMerger::EmitWhatMay() {
   EmitEnded();
   while (held_ > kMostHeld) {
     Relieve();
@@ -78,10 +94,12 @@ void DetectionMerger::Close(const Open& open) {
   ++held_;
 }
 
+void DetectionMerger::CloseTrack(const Track& track) {
+  for (const auto& [label, open] : track) Close(open);
+}
+
 void DetectionMerger::CloseAll() {
-  for (const auto& [channel, track] : tracks_) {
-    for (const auto& [label, open] : track) Close(open);
-  }
+  for (const auto& [channel, track] : tracks_) CloseTrack(track);
   tracks_.clear();
 }
 
@@ -101,6 +119,12 @@ void DetectionMerger::EmitEnded() {
   while (!lines_.empty() && lines_.front().open == 0) {
     Line& line = lines_.front();
     held_ -= Weight(line.events.size());
+    if (line.as_is) {
+      emit_(*line.as_is);
+      lines_.pop_front();
+      ++first_;
+      continue;
+    }
     out_.channel = line.channel;
     out_.start_ms = line.start_ms;
     out_.end_ms = line.end_ms;

@@ -10,7 +10,8 @@
 // kMostHeld events that have ended do, what begins in the first line ends there: the next segment
 // with that label begins another. So what is held is bounded, and depends on the lines alone.
 //
-// Where channels are heard one by one, segments follow each other within a channel.
+// Where channels are heard one by one, segments follow each other within a channel, and an error
+// that names a channel ends what goes on in that one alone.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +30,7 @@ namespace consort {
 class DetectionMerger {
  public:
   static constexpr size_t kMostHeld = 10'000;
-  // The line is valid during the call; its `raw` is empty where it was merged.
+  // The line is valid during the call; its `raw` is empty where it was merged, or has waited.
   using Emit = std::function<void(const ResultLine&)>;
 
   explicit DetectionMerger(Emit emit) : emit_(std::move(emit)) {}
@@ -59,16 +60,22 @@ class DetectionMerger {
     int64_t end_ms = 0;
     std::vector<TimedLabel> events;
     size_t open = 0;  // of its events
+    std::optional<ResultLine> as_is = {};  // an error, which waits for those before it
   };
 
   Line& At(uint64_t number) { return lines_[number - first_]; }
   void GoOn(Track& track, const ResultLine& line, const Scores& scores);
   void Begin(Track& track, const ResultLine& line, const Scores& scores);
+  // An error of one channel.
+  void AddError(const ResultLine& line);
   void Close(const Open& open);
+  void CloseTrack(const Track& track);
   void CloseAll();
   // What begins in the first line ends.
   void Relieve();
   void EmitEnded();
+  // And what too much waits for.
+  void EmitWhatMay();
 
   const Emit emit_;
   std::map<int64_t, Track> tracks_;  // by channel

@@ -84,6 +84,8 @@ Status Gather::Advance() {
   for (;;) {
     if (auto done = stretches_.begin(); done != stretches_.end() && done->first == first_) {
       CONSORT_TRY(Write(done->second.text));
+      waits_ = done->second.text.size() > 0;
+      if (waits_) return Ok();
       first_ = done->second.end;
       head_next_ = 0;
       head_bytes_ = 0;
@@ -127,7 +129,29 @@ Status Gather::Read(SpilledText& text, Each each) {
 }
 
 Status Gather::Write(SpilledText& text) {
-  return Read(text, [this](std::string_view lines) { return sink_(lines); });
+  while (!text.spilled.empty()) {
+    if (enough_()) return Ok();
+    Extent& extent = text.spilled.front();
+    buffer_.clear();
+    uint64_t whole = 0;  // bytes of whole lines
+    while (whole == 0 && buffer_.size() < extent.size) {
+      const uint64_t done = buffer_.size();
+      const uint64_t piece = std::min(extent.size - done, kPieceBytes);
+      CONSORT_TRY(scratch_.Read(extent.offset + done, piece, buffer_));
+      whole = buffer_.rfind('\n') + 1;
+    }
+    if (whole == 0) whole = buffer_.size();
+    CONSORT_TRY(sink_(std::string_view(buffer_).substr(0, whole)));
+    extent.offset += whole;
+    extent.size -= whole;
+    spilled_now_ -= whole;
+    if (extent.size == 0) text.spilled.erase(text.spilled.begin());
+  }
+  if (text.lines.empty()) return Ok();
+  CONSORT_TRY(sink_(text.lines));
+  in_memory_ -= text.lines.size();
+  text.lines.clear();
+  return Ok();
 }
 
 Status Gather::WriteHead(std::string_view lines) {

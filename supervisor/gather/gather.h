@@ -37,6 +37,13 @@ class Gather {
   Gather(Sink sink, ScratchFile scratch, size_t memory_bytes = kMemoryBytes)
       : sink_(std::move(sink)), scratch_(std::move(scratch)), memory_bytes_(memory_bytes) {}
 
+  // Before anything else. While `enough` says so, what lies in the scratch file stays there: a sink
+  // that takes no more for now would have to hold all of it in memory.
+  void StopWhile(std::function<bool()> enough) { enough_ = std::move(enough); }
+  // There is what could go to the sink; GoOn gives it.
+  bool waits() const { return waits_; }
+  Status GoOn() { return Advance(); }
+
   // Before anything else: what is added are pieces. Two of a kind, for the head and for others;
   // null: each is a line.
   void JoinWith(std::unique_ptr<LineJoiner> of_head, std::unique_ptr<LineJoiner> of_others) {
@@ -86,6 +93,7 @@ class Gather {
 
   // Writes what joins what has been written: the head's runs, then stretches.
   Status Advance();
+  // What has been written of it is forgotten at once; the rest stays if that is enough for now.
   Status Write(SpilledText& text);
   // The head's, in order: to the sink, or by way of the joiner.
   Status WriteHead(std::string_view lines);
@@ -107,6 +115,8 @@ class Gather {
   Status SpillOne(SpilledText& text);
 
   Sink sink_;
+  std::function<bool()> enough_ = [] { return false; };
+  bool waits_ = false;
   ScratchFile scratch_;
   size_t memory_bytes_;
   std::unique_ptr<LineJoiner> of_head_;

@@ -217,6 +217,15 @@ Result<int> WorkKept(const RunOptions& options, Ground& ground, JobFiles& files,
 Result<int> RunKept(const RunOptions& given, Ground& ground) {
   CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle, ground.tags));
   RunOptions options = given;
+  if (options.tuned && options.intra != files.intra()) {
+    // Its split was measured with other engines than this job has: nobody knows what it is worth.
+    options.workers.reset();
+    options.engines.reset();
+    options.tuned = false;
+    ground.progress->Message("warning: the profile is not used after all: it is for --intra " +
+                             std::to_string(options.intra) + ", and this job began with --intra " +
+                             std::to_string(files.intra()));
+  }
   options.intra = files.intra();
   ground.folder = files.folder();
   CONSORT_TRY(SpoolList(options, ground));

@@ -26,6 +26,7 @@ Recorder::Recorder(const Bundle& bundle, ResultFile file, ScratchFile scratch)
       each_channel_(bundle.manifest.audio.each_channel()),
       file_(std::move(file)),
       gather_([this](std::string_view line) { return Write(line); }, std::move(scratch)) {
+  gather_.StopWhile([this] { return congested(); });
   gather_.JoinWith(MakeLineJoiner(bundle.manifest, bundle.labels),
                    MakeLineJoiner(bundle.manifest, bundle.labels));
 }
@@ -237,10 +238,19 @@ Status Recorder::FileDone(const OpenFile& file) {
 
 Status Recorder::Write(std::string_view line) {
   pending_ += line;
-  return pending_.size() >= kFlushBytes ? Flush() : Ok();
+  return pending_.size() >= kFlushBytes ? WritePending() : Ok();
 }
 
 Status Recorder::Flush() {
+  CONSORT_TRY(WritePending());
+  while (gather_.waits() && !congested()) {
+    CONSORT_TRY(gather_.GoOn());
+    CONSORT_TRY(WritePending());
+  }
+  return Ok();
+}
+
+Status Recorder::WritePending() {
   if (pending_.empty()) return Ok();
   CONSORT_TRY(const size_t written, file_.WriteSome(pending_));
   pending_.erase(0, written);

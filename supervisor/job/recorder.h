@@ -43,7 +43,7 @@ class Recorder : public JobOutput {
 
   // To a pipe as far as it has room.
   Status Flush() override;
-  bool flushed() const override { return pending_.empty(); }
+  bool flushed() const override { return pending_.empty() && !gather_.waits(); }
   bool blocked() const override { return blocked_; }
   bool congested() const override { return pending_.size() > kCongestedBytes; }
   void StartSync() override { file_.StartSync(); }
@@ -81,13 +81,14 @@ class Recorder : public JobOutput {
   // Of that segment, as lines tell it: from 1, or 0.
   int64_t ChannelOf(const OpenFile& file, uint64_t segment) const;
   Status Write(std::string_view line);
+  Status WritePending();
   void DropWritten();
 
   JsonlFormatter format_;
   const bool joins_;         // what is gathered are pieces
   const bool each_channel_;  // channels are heard one by one, and lines say which
   ResultFile file_;
-  std::string pending_;
+  std::string pending_;  // at most kCongestedBytes and what was written at once
   bool blocked_ = false;
   std::string line_;
   std::map<ErrorCode, uint64_t> failed_;

@@ -104,6 +104,8 @@ Status ReplaceResults(Journal& journal, const std::string& output, const std::st
   }
   CONSORT_TRY(splicer.FromOld(kept, old_at - kept));
   CONSORT_TRY(splicer.Sync());
+  // Its name, too: the journal, in another folder, is about to say that it is there.
+  CONSORT_TRY(SyncFolder(FolderOf(real)));
   JobTotals next_totals = totals;
   next_totals.bytes = splicer.written();
   CONSORT_TRY(journal.BeginSwitch(rows, quarantined, next_totals));

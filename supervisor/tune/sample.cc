@@ -97,7 +97,8 @@ Result<size_t> Sample::LeaveOutFailures(const std::string& results) {
     std::string error;
   };
   constexpr std::string_view kBegin = "{\"file\":\"";
-  constexpr std::string_view kError = "\",\"error\":{\"code\":\"";
+  constexpr std::string_view kChannel = ",\"channel\":";
+  constexpr std::string_view kError = ",\"error\":{\"code\":\"";
   std::unordered_map<std::string, Seen> seen;
   std::ifstream lines(results);
   for (std::string line; std::getline(lines, line);) {
@@ -107,7 +108,11 @@ Result<size_t> Sample::LeaveOutFailures(const std::string& results) {
     while (end < line.size() && line[end] != '"') end += line[end] == '\\' ? 2 : 1;
     if (end >= line.size()) continue;
     Seen& file = seen[line.substr(kBegin.size(), end - kBegin.size())];
-    const std::string_view rest = std::string_view(line).substr(end);
+    std::string_view rest = std::string_view(line).substr(end + 1);
+    if (rest.starts_with(kChannel)) {
+      rest.remove_prefix(kChannel.size());
+      rest.remove_prefix(std::min(rest.find_first_not_of("0123456789"), rest.size()));
+    }
     if (!rest.starts_with(kError)) {
       file.result = true;
     } else if (file.error.empty()) {

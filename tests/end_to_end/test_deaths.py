@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import audio
 import processes
 from program import DONE, SOME_FAILED, by_file, read_results
 
@@ -295,9 +296,10 @@ def test_a_reader_that_does_not_read_delays_no_signal(consort, tmp_path, null_bu
 def test_a_slow_reader_gets_all_the_lines(consort, tmp_path, null_bundle, sounds):
     import subprocess
     bundle = null_bundle(segment_seconds=0.01, hop_seconds=0.001, labels=50)
-    subprocess.run([consort, "run", "--quiet", "-m", bundle, "-o", tmp_path / "file.jsonl", *sounds.flacs[:40]],
+    head = audio.make(tmp_path / "head~sleep4000~.wav", seconds=0.01, rate=16000)  # behind it all others pile up
+    subprocess.run([consort, "run", "--quiet", "-m", bundle, "-o", tmp_path / "file.jsonl", head, *sounds.flacs[:40]],
                    check=True)
-    job = subprocess.Popen([consort, "run", "--quiet", "-m", bundle, "-o", "-", *sounds.flacs[:40]],
+    job = subprocess.Popen([consort, "run", "--quiet", "-m", bundle, "-o", "-", head, *sounds.flacs[:40]],
                            stdout=subprocess.PIPE)
     got = b""
     while piece := job.stdout.read(1_000_000):
@@ -305,6 +307,7 @@ def test_a_slow_reader_gets_all_the_lines(consort, tmp_path, null_bundle, sounds
         time.sleep(0.01)
     assert job.wait(timeout=10) == 0
     assert got == (tmp_path / "file.jsonl").read_bytes()
+    assert len(got) > 8 << 20, "more than is kept in memory"
 
 
 def test_a_reader_that_goes_away_ends_the_job_quietly(consort, tmp_path, null_bundle, sounds):

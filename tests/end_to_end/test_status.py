@@ -25,22 +25,23 @@ def test_of_a_finished_job_tells_what_failed_and_why(run_consort, tmp_path, null
         (folder / f"{n:02d}.wav").write_bytes(b"")
     (folder / "a~throw@0~.flac").symlink_to(sounds.flacs[0])
     (folder / "b.flac").symlink_to(sounds.flacs[1])
-    assert run_consort("run", "-m", null_bundle(), "-o", out, folder, tmp_path / "x\x1b[1m.wav").exit == SOME_FAILED
+    assert run_consort("run", "-m", null_bundle(), "-o", out, folder, tmp_path / "x\x1b[1m.wav",
+                       tmp_path / "y\udcff\\udcff.wav").exit == SOME_FAILED
     errors = [it for it in map(json.loads, out.read_text().splitlines()) if "error" in it]
     for path in (out, tmp_path / "out.jsonl.job"):
         status = state_of(run_consort, path)
         assert status["state"] == "finished" and "pid" not in status
-        assert status["files"] == {"total": 18, "done": 1, "failed": 17}
-        assert sum(status["failed"].values()) == 17
+        assert status["files"] == {"total": 19, "done": 1, "failed": 18}
+        assert sum(status["failed"].values()) == 18
         none = {"crashed": 0, "killed": 0}
         assert status["restarts"] == {"workers": none, "templates": none}
         assert [(it["file"], it["code"], it["message"], it.get("at")) for it in status["failures"]] == [
-            (it["file"], it["error"]["code"], it["error"]["message"], it["error"].get("at")) for it in errors]
+            (it["file"].replace("\udcff", "\ufffd"), it["error"]["code"], it["error"]["message"], it["error"].get("at")) for it in errors]
         assert status["result_bytes"] == out.stat().st_size
     run = run_consort("status", out)
     assert run.exit == DONE
-    assert "finished" in run.stdout and "1 done, 17 failed, 0 to do, of 18" in run.stdout
-    assert "and 7 more" in run.stdout and "\x1b" not in run.stdout
+    assert "finished" in run.stdout and "1 done, 18 failed, 0 to do, of 19" in run.stdout
+    assert "and 8 more" in run.stdout and "\x1b" not in run.stdout
 
 
 def test_names_the_bundle_and_the_choice_of_tags(run_consort, tmp_path, null_bundle, sounds):

@@ -136,6 +136,19 @@ TEST(Merge, AnErrorEndsWhatIsOpen) {
                                       "a.wav 2000-3000 events a=2000-3000@0.500000"}));
 }
 
+TEST(Merge, AnErrorOfAChannelEndsWhatIsOpenInThatOne) {
+  const auto of = [](int64_t channel, ResultLine line) {
+    line.channel = channel;
+    return line;
+  };
+  EXPECT_EQ(Merged({of(1, Tags(0, 1000, {{"a", 0.5}})), of(2, Tags(0, 1000, {{"a", 0.25}})),
+                    of(1, Tags(1000, 2000, {{"a", 0.5}})), of(2, Crash(1000)),
+                    of(1, Tags(2000, 3000, {{"a", 0.5}})), of(2, Tags(2000, 3000, {{"a", 0.25}}))}),
+            (std::vector<std::string>{"a.wav 0-1000 events a=0-3000@0.500000",
+                                      "a.wav 0-1000 events a=0-1000@0.250000", "error 1000",
+                                      "a.wav 2000-3000 events a=2000-3000@0.250000"}));
+}
+
 TEST(Merge, SilenceBehindTheFilesEndIsNoDetection) {
   EXPECT_EQ(Merged({Tags(0, 1000, {{"a", 0.5}}), Tags(2000, 1500, {{"a", 0.9}})}),
             (std::vector<std::string>{"a.wav 0-1000 events a=0-1000@0.500000",

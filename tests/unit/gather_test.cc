@@ -96,6 +96,40 @@ TEST_F(GatherTest, LinesBeyondAFaultAreForgottenAndItsLineFollows) {
   }
 }
 
+TEST_F(GatherTest, LeavesInItsFileWhatTheSinkHasNoRoomFor) {
+  Gather gather = Make(1000);
+  size_t room = 0;
+  gather.StopWhile([&] { return text_.size() >= room; });
+  std::string expected = "head\n";
+  const uint64_t files = 3000;
+  for (uint64_t file = 1; file < files; ++file) {
+    for (uint64_t segment = 0; segment < 100; ++segment) {
+      EXPECT_TRUE(gather.Add(file, segment, Line(file, segment)));
+      expected += Line(file, segment);
+    }
+    EXPECT_TRUE(gather.Finish(file, 100, ""));
+  }
+  EXPECT_FALSE(gather.waits());
+  EXPECT_TRUE(gather.Finish(0, 0, "head\n"));
+  while (gather.waits()) {
+    EXPECT_LE(text_.size(), room + 300'000) << "a piece at a time";
+    EXPECT_LT(gather.files_written(), files);
+    // What comes meanwhile joins what waits.
+    if (room == 2'000'000) {
+      EXPECT_TRUE(gather.Add(files, 0, "one more\n"));
+      EXPECT_TRUE(gather.Finish(files, 1, ""));
+      expected += "one more\n";
+    }
+    room += 500'000;
+    EXPECT_TRUE(gather.GoOn());
+  }
+  EXPECT_GT(room, 5'000'000U);
+  EXPECT_TRUE(text_ == expected);
+  EXPECT_EQ(gather.files_written(), files + 1);
+  EXPECT_EQ(gather.bytes_in_memory(), 0U);
+  EXPECT_EQ(ScratchBytes(), 0);
+}
+
 TEST_F(GatherTest, WritesTheSameBytesWhateverTheOrderAndTheMemory) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -201,7 +201,7 @@ TEST_F(ReadFaults, TruncatedPcmGivesWhatIsThereThenTheFaultWhereItEnds) {
   for (const int32_t rate : {16000, 44100}) {
     for (const int container :
          {int{SF_FORMAT_WAV}, int{SF_FORMAT_AIFF}, int{SF_FORMAT_AU}, int{SF_FORMAT_WAVEX},
-          SF_FORMAT_WAV | SF_ENDIAN_BIG, int{SF_FORMAT_RF64}}) {
+          SF_FORMAT_WAV | SF_ENDIAN_BIG, int{SF_FORMAT_RF64}, int{SF_FORMAT_NIST}, int{SF_FORMAT_VOC}}) {
       const auto path = Write("a", container | SF_FORMAT_PCM_16, Sound(5 * rate, 2, rate), 2, rate);
       const auto cut = Cut(path, 0.5);
       const Heard heard = Hear(cut);

@@ -19,6 +19,13 @@ constexpr int kBufferBytes = 64 * 1024;
 // What av_probe_input_format gives for the first glimpse of something; noise gets that far.
 constexpr int kGlimpse = AVPROBE_SCORE_RETRY;
 
+std::string ContainerName(std::string_view names) {
+  std::string name(names.substr(0, std::min(names.find(','), kMaxContainerBytes)));
+  const auto odd = [](char c) { return !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')); };
+  std::erase_if(name, odd);
+  return name == "mov" ? "mp4" : name;
+}
+
 int OpenNoOther(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
   return AVERROR(EPERM);
 }
@@ -88,6 +95,7 @@ Opening FfmpegInput::Open(const FfmpegLibrary& library, int fd) {
   if (error_ != 0) return {Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(error_))};
   if (opened == AVERROR(ENOMEM)) return no_memory();
   if (opened < 0 || format_->probe_score <= kGlimpse) return unknown();
+  container_name_ = ContainerName(format_->iformat->name);
   library.avformat_find_stream_info(format_, nullptr);
   if (error_ != 0) return {Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(error_))};
   return {ChooseStream()};
@@ -148,14 +156,6 @@ void FfmpegInput::Close() {
   error_ = 0;
   failed_ = false;
   encrypted_ = false;
-}
-
-std::string FfmpegInput::container_name() const {
-  const std::string_view names = format_->iformat->name;
-  std::string name(names.substr(0, std::min(names.find(','), kMaxContainerBytes)));
-  const auto odd = [](char c) { return !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')); };
-  std::erase_if(name, odd);
-  return name == "mov" ? "mp4" : name;
 }
 
 int64_t FfmpegInput::promised_packets() const {

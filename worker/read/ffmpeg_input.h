@@ -30,7 +30,8 @@ class FfmpegInput {
   AVStream& stream() { return *format_->streams[stream_]; }
   const FfmpegCodec& codec() const { return codec_; }
   // What FFmpeg calls it, the first of its names; "mp4" for the whole family of MP4 and MOV.
-  std::string container_name() const;
+  // Of the last one that could be opened.
+  const std::string& container_name() const { return container_name_; }
   // How many packets a table at the container's beginning has of the track; 0: there is none.
   int64_t promised_packets() const;
   // How long the container says that it is, if the track is all that is in it; 0: it does not say.
@@ -67,6 +68,7 @@ class FfmpegInput {
   bool encrypted_ = false;
   AVIOContext* io_ = nullptr;
   AVFormatContext* format_ = nullptr;
+  std::string container_name_;
   unsigned stream_ = 0;
   FfmpegCodec codec_{};
 };

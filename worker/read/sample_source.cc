@@ -77,6 +77,9 @@ MaybeFault SampleSource::ChooseDecoder() {
   }
   if (auto fault = CheckHeader()) return fault;
   ContentLength length = decoder_->FindLength();
+  if (length.samples == 0 && decoder_->io_errno() != 0) {  // it is not empty
+    return Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(decoder_->io_errno()));
+  }
   if (length.goes_on) {
     const Opening whole = ffmpeg_.Open(fd_.get());
     if (!whole.fault) {

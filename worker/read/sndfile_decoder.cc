@@ -112,9 +112,10 @@ bool SndfileDecoder::OpenDecoder() {
   io_.error = 0;
   damaged_ = false;
   SF_VIRTUAL_IO callbacks{IoLength, IoSeek, IoRead, IoWrite, IoTell};
-  info_ = {};
-  decoder_.reset(sf_open_virtual(&callbacks, SFM_READ, &info_, &io_));
-  if (decoder_ == nullptr) return false;
+  SF_INFO info{};
+  decoder_.reset(sf_open_virtual(&callbacks, SFM_READ, &info, &io_));
+  if (decoder_ == nullptr) return false;  // what is known of it from before still holds
+  info_ = info;
   pcm_ = FindPcmKind();
   at_start_ = true;
   return true;

@@ -194,6 +194,7 @@ class Staging:
     def put_in_place(self):
         """In one step; what stood there before is then in self.place, and goes with it."""
         _sync_tree(self.path)
+        check_place(self.folder)  # once more: minutes have passed, and others' files may have come
         if os.path.isdir(self.folder) and os.listdir(self.folder):
             _exchange(self.path, self.folder, os.path.join(self.place, "old"))
         else:

@@ -24,8 +24,8 @@ def verify(folder, model_path, manifest, written, paths, audio_sha256):
 
 def compare(opened, manifest, paths, audio_sha256):
     """prepared.drift. `opened()` gives both, the original and ours: from model input to scores, batch
-    of one. A stateful pair is opened again for each file, which is where state begins. The drift is
-    of what is printed, so after the manifest's activation. "top_tag_equal" is a share of segments, or of
+    of one. A stateful pair is opened again for each file, which is where state begins, and for each
+    of its channels, where they are heard one by one. The drift is of what is printed, so after the manifest's activation. "top_tag_equal" is a share of segments, or of
     frames where the answer is in frames."""
     frontend, activation = Frontend(manifest), manifest["output"]["activation"]
     if manifest["output"]["kind"] == "ctc" and activation == "log_softmax":
@@ -33,12 +33,16 @@ def compare(opened, manifest, paths, audio_sha256):
     with_frames = manifests.has_frames(manifest)
     files = precision.audio_files(paths, "--verify")
     segments, rows, worst, total, equal = 0, 0, 0.0, 0.0, 0
-    original, ours = opened()
+    pairs = {0: opened()}  # by channel, where there is state
     for n, path in enumerate(files):
         if n > 0 and manifest["stateful"]:
-            original, ours = opened()
+            pairs = {}
         try:
-            for _, _, samples in segments_of_whole_file(path, manifest["audio"]):
+            for channel, samples in _by_channel(segments_of_whole_file(path, manifest["audio"])):
+                which = channel if manifest["stateful"] else 0
+                if which not in pairs:
+                    pairs[which] = opened()
+                original, ours = pairs[which]
                 model_input = frontend(samples)
                 expected = activated(_scores(original, model_input, with_frames), activation)
                 got = activated(_scores(ours, model_input, with_frames), activation)
@@ -53,6 +57,14 @@ def compare(opened, manifest, paths, audio_sha256):
         raise PrepareError("there is no sound in the files given to --verify")
     return {"audio_sha256": audio_sha256, "files": len(files), "segments": segments, "worst_difference": worst,
             "mean_difference": total / segments, "top_tag_equal": equal / rows}
+
+
+def _by_channel(segments):
+    """(channel from 0, samples). Those of one time are of one channel after the other."""
+    channel, last = 0, None
+    for start, _, samples in segments:
+        channel, last = (channel + 1 if start == last else 0), start
+        yield channel, samples
 
 
 def _scores(model, model_input, with_frames):
