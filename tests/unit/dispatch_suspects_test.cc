@@ -374,6 +374,51 @@ TEST_F(DispatchTrial, ReadingThatCrashesCostsAllChannelsOfThePlaceAtOnce) {
   }
 }
 
+// A fault that is found at a place that was given up meanwhile: that has its lines, and keeps them.
+TEST_F(DispatchTrial, AFaultAtWhatWasGivenUpMeanwhileEndsTheFileBehindIt) {
+  files_ = PlainFiles(1, 6);
+  files_[0].channels = 3;
+  list_ = MakeList(files_);
+  LineSink sink;
+  Dispatcher dispatcher({.attempts = 1,
+                         .segment_ns = kSegmentNs,
+                         .hop_ns = kSegmentNs,
+                         .each_channel = true,
+                         .labels = kLabels},
+                        *list_, sink);
+  const auto tell = [&](uint64_t worker, const ResultRecord& record) {
+    bool honest = false;
+    ASSERT_TRUE(dispatcher.OnRecord(worker, 0, record, honest));
+    EXPECT_TRUE(honest);
+  };
+  const auto crash = [&](uint64_t worker) {
+    ASSERT_TRUE(dispatcher.RemoveWorker(worker, Ending::kCrashed, {"died"}, {{"read"}}));
+  };
+  for (uint64_t worker = 1; worker <= 12; ++worker) dispatcher.AddWorker(worker, 1);
+  const auto take = [&](uint64_t worker, uint64_t first) {
+    const auto task = dispatcher.NextTask(worker, 0).value();
+    ASSERT_TRUE(task);
+    ASSERT_EQ(task->items.front().first_segment, first);
+    tell(worker, InfoOf(files_[0], 0));
+  };
+  take(1, 0);
+  crash(1);
+  take(2, 0);  // on trial, alone
+  take(3, 1);
+  crash(3);
+  take(4, 1);  // likewise, at the same time
+  EXPECT_FALSE(dispatcher.NextTask(4, 0).value());
+  crash(2);  // guilty, and with it all that is read there
+  tell(4, FaultOf(0, 1));
+  EXPECT_TRUE(dispatcher.AllDone());
+  std::string expected;
+  for (uint64_t segment = 0; segment < 3; ++segment) {
+    expected += LineSink::CrashLine(
+        "f0", segment, "the worker died in stage read, once while this segment was alone in it");
+  }
+  EXPECT_EQ(sink.text(), expected + LineSink::FaultLine("f0", FaultOf(0, 3)));
+}
+
 // Two runs measure twice: what differs between them is for people alone.
 TEST_F(DispatchTrial, WhatWasMeasuredIsInTheVerdictAndNotInTheLine) {
   class Sink : public LineSink {
