@@ -620,8 +620,13 @@ void Dispatcher::TakeBack(const OpenFile& file, uint64_t first, uint64_t end) {
 }
 
 Status Dispatcher::Fault(OpenFile& file, FileFault fault) {
-  // What was given up meanwhile has its line, which may be written: the file ends behind it.
-  while (file.crashed.contains(fault.segment)) ++fault.segment;
+  // What was given up meanwhile has its line, which may be written, and so may those behind it: the
+  // file ends at the first after it that has none.
+  if (file.crashed.contains(fault.segment)) {
+    for (const auto& [begin, past] : file.accounted.ranges()) {
+      if (begin <= fault.segment && fault.segment < past) fault.segment = past;
+    }
+  }
   if (fault.segment < file.end && fault.segment < file.total) {
     TakeBack(file, fault.segment, file.last());
     file.end = fault.segment;

@@ -217,7 +217,12 @@ Result<int> WorkKept(const RunOptions& options, Ground& ground, JobFiles& files,
 Result<int> RunKept(const RunOptions& given, Ground& ground) {
   CONSORT_TRY(auto files, JobFiles::Open(given, ground.bundle, ground.tags));
   RunOptions options = given;
-  if (options.tuned && options.intra != files.intra()) {
+  ground.folder = files.folder();
+  CONSORT_TRY(SpoolList(options, ground));
+  CONSORT_TRY(files.CheckList(*ground.list));
+  const int was = files.finished() && files.files_failed() > 0 ? kSomeFailed : kDone;
+  const bool works = !files.finished() || (options.retry_failed && was == kSomeFailed);
+  if (works && options.tuned && options.intra != files.intra()) {
     // Its split was measured with other engines than this job has: nobody knows what it is worth.
     options.workers.reset();
     options.engines.reset();
@@ -227,11 +232,6 @@ Result<int> RunKept(const RunOptions& given, Ground& ground) {
                              std::to_string(files.intra()));
   }
   options.intra = files.intra();
-  ground.folder = files.folder();
-  CONSORT_TRY(SpoolList(options, ground));
-  CONSORT_TRY(files.CheckList(*ground.list));
-  const int was = files.finished() && files.files_failed() > 0 ? kSomeFailed : kDone;
-  const bool works = !files.finished() || (options.retry_failed && was == kSomeFailed);
   if (works) CONSORT_TRY(CheckFormats(options, files.folder()));
   CONSORT_TRY(const int status, WorkKept(options, ground, files, was));
   // A job that did not come to its end exports nothing.

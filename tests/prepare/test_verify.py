@@ -46,7 +46,9 @@ def test_the_difference_is_of_scores_after_the_activation(sounds):
 
 def test_a_score_that_is_not_finite_on_one_side_alone_is_no_agreement(sounds):
     nan, one = torch.tensor([[float("nan"), 1.0]]), torch.tensor([[1.0, 1.0]])
-    assert verify.compare(lambda: (lambda x: one, lambda x: nan), manifest(), sounds, "")["worst_difference"] == math.inf
+    for pair in ((lambda x: one, lambda x: nan), (lambda x: nan, lambda x: one)):
+        with pytest.raises(PrepareError, match="gives NaN or infinity, and the other does not"):
+            verify.compare(lambda: pair, manifest(), sounds, "")
     assert verify.compare(lambda: (lambda x: nan, lambda x: nan), manifest(), sounds, "")["worst_difference"] == 0
 
 

@@ -376,7 +376,7 @@ TEST_F(DispatchTrial, ReadingThatCrashesCostsAllChannelsOfThePlaceAtOnce) {
 
 // A fault that is found at a place that was given up meanwhile: that has its lines, and keeps them.
 TEST_F(DispatchTrial, AFaultAtWhatWasGivenUpMeanwhileEndsTheFileBehindIt) {
-  files_ = PlainFiles(1, 6);
+  files_ = PlainFiles(1, 9);
   files_[0].channels = 3;
   list_ = MakeList(files_);
   LineSink sink;
@@ -408,15 +408,32 @@ TEST_F(DispatchTrial, AFaultAtWhatWasGivenUpMeanwhileEndsTheFileBehindIt) {
   crash(3);
   take(4, 1);  // likewise, at the same time
   EXPECT_FALSE(dispatcher.NextTask(4, 0).value());
+  for (uint64_t segment = 2; segment < 5; ++segment) {
+    const auto task = dispatcher.NextTask(5, 0).value();
+    ASSERT_TRUE(task);
+    ASSERT_EQ(task->items.front().first_segment, segment);
+    tell(5, InfoOf(files_[0], 0));
+    tell(5, TagsOf(0, segment));
+    if (task->items.front().segment_count > 1) {  // the rest is for the next one
+      ASSERT_TRUE(dispatcher.RemoveWorker(5, Ending::kKilled, {"died"}, {{"read"}}));
+      dispatcher.AddWorker(5, 1);
+    } else {
+      tell(5, TaskDone{task->id, {}});
+    }
+  }
   crash(2);  // guilty, and with it all that is read there
   tell(4, FaultOf(0, 1));
   EXPECT_TRUE(dispatcher.AllDone());
   std::string expected;
-  for (uint64_t segment = 0; segment < 3; ++segment) {
+  for (uint64_t segment = 0; segment < 2; ++segment) {
     expected += LineSink::CrashLine(
         "f0", segment, "the worker died in stage read, once while this segment was alone in it");
   }
-  EXPECT_EQ(sink.text(), expected + LineSink::FaultLine("f0", FaultOf(0, 3)));
+  for (uint64_t segment = 2; segment < 5; ++segment) {
+    expected += LineSink::TagsLine("f0", TagsOf(0, segment));
+  }
+  EXPECT_EQ(sink.text(), expected + LineSink::FaultLine("f0", FaultOf(0, 5)));
+  EXPECT_EQ(dispatcher.segments_done(), 3U);
 }
 
 // Two runs measure twice: what differs between them is for people alone.

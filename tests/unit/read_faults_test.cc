@@ -222,6 +222,26 @@ TEST_F(ReadFaults, TruncatedPcmGivesWhatIsThereThenTheFaultWhereItEnds) {
   }
 }
 
+TEST_F(ReadFaults, TruncatedSphereOfMuLawIsFoundWhereverItsFieldsStand) {
+  const auto path = Write("a.sph", SF_FORMAT_NIST | SF_FORMAT_ULAW, Sound(40000, 1, 8000), 1, 8000);
+  const std::string bytes = Bytes(path);
+  const size_t fields = bytes.find("channel_count");
+  ASSERT_NE(fields, std::string::npos);
+  EXPECT_FALSE(Hear(path).fault);
+  for (const size_t others : {size_t{0}, size_t{500}}) {
+    auto moved = bytes;
+    if (others > 0) {
+      moved.insert(fields, "speaker_notes -s" + std::to_string(others) + ' ' + std::string(others, 'x') + '\n');
+      moved.erase(1024, moved.size() - bytes.size());
+    }
+    EXPECT_FALSE(Hear(WriteBytes("whole.sph", moved)).fault) << others;
+    const auto heard = Hear(WriteBytes("cut.sph", moved.substr(0, 1024 + 20000)));
+    ASSERT_TRUE(heard.fault) << others;
+    EXPECT_EQ(heard.fault->code, ErrorCode::kTruncated);
+    EXPECT_EQ(heard.fault->at_sample, 20000);
+  }
+}
+
 TEST_F(ReadFaults, WavTruncatedRightAfterItsHeaderFailsAtItsFirstSample) {
   const auto path = Write("a.wav", kWav16, Sound(9000, 1, 16000), 1, 16000);
   const Heard heard = Hear(WriteBytes("b.wav", Bytes(path).substr(0, 46)));

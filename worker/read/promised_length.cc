@@ -12,7 +12,7 @@ namespace consort {
 namespace {
 
 constexpr std::string_view kSphereMagic = "NIST_1A\n";
-constexpr size_t kSphereBytes = 512;  // its fields lie in the first half of the header
+constexpr size_t kSphereHalf = 512;  // of the header, which has 1024 bytes or more
 constexpr std::string_view kVocMagic = "Creative Voice File\x1a";
 
 std::optional<int64_t> Promise(uint64_t data_bytes, int64_t data_at, int64_t file_bytes,
@@ -71,44 +71,46 @@ std::optional<int64_t> AuPromise(HeaderBytes& header, int64_t file_bytes) {
   return Promise(data_bytes, data_at, file_bytes, channels * kBytes[encoding], 1);
 }
 
-// NIST SPHERE: 1024 bytes, or as many as the second line says, of lines "name -type value".
+// NIST SPHERE: as many bytes as the second line says of lines "name -type value".
 // https://www.openslr.org (sph2pipe's nist.h has the fields).
 std::optional<int64_t> SpherePromise(HeaderBytes& header, int64_t file_bytes) {
-  const std::string text(header.Tag(0, kSphereBytes));
-  if (!header.good) return std::nullopt;
-  const auto number = [&text](const std::string& name) -> int64_t {
-    const size_t at = text.find('\n' + name + " -i ");
-    if (at == std::string::npos) return 0;
-    return std::atoll(text.c_str() + at + name.size() + 5);
-  };
+  std::string text(header.Tag(0, kSphereHalf));
   const int64_t data_at = std::atoll(text.c_str() + kSphereMagic.size());
+  if (!header.good || data_at < static_cast<int64_t>(2 * kSphereHalf)) return std::nullopt;
+  text += header.Tag(kSphereHalf, kSphereHalf);
+  const auto number = [&text](const std::string& name) -> int64_t {
+    const size_t at = text.find('\n' + name + " -");
+    const size_t value = at == std::string::npos ? at : text.find(' ', at + name.size() + 2);
+    return value == std::string::npos ? 0 : std::atoll(text.c_str() + value);
+  };
   const int64_t frames = number("sample_count");
-  const int64_t block_bytes = number("channel_count") * number("sample_n_bytes");
+  int64_t block_bytes = 0;
   int64_t bytes = 0;
-  if (data_at <= 0 || frames <= 0 || __builtin_mul_overflow(frames, block_bytes, &bytes)) {
+  if (!header.good || frames <= 0 || IsPlaceholder(static_cast<uint64_t>(frames)) ||
+      __builtin_mul_overflow(number("channel_count"), number("sample_n_bytes"), &block_bytes) ||
+      __builtin_mul_overflow(frames, block_bytes, &bytes)) {
     return std::nullopt;
   }
   return Promise(static_cast<uint64_t>(bytes), data_at, file_bytes, block_bytes, 1);
 }
 
-// Creative's VOC: blocks of a kind, three bytes of length, and content.
+// Creative's VOC: blocks of a kind, three bytes of length, and content. The first with sound in it,
+// of the newer kind; the older one is FFmpeg's. Of several, libsndfile takes the first one's word.
 std::optional<int64_t> VocPromise(HeaderBytes& header, int64_t file_bytes) {
-  enum Block { kEnd = 0, kSound = 1, kExtended = 8, kNewSound = 9 };
+  enum Kind { kEnd = 0, kNewSound = 9 };
+  constexpr uint64_t kFormatBytes = 12;
+  constexpr uint64_t kAny = 0xFF'FF00;  // as long as a block can say, and near it
   auto at = static_cast<int64_t>(header.Number(20, 2));
-  int64_t channels = 1;
   for (int i = 0; i < kMaxChunks && header.good; ++i) {
     const uint64_t kind = header.Number(at, 1);
     const uint64_t size = kind == kEnd ? 0 : header.Number(at + 1, 3);
     const int64_t from = at + 4;
-    if (!header.good || kind == kEnd) break;
-    if (kind == kExtended) channels = header.Number(from + 3, 1) == 0 ? 1 : 2;
-    if (kind == kSound && size > 2) {
-      return Promise(size - 2, from + 2, file_bytes, channels, 1);
-    }
-    if (kind == kNewSound && size > 12) {
+    if (!header.good || kind == kEnd || size >= kAny) break;
+    if (kind == kNewSound && size > kFormatBytes) {
       const auto bits = static_cast<int64_t>(header.Number(from + 4, 1));
-      channels = static_cast<int64_t>(header.Number(from + 5, 1));
-      return Promise(size - 12, from + 12, file_bytes, channels * bits / 8, 1);
+      const auto channels = static_cast<int64_t>(header.Number(from + 5, 1));
+      return Promise(size - kFormatBytes, from + static_cast<int64_t>(kFormatBytes), file_bytes,
+                     channels * bits / 8, 1);
     }
     at = from + static_cast<int64_t>(size);
   }

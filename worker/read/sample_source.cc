@@ -77,9 +77,6 @@ MaybeFault SampleSource::ChooseDecoder() {
   }
   if (auto fault = CheckHeader()) return fault;
   ContentLength length = decoder_->FindLength();
-  if (length.samples == 0 && decoder_->io_errno() != 0) {  // it is not empty
-    return Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(decoder_->io_errno()));
-  }
   if (length.goes_on) {
     const Opening whole = ffmpeg_.Open(fd_.get());
     if (!whole.fault) {
@@ -95,6 +92,9 @@ MaybeFault SampleSource::ChooseDecoder() {
           "another stream follows in it, which FFmpeg would have to read: " + whole.fault->message};
       ++length.samples;
     }
+  }
+  if (length.samples == 0 && decoder_->io_errno() != 0) {  // it is not empty
+    return Fault(ErrorCode::kIo, "could not read: " + ErrnoWords(decoder_->io_errno()));
   }
   samples_ = length.samples;
   width_ = decoder_->width();

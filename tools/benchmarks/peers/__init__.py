@@ -27,7 +27,7 @@ def parser():
     found.add_argument("--precisions", type=_words(PRECISIONS), default=PRECISIONS)
     found.add_argument("--only", type=_words(contestants.NAMES),
                        help=f"of {','.join(contestants.NAMES)}; --quick leaves out {' and '.join(SLOW_TO_START)}")
-    found.add_argument("--bundles", type=pathlib.Path, default=common.ROOT / "build/bundles", metavar="DIR",
+    found.add_argument("--bundles", type=lambda text: pathlib.Path(text).absolute(), default=common.ROOT / "build/bundles", metavar="DIR",
                        help="holds MODEL, MODEL-bf16, MODEL-int8 [build/bundles]")
     found.add_argument("--tune", action="store_true", help="choose the peers' settings again")
     return found

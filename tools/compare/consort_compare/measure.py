@@ -13,8 +13,9 @@ import time
 
 from .errors import CompareError, PointFailed
 
-# Whatever the caller set of these would be measured in place of LibTorch's and OpenMP's defaults.
-CLEARED = re.compile(r"(OMP|GOMP|KMP|MKL)_.*|CONSORT_(WORKER|PIN|COPY_WEIGHTS|FAULT)|LD_PRELOAD|MALLOC_CONF")
+# Whatever the caller set of these would be measured in place of the defaults of LibTorch,
+# OpenMP, jemalloc and glibc.
+CLEARED = re.compile(r"(OMP|GOMP|KMP|MKL)_.*|CONSORT_(WORKER|PIN|COPY_WEIGHTS|FAULT)|LD_PRELOAD|MALLOC_.*|GLIBC_TUNABLES")
 DONE, SOME_FAILED = 0, 3  # consort's exit statuses; files that failed are not counted, the others are
 HANG_SECONDS = 120.0  # beyond what a run should take: then it is ended
 KILL_AT = 0.4         # of the measured time

@@ -238,7 +238,12 @@ def _backends(measured, roles, usable):
     fastest = max(found, key=lambda it: measured.get(it, "per_second").mean)
     rest = [(it, measured.ratio(fastest, it, "per_second")) for it in found if it != fastest]
     words = [f"{times(ratio)} {it.bundle}" for it, ratio in rest if matters(ratio)]
-    return f"Of this model's bundles {fastest.bundle} is the fastest: {_list(words)}." if words else None
+    if not words:
+        return None
+    first = [fastest.bundle, *(it.bundle for it, ratio in rest if not matters(ratio))]
+    if len(first) == 1:
+        return f"Of this model's bundles {fastest.bundle} is the fastest: {_list(words)}."
+    return f"Of this model's bundles {_list(first)} are the fastest, as fast as each other within the spread: {_list(words)}."
 
 
 def _spread(measured, interrupted):

@@ -293,5 +293,5 @@ def listed(folder):
 
 def write_model_json(folder, manifest, prepared):
     model = {**manifests.bundled(manifest), "prepared": prepared}
-    text = json.dumps(model, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(model, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
     write_file(os.path.join(folder, "model.json"), text.encode())

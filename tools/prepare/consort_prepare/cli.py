@@ -244,6 +244,8 @@ def _stopped(status):
 def main(argv=None):
     args = parser().parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:  # nohup
+            continue
         signal.signal(number, lambda number, _: sys.exit(128 + number))  # so that the half-made folder goes
     try:
         print(prepare(args))

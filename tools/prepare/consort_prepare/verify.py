@@ -37,34 +37,37 @@ def compare(opened, manifest, paths, audio_sha256):
     for n, path in enumerate(files):
         if n > 0 and manifest["stateful"]:
             pairs = {}
-        try:
-            for channel, samples in _by_channel(segments_of_whole_file(path, manifest["audio"])):
-                which = channel if manifest["stateful"] else 0
-                if which not in pairs:
-                    pairs[which] = opened()
-                original, ours = pairs[which]
-                model_input = frontend(samples)
-                expected = activated(_scores(original, model_input, with_frames), activation)
-                got = activated(_scores(ours, model_input, with_frames), activation)
-                difference = _difference(expected, got)
-                segments += 1
-                worst, total = max(worst, difference.max().item()), total + difference.mean().item()
-                same = torch.argmax(expected, -1) == torch.argmax(got, -1)
-                rows, equal = rows + same.numel(), equal + int(same.sum())
-        except (RuntimeError, OSError) as error:  # soundfile's errors are RuntimeErrors
-            raise PrepareError(f'could not read "{path}": {error}', "--verify takes audio files and folders of them") from None
+        for channel, samples in _heard(path, manifest["audio"]):
+            which = channel if manifest["stateful"] else 0
+            if which not in pairs:
+                pairs[which] = opened()
+            original, ours = pairs[which]
+            model_input = frontend(samples)
+            expected = activated(_scores(original, model_input, with_frames), activation)
+            got = activated(_scores(ours, model_input, with_frames), activation)
+            difference = _difference(expected, got)
+            if not difference.isfinite().all():
+                raise PrepareError(f'in "{path}" one of the bundle and the model gives NaN or infinity, and the other does not',
+                                   "another --precision may do")
+            segments += 1
+            worst, total = max(worst, difference.max().item()), total + difference.mean().item()
+            same = torch.argmax(expected, -1) == torch.argmax(got, -1)
+            rows, equal = rows + same.numel(), equal + int(same.sum())
     if not segments:
         raise PrepareError("there is no sound in the files given to --verify")
     return {"audio_sha256": audio_sha256, "files": len(files), "segments": segments, "worst_difference": worst,
             "mean_difference": total / segments, "top_tag_equal": equal / rows}
 
 
-def _by_channel(segments):
-    """(channel from 0, samples). Those of one time are of one channel after the other."""
+def _heard(path, audio):
+    """(channel from 0, samples) of each segment. Those of one time are of one channel after the other."""
     channel, last = 0, None
-    for start, _, samples in segments:
-        channel, last = (channel + 1 if start == last else 0), start
-        yield channel, samples
+    try:
+        for start, _, samples in segments_of_whole_file(path, audio):
+            channel, last = (channel + 1 if start == last else 0), start
+            yield channel, samples
+    except (RuntimeError, OSError) as error:  # soundfile's errors are RuntimeErrors
+        raise PrepareError(f'could not read "{path}": {error}', "--verify takes audio files and folders of them") from None
 
 
 def _scores(model, model_input, with_frames):
