@@ -356,7 +356,8 @@ Prepared ReadPrepared(JsonObject prepared) {
     JsonObject files = prepared.Object("files");
     for (const auto& name : files.Keys()) {
       JsonObject file = files.Object(name);
-      spec.files.push_back({name, file.Text("sha256"), file.Integer("bytes", 0, JsonObject::kAnyCount)});
+      spec.files.push_back(
+          {name, file.Text("sha256"), file.Integer("bytes", 0, JsonObject::kAnyCount)});
       if (spec.files.back().sha256.size() != 64) file.Complain("sha256", "is not 64 hex digits");
       if (name.empty() || name[0] == '/' || ("/" + name + "/").find("/../") != std::string::npos) {
         files.Complain(name, "is outside of the bundle");

@@ -46,7 +46,8 @@ std::optional<int64_t> Reach(const WeightEntry& entry, int64_t element_bytes) {
     }
   }
   int64_t bytes = 0;
-  if (last == JsonObject::kAnyCount || __builtin_mul_overflow(last + 1, element_bytes, &bytes)) return {};
+  if (last == JsonObject::kAnyCount || __builtin_mul_overflow(last + 1, element_bytes, &bytes))
+    return {};
   return bytes;
 }
 

@@ -1,5 +1,5 @@
-// Times in nanoseconds against samples, without overflow: a file of 2^63 samples at k * hop_ns * rate
-// overflows 64 bits long before it overflows 128.
+// Times in nanoseconds against samples, without overflow: a file of 2^63 samples at k * hop_ns *
+// rate overflows 64 bits long before it overflows 128.
 #pragma once
 
 #include <cstdint>

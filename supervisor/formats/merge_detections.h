@@ -59,7 +59,7 @@ class DetectionMerger {
     int64_t start_ms = 0;
     int64_t end_ms = 0;
     std::vector<TimedLabel> events;
-    size_t open = 0;  // of its events
+    size_t open = 0;                       // of its events
     std::optional<ResultLine> as_is = {};  // an error, which waits for those before it
   };
 

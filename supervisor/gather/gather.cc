@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 namespace consort {
 namespace {
@@ -111,48 +112,37 @@ Status Gather::Advance() {
 
 // A text may be far larger than what memory is to hold.
 template <typename Each>
-Status Gather::Read(SpilledText& text, Each each) {
-  buffer_.clear();
-  for (const auto& extent : text.spilled) {
-    for (uint64_t done = 0; done < extent.size;) {
-      const uint64_t piece = std::min(extent.size - done, kPieceBytes);
-      CONSORT_TRY(scratch_.Read(extent.offset + done, piece, buffer_));
-      done += piece;
-      const size_t lines = buffer_.rfind('\n') + 1;  // 0 if there is none
-      if (lines > 0) CONSORT_TRY(each(std::string_view(buffer_).substr(0, lines)));
-      buffer_.erase(0, lines);
+Status Gather::Read(SpilledText& text, Each each, const std::function<bool()>& enough) {
+  size_t read = 0;  // extents
+  const auto forget = [&] {
+    text.spilled.erase(text.spilled.begin(), text.spilled.begin() + static_cast<ptrdiff_t>(read));
+  };
+  for (; read < text.spilled.size(); ++read) {
+    Extent& extent = text.spilled[read];
+    while (extent.size > 0) {
+      if (enough && enough()) return forget(), Ok();
+      buffer_.clear();
+      uint64_t whole = 0;  // bytes of whole lines
+      while (whole == 0 && buffer_.size() < extent.size) {
+        const uint64_t done = buffer_.size();
+        const uint64_t piece = std::min(extent.size - done, kPieceBytes);
+        CONSORT_TRY(scratch_.Read(extent.offset + done, piece, buffer_));
+        whole = buffer_.rfind('\n') + 1;  // 0 if there is none
+      }
+      if (whole == 0) whole = buffer_.size();  // lines without a newline
+      CONSORT_TRY(each(std::string_view(buffer_).substr(0, whole)));
+      extent.offset += whole;
+      extent.size -= whole;
+      spilled_now_ -= whole;
     }
   }
-  if (!buffer_.empty()) CONSORT_TRY(each(buffer_));  // lines without a newline
-  Forget(text);
-  return text.lines.empty() ? Ok() : each(text.lines);
+  forget();
+  in_memory_ -= text.lines.size();
+  const std::string lines = std::exchange(text.lines, {});
+  return lines.empty() ? Ok() : each(lines);
 }
 
-Status Gather::Write(SpilledText& text) {
-  while (!text.spilled.empty()) {
-    if (enough_()) return Ok();
-    Extent& extent = text.spilled.front();
-    buffer_.clear();
-    uint64_t whole = 0;  // bytes of whole lines
-    while (whole == 0 && buffer_.size() < extent.size) {
-      const uint64_t done = buffer_.size();
-      const uint64_t piece = std::min(extent.size - done, kPieceBytes);
-      CONSORT_TRY(scratch_.Read(extent.offset + done, piece, buffer_));
-      whole = buffer_.rfind('\n') + 1;
-    }
-    if (whole == 0) whole = buffer_.size();
-    CONSORT_TRY(sink_(std::string_view(buffer_).substr(0, whole)));
-    extent.offset += whole;
-    extent.size -= whole;
-    spilled_now_ -= whole;
-    if (extent.size == 0) text.spilled.erase(text.spilled.begin());
-  }
-  if (text.lines.empty()) return Ok();
-  CONSORT_TRY(sink_(text.lines));
-  in_memory_ -= text.lines.size();
-  text.lines.clear();
-  return Ok();
-}
+Status Gather::Write(SpilledText& text) { return Read(text, sink_, enough_); }
 
 Status Gather::WriteHead(std::string_view lines) {
   const auto write = [this](std::string_view written) {

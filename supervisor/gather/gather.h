@@ -93,14 +93,14 @@ class Gather {
 
   // Writes what joins what has been written: the head's runs, then stretches.
   Status Advance();
-  // What has been written of it is forgotten at once; the rest stays if that is enough for now.
   Status Write(SpilledText& text);
   // The head's, in order: to the sink, or by way of the joiner.
   Status WriteHead(std::string_view lines);
   Status WriteHead(SpilledText& text);
-  // `each` gets all of it in stretches of whole lines; it is forgotten.
+  // `each` gets all of it in stretches of whole lines; what it got is forgotten. Once there is
+  // enough the rest of what lies in the scratch file, and what follows it, stays.
   template <typename Each>
-  Status Read(SpilledText& text, Each each);
+  Status Read(SpilledText& text, Each each, const std::function<bool()>& enough = {});
   // The head's joiner, and others', know segments; which file that is they do not.
   static Status OfFile(uint64_t file, Status status);
   static Status AddTo(LineJoiner& joiner, uint64_t file, std::string_view pieces,
@@ -115,7 +115,7 @@ class Gather {
   Status SpillOne(SpilledText& text);
 
   Sink sink_;
-  std::function<bool()> enough_ = [] { return false; };
+  std::function<bool()> enough_;  // none: never
   bool waits_ = false;
   ScratchFile scratch_;
   size_t memory_bytes_;

@@ -19,7 +19,7 @@ FileTotal FileTotalOf(const FileRow& row, const std::vector<uint64_t>& crashed, 
   const uint64_t further = row.segments % streams;  // channels that have one segment more
   const uint64_t last = row.segments / streams;
   total.audio_seconds = static_cast<double>(streams - further) * seconds_until(last) +
-                          static_cast<double>(further) * seconds_until(last + 1);
+                        static_cast<double>(further) * seconds_until(last + 1);
   for (const uint64_t k : crashed) {
     if (k >= row.segments) continue;
     --total.segments;

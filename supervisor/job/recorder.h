@@ -88,7 +88,8 @@ class Recorder : public JobOutput {
   const bool joins_;         // what is gathered are pieces
   const bool each_channel_;  // channels are heard one by one, and lines say which
   ResultFile file_;
-  std::string pending_;  // with what is finished at most kCongestedBytes and a piece; the head's own runs come at once
+  std::string pending_;  // with what is finished at most kCongestedBytes and a piece; the head's
+                         // own runs come at once
   bool blocked_ = false;
   std::string line_;
   std::map<ErrorCode, uint64_t> failed_;

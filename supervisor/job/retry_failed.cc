@@ -52,7 +52,7 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
     const auto known = crashed.find(row.file);
     const auto counted =
         FileTotalOf(row, known == crashed.end() ? std::vector<uint64_t>() : known->second,
-                  bundle.manifest.audio.segment_ns, bundle.manifest.audio.hop_ns);
+                    bundle.manifest.audio.segment_ns, bundle.manifest.audio.hop_ns);
     totals.segments -= std::min(totals.segments, counted.segments);
     totals.audio_seconds = std::max(0.0, totals.audio_seconds - counted.audio_seconds);
     failed.push_back(row);

@@ -324,44 +324,54 @@ TEST_F(DispatchTrial, TheVerdictNamesTheSignalTheStageAndTheNumberOfDeaths) {
             "segment was alone in it\n");
 }
 
+// A job of one file of three channels that are heard one by one, in which the first crash decides.
+struct ThreeChannels {
+  explicit ThreeChannels(uint64_t segments) : files(PlainFiles(1, segments)) {
+    files[0].channels = 3;
+  }
+  void Tell(uint64_t worker, const ResultRecord& record) {
+    bool honest = false;
+    ASSERT_TRUE(dispatcher.OnRecord(worker, 0, record, honest));
+    EXPECT_TRUE(honest);
+  }
+  FileInfo info() const { return InfoOf(files[0], 0); }
+
+  std::vector<WorldFile> files;
+  std::unique_ptr<FileList> list = MakeList(files);
+  LineSink sink;
+  Dispatcher dispatcher{{.attempts = 1,
+                         .segment_ns = kSegmentNs,
+                         .hop_ns = kSegmentNs,
+                         .each_channel = true,
+                         .labels = kLabels},
+                        *list,
+                        sink};
+};
+
 // What is read is read for all channels at once: what dies of it would do so for each of them.
-TEST_F(DispatchTrial, ReadingThatCrashesCostsAllChannelsOfThePlaceAtOnce) {
-  files_ = PlainFiles(1, 6);
-  files_[0].channels = 3;
+TEST(DispatchChannels, ReadingThatCrashesCostsAllChannelsOfThePlaceAtOnce) {
   for (const std::string stage : {"read", "validate", "forward"}) {
-    list_ = MakeList(files_);
-    LineSink sink;
-    Dispatcher dispatcher({.attempts = 1,
-                           .segment_ns = kSegmentNs,
-                           .hop_ns = kSegmentNs,
-                           .each_channel = true,
-                           .labels = kLabels},
-                          *list_, sink);
-    const auto tell = [&](uint64_t worker, const ResultRecord& record) {
-      bool honest = false;
-      ASSERT_TRUE(dispatcher.OnRecord(worker, 0, record, honest));
-      EXPECT_TRUE(honest);
-    };
+    ThreeChannels job(6);
     for (uint64_t worker = 1; worker <= 2; ++worker) {
-      dispatcher.AddWorker(worker, 1);
-      ASSERT_TRUE(dispatcher.NextTask(worker, 0).value());
-      tell(worker, InfoOf(files_[0], 0));
-      ASSERT_TRUE(dispatcher.RemoveWorker(worker, Ending::kCrashed, {"died"}, {{stage}}));
+      job.dispatcher.AddWorker(worker, 1);
+      ASSERT_TRUE(job.dispatcher.NextTask(worker, 0).value());
+      job.Tell(worker, job.info());
+      ASSERT_TRUE(job.dispatcher.RemoveWorker(worker, Ending::kCrashed, {"died"}, {{stage}}));
     }
     const uint64_t given_up = stage == "forward" ? 1 : 3;
-    dispatcher.AddWorker(3, 1);
+    job.dispatcher.AddWorker(3, 1);
     for (uint64_t next = given_up; next < 6;) {
-      const auto task = dispatcher.NextTask(3, 0).value();
+      const auto task = job.dispatcher.NextTask(3, 0).value();
       ASSERT_TRUE(task) << stage;
       ASSERT_EQ(task->items.size(), 1U);
       const auto& item = task->items.front();
       EXPECT_EQ(item.first_segment, next) << stage;
-      tell(3, InfoOf(files_[0], 0));
+      job.Tell(3, job.info());
       const uint64_t end = std::min<uint64_t>(6, next + item.segment_count);
-      for (; next < end; ++next) tell(3, TagsOf(0, next));
-      tell(3, TaskDone{task->id, {}});
+      for (; next < end; ++next) job.Tell(3, TagsOf(0, next));
+      job.Tell(3, TaskDone{task->id, {}});
     }
-    EXPECT_TRUE(dispatcher.AllDone()) << stage;
+    EXPECT_TRUE(job.dispatcher.AllDone()) << stage;
     std::string expected;
     for (uint64_t segment = 0; segment < 6; ++segment) {
       expected += segment < given_up
@@ -370,36 +380,22 @@ TEST_F(DispatchTrial, ReadingThatCrashesCostsAllChannelsOfThePlaceAtOnce) {
                                                 ", once while this segment was alone in it")
                       : LineSink::TagsLine("f0", TagsOf(0, segment));
     }
-    EXPECT_EQ(sink.text(), expected);
+    EXPECT_EQ(job.sink.text(), expected);
   }
 }
 
 // A fault that is found at a place that was given up meanwhile: that has its lines, and keeps them.
-TEST_F(DispatchTrial, AFaultAtWhatWasGivenUpMeanwhileEndsTheFileBehindIt) {
-  files_ = PlainFiles(1, 9);
-  files_[0].channels = 3;
-  list_ = MakeList(files_);
-  LineSink sink;
-  Dispatcher dispatcher({.attempts = 1,
-                         .segment_ns = kSegmentNs,
-                         .hop_ns = kSegmentNs,
-                         .each_channel = true,
-                         .labels = kLabels},
-                        *list_, sink);
-  const auto tell = [&](uint64_t worker, const ResultRecord& record) {
-    bool honest = false;
-    ASSERT_TRUE(dispatcher.OnRecord(worker, 0, record, honest));
-    EXPECT_TRUE(honest);
-  };
+TEST(DispatchChannels, AFaultAtWhatWasGivenUpMeanwhileEndsTheFileBehindIt) {
+  ThreeChannels job(9);
   const auto crash = [&](uint64_t worker) {
-    ASSERT_TRUE(dispatcher.RemoveWorker(worker, Ending::kCrashed, {"died"}, {{"read"}}));
+    ASSERT_TRUE(job.dispatcher.RemoveWorker(worker, Ending::kCrashed, {"died"}, {{"read"}}));
   };
-  for (uint64_t worker = 1; worker <= 12; ++worker) dispatcher.AddWorker(worker, 1);
+  for (uint64_t worker = 1; worker <= 12; ++worker) job.dispatcher.AddWorker(worker, 1);
   const auto take = [&](uint64_t worker, uint64_t first) {
-    const auto task = dispatcher.NextTask(worker, 0).value();
+    const auto task = job.dispatcher.NextTask(worker, 0).value();
     ASSERT_TRUE(task);
     ASSERT_EQ(task->items.front().first_segment, first);
-    tell(worker, InfoOf(files_[0], 0));
+    job.Tell(worker, job.info());
   };
   take(1, 0);
   crash(1);
@@ -407,23 +403,23 @@ TEST_F(DispatchTrial, AFaultAtWhatWasGivenUpMeanwhileEndsTheFileBehindIt) {
   take(3, 1);
   crash(3);
   take(4, 1);  // likewise, at the same time
-  EXPECT_FALSE(dispatcher.NextTask(4, 0).value());
+  EXPECT_FALSE(job.dispatcher.NextTask(4, 0).value());
   for (uint64_t segment = 2; segment < 5; ++segment) {
-    const auto task = dispatcher.NextTask(5, 0).value();
+    const auto task = job.dispatcher.NextTask(5, 0).value();
     ASSERT_TRUE(task);
     ASSERT_EQ(task->items.front().first_segment, segment);
-    tell(5, InfoOf(files_[0], 0));
-    tell(5, TagsOf(0, segment));
+    job.Tell(5, job.info());
+    job.Tell(5, TagsOf(0, segment));
     if (task->items.front().segment_count > 1) {  // the rest is for the next one
-      ASSERT_TRUE(dispatcher.RemoveWorker(5, Ending::kKilled, {"died"}, {{"read"}}));
-      dispatcher.AddWorker(5, 1);
+      ASSERT_TRUE(job.dispatcher.RemoveWorker(5, Ending::kKilled, {"died"}, {{"read"}}));
+      job.dispatcher.AddWorker(5, 1);
     } else {
-      tell(5, TaskDone{task->id, {}});
+      job.Tell(5, TaskDone{task->id, {}});
     }
   }
   crash(2);  // guilty, and with it all that is read there
-  tell(4, FaultOf(0, 1));
-  EXPECT_TRUE(dispatcher.AllDone());
+  job.Tell(4, FaultOf(0, 1));
+  EXPECT_TRUE(job.dispatcher.AllDone());
   std::string expected;
   for (uint64_t segment = 0; segment < 2; ++segment) {
     expected += LineSink::CrashLine(
@@ -432,8 +428,8 @@ TEST_F(DispatchTrial, AFaultAtWhatWasGivenUpMeanwhileEndsTheFileBehindIt) {
   for (uint64_t segment = 2; segment < 5; ++segment) {
     expected += LineSink::TagsLine("f0", TagsOf(0, segment));
   }
-  EXPECT_EQ(sink.text(), expected + LineSink::FaultLine("f0", FaultOf(0, 5)));
-  EXPECT_EQ(dispatcher.segments_done(), 3U);
+  EXPECT_EQ(job.sink.text(), expected + LineSink::FaultLine("f0", FaultOf(0, 5)));
+  EXPECT_EQ(job.dispatcher.segments_done(), 3U);
 }
 
 // Two runs measure twice: what differs between them is for people alone.

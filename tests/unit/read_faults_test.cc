@@ -199,9 +199,9 @@ TEST_F(ReadFaults, MoreThan1024ChannelsAreUnsupported) {
 
 TEST_F(ReadFaults, TruncatedPcmGivesWhatIsThereThenTheFaultWhereItEnds) {
   for (const int32_t rate : {16000, 44100}) {
-    for (const int container :
-         {int{SF_FORMAT_WAV}, int{SF_FORMAT_AIFF}, int{SF_FORMAT_AU}, int{SF_FORMAT_WAVEX},
-          SF_FORMAT_WAV | SF_ENDIAN_BIG, int{SF_FORMAT_RF64}, int{SF_FORMAT_NIST}, int{SF_FORMAT_VOC}}) {
+    for (const int container : {int{SF_FORMAT_WAV}, int{SF_FORMAT_AIFF}, int{SF_FORMAT_AU},
+                                int{SF_FORMAT_WAVEX}, SF_FORMAT_WAV | SF_ENDIAN_BIG,
+                                int{SF_FORMAT_RF64}, int{SF_FORMAT_NIST}, int{SF_FORMAT_VOC}}) {
       const auto path = Write("a", container | SF_FORMAT_PCM_16, Sound(5 * rate, 2, rate), 2, rate);
       const auto cut = Cut(path, 0.5);
       const Heard heard = Hear(cut);
@@ -231,7 +231,8 @@ TEST_F(ReadFaults, TruncatedSphereOfMuLawIsFoundWhereverItsFieldsStand) {
   for (const size_t others : {size_t{0}, size_t{500}}) {
     auto moved = bytes;
     if (others > 0) {
-      moved.insert(fields, "speaker_notes -s" + std::to_string(others) + ' ' + std::string(others, 'x') + '\n');
+      moved.insert(fields, "speaker_notes -s" + std::to_string(others) + ' ' +
+                               std::string(others, 'x') + '\n');
       moved.erase(1024, moved.size() - bytes.size());
     }
     EXPECT_FALSE(Hear(WriteBytes("whole.sph", moved)).fault) << others;

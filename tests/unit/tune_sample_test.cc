@@ -109,7 +109,8 @@ TEST_F(SampleTest, LeavesOutWhatGaveOnlyErrors) {
 {"file":"/a/4.wav","sta)");
   const auto left_out = sample.LeaveOutFailures(results);
   ASSERT_TRUE(left_out);
-  EXPECT_EQ(left_out.value(), 3U) << "the missing one and those that crash, in one channel or in all";
+  EXPECT_EQ(left_out.value(), 3U)
+      << "the missing one and those that crash, in one channel or in all";
   auto paths = sample.paths();
   std::ranges::sort(paths);
   EXPECT_EQ(paths, (std::vector<std::string>{"/a/0.wav", "/a/2.wav", "/a/4.wav"}));

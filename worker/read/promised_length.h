@@ -8,9 +8,10 @@
 namespace consort {
 
 // Frames that the header of a WAV (RIFF, RIFX, RF64), W64, AIFF, AU, SPHERE (NIST) or VOC file
-// (its first block) promises, if it promises a definite number and more bytes than the file has; otherwise nothing. The placeholders that
-// programs leave when they write to a pipe (0, 0xFFFFFFFF, 0x7FFFFFFF and their neighbours) promise
-// nothing. Never fails: what it cannot follow promises nothing.
+// (its first block) promises, if it promises a definite number and more bytes than the file has;
+// otherwise nothing. The placeholders that programs leave when they write to a pipe (0, 0xFFFFFFFF,
+// 0x7FFFFFFF and their neighbours) promise nothing. Never fails: what it cannot follow promises
+// nothing.
 std::optional<int64_t> PromisedFrames(int fd, int64_t file_bytes);
 
 }  // namespace consort

@@ -25,8 +25,9 @@ def verify(folder, model_path, manifest, written, paths, audio_sha256):
 def compare(opened, manifest, paths, audio_sha256):
     """prepared.drift. `opened()` gives both, the original and ours: from model input to scores, batch
     of one. A stateful pair is opened again for each file, which is where state begins, and for each
-    of its channels, where they are heard one by one. The drift is of what is printed, so after the manifest's activation. "top_tag_equal" is a share of segments, or of
-    frames where the answer is in frames."""
+    of its channels, where they are heard one by one. The drift is of what is printed, so after the
+    manifest's activation. "top_tag_equal" is a share of segments, or of frames where the answer is in
+    frames."""
     frontend, activation = Frontend(manifest), manifest["output"]["activation"]
     if manifest["output"]["kind"] == "ctc" and activation == "log_softmax":
         activation = "softmax"  # scores of words are probabilities
