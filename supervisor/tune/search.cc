@@ -22,9 +22,11 @@ constexpr int kDraws = 500;
 // is. Of the longest ones: so many times more, or than this.
 constexpr double kTrialShare = 0.02;
 constexpr double kShortest = 0.6;  // less, and memory is not looked at even once
-constexpr double kLongest = 2.5;
+constexpr double kLongest = 3.5;
 constexpr double kLongestStart = 2.4;
-constexpr double kRoundGrowth = 1.12;
+// Where splits are nearly equal there are many rounds: few long trials tell them apart as well as
+// many short ones, whose starts tell nothing.
+constexpr double kRoundGrowth = 1.25;
 // Starting costs more than counting does: count for longer then.
 constexpr double kOfStart = 0.7;
 // The last trial is to end in time: starts differ by so much.
