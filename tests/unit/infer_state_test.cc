@@ -2,7 +2,10 @@
 // outlives a segment. The model counts its calls in a buffer, in an attribute, and in a list.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tiny_model.h"
+#include "worker/infer/aligned_floats.h"
 
 namespace consort {
 namespace {
@@ -32,6 +35,24 @@ TEST(InferState, BeginsAnewWithEachReset) {
     ASSERT_TRUE(runner->Reset());
     EXPECT_EQ(ScoresOf(*runner, tiny.input), (Counts{1, 1, 1})) << i;
     EXPECT_EQ(ScoresOf(*runner, tiny.input), (Counts{2, 2, 2})) << i;
+  }
+}
+
+// "echo" keeps its input, a part of it, and the input in a list, and says their means at the next
+// call.
+TEST(InferState, OutlivesTheBufferThatTheModelWasGivenItIn) {
+  const TinyModel tiny("echo");
+  const auto model = tiny.Load();
+  const auto runner = model->NewRunner().value();
+  AlignedFloats input(tiny.input.size());  // as an engine has one, for all of its segments
+  for (int round = 0; round < 2; ++round) {
+    float before = 0;
+    for (const float level : {0.25F, 0.5F, 0.75F}) {
+      std::ranges::fill(input.span(), level);
+      EXPECT_EQ(ScoresOf(*runner, input.span()), (std::vector<float>{before, before, before}));
+      before = level;
+    }
+    ASSERT_TRUE(runner->Reset());
   }
 }
 

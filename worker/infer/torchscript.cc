@@ -139,7 +139,7 @@ class ScriptRunner : public Runner {
     try {
       if (used_ && !model_.source().bundle->manifest.stateful) module_ = model_.Copy();
       used_ = true;
-      const IValue answer = module_.forward({InputTensor(input, model_.source())});
+      const IValue answer = module_.forward({Input(input)});
       const bool several = answer.isTuple() && !answer.toTupleRef().elements().empty();
       const IValue& first = several ? answer.toTupleRef().elements()[0] : answer;
       if (!first.isTensor()) return Error{"the model gives no tensor but a " + first.tagKind()};
@@ -161,6 +161,13 @@ class ScriptRunner : public Runner {
   }
 
  private:
+  // A model with state may keep what it hears, or a part of it; the caller's buffer is soon another
+  // segment's. Without state the module is another one the next time.
+  at::Tensor Input(std::span<const float> input) const {
+    at::Tensor tensor = InputTensor(input, model_.source());
+    return model_.source().bundle->manifest.stateful ? tensor.clone() : tensor;
+  }
+
   const ScriptModel& model_;
   torch::jit::Module module_;
   bool used_ = false;  // since it was copied
