@@ -171,6 +171,13 @@ class Loader {
 
 Result<Bundle> LoadBundle(const std::string& folder) { return Loader(folder).Load(); }
 
+Result<Bundle> LoadBundleAgain(const std::string& folder, const std::string& sha256) {
+  CONSORT_TRY(Bundle bundle, LoadBundle(folder));
+  if (sha256.empty() || bundle.sha256 == sha256) return bundle;
+  return Error{"bundle \"" + folder + "\" was changed while the job ran",
+               "begin anew with --restart"};
+}
+
 Status CheckPrepared(const Bundle& bundle) {
   if (bundle.manifest.has_prepared) return Ok();
   return Error{"\"" + bundle.folder + "\" is a manifest, not a bundle",

@@ -45,6 +45,10 @@ struct Bundle {
 // the hash of every one but weights.bin, whose hash is checked while it is copied to the arena.
 Result<Bundle> LoadBundle(const std::string& folder);
 
+// The same in mid-job: an error unless it is the one that the job began with, whose hash this is.
+// Empty: any.
+Result<Bundle> LoadBundleAgain(const std::string& folder, const std::string& sha256);
+
 // Whether it is one, and not just a manifest that one may be made from.
 Status CheckPrepared(const Bundle& bundle);
 

@@ -322,3 +322,12 @@ def test_the_kernel_is_to_take_workers_first_and_they_leave_no_core(start_consor
         soft, hard = resource.prlimit(it.pid, resource.RLIMIT_CORE)
         assert hard == before[1]
         assert soft == (before[1] if wanted else 1)
+
+
+@pytest.mark.parametrize("words", [("run", "null"), ("run", "real"), ("check",)])
+def test_an_allocator_that_is_told_to_start_a_thread_starts_none_in_a_template(run_consort, tmp_path, sounds, null_bundle, cnn14_quarter, words):
+    if words[0] == "run":
+        bundle = cnn14_quarter if words[1] == "real" else null_bundle()
+        words = ("run", "-m", bundle, "-o", tmp_path / "out.jsonl", "-p", 1)
+    run = run_consort(*words, sounds.wavs[0], env={"MALLOC_CONF": "background_thread:true"})
+    assert run.exit == DONE, run.stderr

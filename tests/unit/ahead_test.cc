@@ -1,6 +1,7 @@
 // What is read ahead, and that nothing in the way of it does harm.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,6 +112,41 @@ class ReadAheadTest : public ::testing::Test {
 TEST_F(ReadAheadTest, DoesNothingWhereStorageIsQuick) {
   ahead_.Took(ReadAhead::kSlowNs - 1);
   EXPECT_FALSE(ahead_.wanted());
+}
+
+// While one lives no thread can be started: there is no room for its stack.
+class NoThreads {
+ public:
+  NoThreads() {
+    pthread_getattr_default_np(&before_);
+    pthread_attr_t huge;
+    pthread_getattr_default_np(&huge);
+    pthread_attr_setstacksize(&huge, size_t{1} << 48);
+    pthread_setattr_default_np(&huge);
+    pthread_attr_destroy(&huge);
+  }
+  ~NoThreads() {
+    pthread_setattr_default_np(&before_);
+    pthread_attr_destroy(&before_);
+  }
+  NoThreads(const NoThreads&) = delete;
+  NoThreads& operator=(const NoThreads&) = delete;
+
+ private:
+  pthread_attr_t before_;
+};
+
+TEST_F(ReadAheadTest, DoesNothingWhereNoThreadCanBeStarted) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "the sanitizer chooses the size of stacks itself";
+#endif
+  {
+    const NoThreads none;
+    ahead_.Took(ReadAhead::kSlowNs);
+  }
+  EXPECT_FALSE(ahead_.wanted());
+  ahead_.Took(ReadAhead::kSlowNs);
+  EXPECT_FALSE(ahead_.wanted()) << "for a while it is not asked again";
 }
 
 TEST_F(ReadAheadTest, ReadsWhatIsWanted) {

@@ -135,6 +135,21 @@ TEST_F(RealTest, AModelThatFailsAtOneSegmentOfAGroupIsToldForThatOneAlone) {
   }
 }
 
+// Workers that load the model themselves open its code by path, however late they start.
+TEST_F(RealTest, ABundleThatWasMadeAgainMeanwhileIsNotLoaded) {
+  const std::string folder = Path("bundle");
+  std::filesystem::copy(std::string(TINY_MODELS) + "/tags", folder,
+                        std::filesystem::copy_options::recursive);
+  const Bundle bundle = LoadBundle(folder).value();
+  const UniqueFd arena = FillArena(bundle).value();
+  const auto factory = RealPipelineFactory::Load(bundle, arena.get(), kLibTorchsChoice, 1).value();
+  std::ofstream(folder + "/model.json", std::ios::app) << "\n";
+  StageClock clock;
+  const auto pipeline = factory->Make(clock);
+  ASSERT_FALSE(pipeline);
+  EXPECT_EQ(pipeline.error().what, "bundle \"" + folder + "\" was changed while the job ran");
+}
+
 // "memory" counts its calls, so segment k's scores are k + 1 wherever it is asked from.
 class StatefulTest : public RealTest {
  protected:

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <string_view>
+#include <system_error>
 
 #include "shared/base/clock.h"
 #include "shared/base/unique_fd.h"
@@ -40,8 +41,12 @@ ReadAhead::~ReadAhead() {
 
 void ReadAhead::Begin() {
   if (MonotonicNs() < rest_until_ns_) return;
-  wanted_ = true;
-  if (!thread_.joinable()) thread_ = std::thread([this] { Live(); });
+  try {
+    if (!thread_.joinable()) thread_ = std::thread([this] { Live(); });
+    wanted_ = true;
+  } catch (const std::system_error&) {  // there may be no more threads: the engine reads by itself
+    rest_until_ns_ = MonotonicNs() + kRestNs;
+  }
 }
 
 void ReadAhead::Want(std::vector<AheadItem> items, double usual_segment_bytes) {

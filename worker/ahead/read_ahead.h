@@ -7,7 +7,8 @@
 //
 // One thread an engine, started at the first need: never in a template, which must not have a
 // second thread, and never where storage is fast. An engine asks for it once an opening or a read
-// has taken long (kSlowNs), and it goes to sleep again when its own reads are quick.
+// has taken long (kSlowNs), and it goes to sleep again when its own reads are quick. Where no
+// thread can be started nothing is read ahead.
 // CONSORT_READ_AHEAD=0 in the environment: never, for comparison.
 #pragma once
 

@@ -43,15 +43,10 @@ int WorkerMain(int argc, char** argv, MakeFactory make_factory) {
   if (!TieToParent(options.supervisor, "consort-tmpl")) return 1;
   RaiseOomScore(kTemplateOomScore);
   LeaveNoCore();
-  Result<Bundle> bundle =
-      check->empty() ? LoadBundle(options.bundle) : CheckBundle(options.check_rate);
-  if (!bundle) FailAsTemplate(options.control_fd, bundle.error());
   // The arena holds the weights of the bundle that the job began with.
-  if (!options.bundle_sha256.empty() && bundle.value().sha256 != options.bundle_sha256) {
-    FailAsTemplate(options.control_fd,
-                   Error{"bundle \"" + options.bundle + "\" was changed while the job ran",
-                         "begin anew with --restart"});
-  }
+  Result<Bundle> bundle = check->empty() ? LoadBundleAgain(options.bundle, options.bundle_sha256)
+                                         : CheckBundle(options.check_rate);
+  if (!bundle) FailAsTemplate(options.control_fd, bundle.error());
   if (options.tags_fd >= 0) {
     const UniqueFd tags(options.tags_fd);
     const Status chosen =

@@ -233,7 +233,10 @@ Status RealPipelineFactory::LoadAndWarmUp() {
 
 Status RealPipelineFactory::LoadOnce() {
   const std::lock_guard lock(loading_);
-  return model_ ? Ok() : LoadAndWarmUp();
+  if (model_) return Ok();
+  // Its code is opened by path, maybe hours after the template looked at it.
+  CONSORT_TRY(LoadBundleAgain(bundle_.folder, bundle_.sha256));
+  return LoadAndWarmUp();
 }
 
 Result<std::unique_ptr<Pipeline>> RealPipelineFactory::Make(StageClock& clock) {

@@ -4,7 +4,8 @@
 namespace consort {
 
 // Gives free pages back to the kernel. Called in the template before it forks: what a warm-up
-// needed for a moment would otherwise be inherited by every worker.
+// needed for a moment would otherwise be inherited by every worker. The allocator has no thread
+// afterwards, whatever the environment asks of it: a template has but one.
 void ReleaseFreeMemory();
 
 // From now on a thread of the allocator gives back what has been free for a while, also when
