@@ -9,6 +9,7 @@ import os
 import pathlib
 import random
 import re
+import struct
 import subprocess
 
 import numpy
@@ -180,6 +181,29 @@ def test_a_chain_without_ffmpeg_ends_with_a_fault_behind_its_first_stream(tmp_pa
     assert fault, done.stderr
     assert fault.group(1, 2, 3) == ("unsupported", str(first // 44100), str(first))
     assert fault.group(4).startswith("another stream follows in it") and "libavformat" in fault.group(4)
+
+
+@pytest.mark.parametrize("kind", [2, 9])
+def test_a_voc_of_several_blocks_is_heard_to_its_end(tmp_path, kind):
+    """A block that goes on with the one before, as ffmpeg writes them, or one with a head of its own."""
+    samples = numpy.random.default_rng(kind).integers(-32768, 32768, 40_000).astype("<i2")
+    form = struct.pack("<IBBHI", 16000, 16, 1, 4, 0)
+
+    def block(its_kind, content):
+        return bytes([its_kind]) + len(content).to_bytes(3, "little") + content
+
+    head = b"Creative Voice File\x1a" + struct.pack("<HHH", 26, 0x0114, 0x111F)
+    more = form if kind == 9 else b""
+    path = tmp_path / "a.voc"
+    path.write_bytes(head + block(9, form + samples[:15_001].tobytes()) + block(kind, more + samples[15_001:].tobytes()) + b"\0")
+    heard, said = dump(path, 16000)
+    assert "samples 40000 rate 16000" in said
+    assert numpy.array_equal(heard.reshape(-1)[:40_000], samples.astype(numpy.float32) / 32768)
+    assert_heard(path)
+    path.write_bytes(path.read_bytes()[:-1001])
+    good, code, at, words = segments_at(path, 16000)
+    assert (good, code, words) == (2, "truncated", "the content ends before the header says")
+    assert 38_000 < at <= 39_500
 
 
 def test_sixty_four_channels(tmp_path):

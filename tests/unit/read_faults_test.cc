@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "read_sounds.h"
+#include "shared/base/unique_fd.h"
+#include "worker/read/promised_length.h"
 
 namespace consort {
 namespace {
@@ -220,6 +222,26 @@ TEST_F(ReadFaults, TruncatedPcmGivesWhatIsThereThenTheFaultWhereItEnds) {
       ExpectFaultFromAnyBeginning(cut, ErrorCode::kTruncated, heard);
     }
   }
+}
+
+TEST_F(ReadFaults, VocGoesOnWhereBlocksFollowItsFirstWithSound) {
+  const std::string one =
+      Bytes(Write("a.voc", SF_FORMAT_VOC | SF_FORMAT_PCM_16, Sound(5000, 1, 16000), 1, 16000));
+  const std::string sound = one.substr(0, one.size() - 1);  // without the end's byte
+  const auto goes_on = [&](const std::string& bytes) {
+    const UniqueFd fd(::open(WriteBytes("b.voc", bytes).c_str(), O_RDONLY | O_CLOEXEC));
+    return VocGoesOn(fd.get(), static_cast<int64_t>(bytes.size()));
+  };
+  EXPECT_FALSE(goes_on(one));
+  EXPECT_FALSE(goes_on(sound));
+  EXPECT_FALSE(goes_on(sound.substr(0, 4000)));
+  EXPECT_FALSE(goes_on(one + "what else is there"));
+  const std::string more("\2\4\0\0abcd", 8);
+  EXPECT_TRUE(goes_on(sound + more));
+  EXPECT_TRUE(goes_on(sound + more + '\0'));
+  EXPECT_TRUE(goes_on(sound + std::string("\5\3\0\0ab\0\0", 8))) << "a text";
+  EXPECT_FALSE(goes_on(sound + std::string(size_t{1} << 24, '\2') + '\0'))
+      << "a block longer than it can say";
 }
 
 TEST_F(ReadFaults, TruncatedSphereOfMuLawIsFoundWhereverItsFieldsStand) {

@@ -140,6 +140,8 @@ MaybeFault FfmpegInput::ChooseStream() {
     codec_.counted = false;
     codec_.seeking = Seeking::kOnePass;
   }
+  // Its reader knows no place but those that it came by.
+  if (std::string_view(format_->iformat->name) == "voc") codec_.seeking = Seeking::kOnePass;
   return std::nullopt;
 }
 

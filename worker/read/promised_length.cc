@@ -94,30 +94,55 @@ std::optional<int64_t> SpherePromise(HeaderBytes& header, int64_t file_bytes) {
   return Promise(static_cast<uint64_t>(bytes), data_at, file_bytes, block_bytes, 1);
 }
 
+enum VocKind : uint8_t { kVocEnd = 0, kVocNewSound = 9 };  // and what lies between
+constexpr int64_t kVocFormatBytes = 12;
+
+struct VocBlock {
+  int64_t from;  // where its content begins
+  int64_t size;
+};
+
 // Creative's VOC: blocks of a kind, three bytes of length, and content. The first with sound in it,
-// of the newer kind; the older one is FFmpeg's. Of several, libsndfile takes the first one's word.
-std::optional<int64_t> VocPromise(HeaderBytes& header, int64_t file_bytes) {
-  enum Kind { kEnd = 0, kNewSound = 9 };
-  constexpr uint64_t kFormatBytes = 12;
+// of the newer kind; the older one, where it is of several, is FFmpeg's.
+std::optional<VocBlock> FirstVocSound(HeaderBytes& header) {
   constexpr uint64_t kAny = 0xFF'FF00;  // as long as a block can say, and near it
   auto at = static_cast<int64_t>(header.Number(20, 2));
   for (int i = 0; i < kMaxChunks && header.good; ++i) {
     const uint64_t kind = header.Number(at, 1);
-    const uint64_t size = kind == kEnd ? 0 : header.Number(at + 1, 3);
-    const int64_t from = at + 4;
-    if (!header.good || kind == kEnd || size >= kAny) break;
-    if (kind == kNewSound && size > kFormatBytes) {
-      const auto bits = static_cast<int64_t>(header.Number(from + 4, 1));
-      const auto channels = static_cast<int64_t>(header.Number(from + 5, 1));
-      return Promise(size - kFormatBytes, from + static_cast<int64_t>(kFormatBytes), file_bytes,
-                     channels * bits / 8, 1);
-    }
-    at = from + static_cast<int64_t>(size);
+    const uint64_t size = kind == kVocEnd ? 0 : header.Number(at + 1, 3);
+    if (!header.good || kind == kVocEnd || size >= kAny) break;
+    const VocBlock block{at + 4, static_cast<int64_t>(size)};
+    if (kind == kVocNewSound && block.size > kVocFormatBytes) return block;
+    at = block.from + block.size;
   }
   return std::nullopt;
 }
 
+std::optional<int64_t> VocPromise(HeaderBytes& header, int64_t file_bytes) {
+  const auto sound = FirstVocSound(header);
+  if (!sound) return std::nullopt;
+  const auto bits = static_cast<int64_t>(header.Number(sound->from + 4, 1));
+  const auto channels = static_cast<int64_t>(header.Number(sound->from + 5, 1));
+  return Promise(static_cast<uint64_t>(sound->size - kVocFormatBytes),
+                 sound->from + kVocFormatBytes, file_bytes, channels * bits / 8, 1);
+}
+
 }  // namespace
+
+bool VocGoesOn(int fd, int64_t file_bytes) {
+  constexpr int64_t kSizes = 1 << 24;  // that a block's three bytes can say
+  HeaderBytes header(fd);
+  const auto sound = FirstVocSound(header);
+  if (!sound) return false;
+  const int64_t end = sound->from + sound->size;
+  const int64_t rest = file_bytes - end;
+  // Up to the last byte, which is the end's, it is still this block where the size has lost its
+  // upper bits, or is half of what it was (old versions of SoX, as libsndfile knows them).
+  const bool old_sox = 2 * sound->size == file_bytes - 39;
+  if (rest <= 1 || rest % kSizes <= 1 || old_sox) return false;
+  const uint64_t kind = header.Number(end, 1);
+  return header.good && kind != kVocEnd && kind <= kVocNewSound;
+}
 
 std::optional<int64_t> PromisedFrames(int fd, int64_t file_bytes) {
   HeaderBytes header(fd);

@@ -1,5 +1,5 @@
 // What a container's header says about its length, where libsndfile quietly says less because
-// the file ends early.
+// the file ends early, or takes for sound what is none.
 #pragma once
 
 #include <cstdint>
@@ -13,5 +13,9 @@ namespace consort {
 // 0x7FFFFFFF and their neighbours) promise nothing. Never fails: what it cannot follow promises
 // nothing.
 std::optional<int64_t> PromisedFrames(int fd, int64_t file_bytes);
+
+// Of a VOC file that libsndfile opens: blocks follow its first one with sound. libsndfile takes all
+// of them, with their heads, for samples of that one.
+bool VocGoesOn(int fd, int64_t file_bytes);
 
 }  // namespace consort

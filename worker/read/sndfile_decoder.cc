@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "worker/read/looks_like.h"
+#include "worker/read/promised_length.h"
 #include "worker/read/quiet_decoders.h"
 #include "worker/read/regular_file.h"
 
@@ -173,6 +174,11 @@ Opening SndfileDecoder::OpenKnown() {
   if (Restart()) {
     if (identity_ != mend_of_) {
       if (auto fault = MendHeader()) return {std::move(fault)};
+    }
+    if (container() == SF_FORMAT_VOC && VocGoesOn(io_.fd, io_.size)) {
+      decoder_.reset();
+      return {Fault(ErrorCode::kUnsupported, "VOC files of several blocks are not supported"),
+              true};
     }
     if (decoder_ != nullptr) return {};
   }
