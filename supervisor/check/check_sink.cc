@@ -21,6 +21,9 @@ Status CheckSink::FileDone(const OpenFile& file) {
   if (file.fault) {
     checked.code = ToErrorCode(file.fault->code).value_or(ErrorCode::kDecode);
     checked.message = file.fault->message;
+    if (file.grid && file.fault->at_sample >= 0) {
+      checked.at_ms = file.grid->SampleToMs(file.fault->at_sample);
+    }
   } else if (!file.crashed.empty()) {
     checked.code = ErrorCode::kCrashed;
     checked.message = crashes_[file.index];

@@ -149,7 +149,12 @@ void AppendCheckJson(std::string& out, const CheckedFile& file, bool first) {
   }
   if (file.code) {
     out += ",\"error\":{\"code\":\"" + std::string(ErrorCodeName(*file.code)) +
-           "\",\"message\":\"" + JsonlFormatter::EscapeName(file.message) + "\"}";
+           "\",\"message\":\"" + JsonlFormatter::EscapeName(file.message) + '"';
+    if (file.at_ms) {
+      char text[kMaxTimeBytes];
+      out += ",\"at\":" + std::string(text, WriteTime(text, *file.at_ms));
+    }
+    out += '}';
   }
   out += '}';
 }

@@ -16,6 +16,7 @@ void Append(std::string& out, const CheckedFile& file) {
   writer.PutBytes({reinterpret_cast<const char*>(info.data()), info.size()});
   writer.Put(file.code ? static_cast<uint32_t>(*file.code) : 0U);
   writer.PutBytes(file.message);
+  writer.Put(file.at_ms.value_or(-1));
   const auto size = static_cast<uint32_t>(bytes.size());
   out.append(reinterpret_cast<const char*>(&size), sizeof(size));
   out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
@@ -34,6 +35,7 @@ bool TakeFirst(std::string_view& in, CheckedFile& file) {
   const std::string_view info = reader.GetBytes();
   file.code = ToErrorCode(reader.Get<uint32_t>());
   file.message = std::string(reader.GetBytes());
+  if (const auto at_ms = reader.Get<int64_t>(); at_ms >= 0) file.at_ms = at_ms;
   ResultRecord record;
   if (!info.empty() && DecodeResult(kFileInfoRecord, info.data(), info.size(), record)) {
     file.info = std::get<FileInfo>(record);

@@ -13,11 +13,12 @@
 namespace consort {
 
 struct CheckedFile {
-  std::string name;               // as in results, escaped for JSON
-  std::string path;               // to open
-  std::optional<FileInfo> info;   // nullopt: it could not be opened
-  std::optional<ErrorCode> code;  // nullopt: it is fine
-  std::string message;            // one clause, with `code`
+  std::string name;                   // as in results, escaped for JSON
+  std::string path;                   // to open
+  std::optional<FileInfo> info;       // nullopt: it could not be opened
+  std::optional<ErrorCode> code;      // nullopt: it is fine
+  std::string message;                // one clause, with `code`
+  std::optional<int64_t> at_ms = {};  // where in the file, with `code`; nullopt: no place is known
 
   double seconds() const {
     return info ? static_cast<double>(info->samples) / info->sample_rate : 0;

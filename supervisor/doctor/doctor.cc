@@ -1,7 +1,10 @@
 #include "supervisor/doctor/doctor.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 
+#include "shared/base/write_all.h"
 #include "supervisor/cli/exit_status.h"
 #include "supervisor/doctor/checks.h"
 #include "supervisor/doctor/report.h"
@@ -18,8 +21,10 @@ int RunDoctor(const DoctorOptions& options) {
   const auto findings = Examine(survey.value());
   const std::string report =
       options.json ? JsonReport(survey.value(), findings) : TextReport(survey.value(), findings);
-  std::fwrite(report.data(), 1, report.size(), stdout);
-  if (std::fflush(stdout) != 0) return kFailed;
+  if (const auto told = WriteAll(STDOUT_FILENO, report, "standard output"); !told) {
+    std::fprintf(stderr, "consort: %s\n", told.error().Sentence().c_str());
+    return kFailed;
+  }
   return CostsSpeed(findings) ? kSomeFailed : kDone;
 }
 

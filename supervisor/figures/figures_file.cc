@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "shared/base/folder.h"
@@ -13,7 +14,16 @@
 namespace consort {
 namespace {
 
-constexpr std::string_view kBeginning = "{\"consort\":";
+constexpr size_t kBeginningBytes = 64;
+
+// As FiguresJson begins. Other files of ours have something else behind the program's version.
+bool BeginsAsFigures(std::string_view text) {
+  constexpr std::string_view kBefore = "{\"consort\":\"";
+  constexpr std::string_view kBehind = "\",\"figures\":";
+  if (!text.starts_with(kBefore)) return false;
+  text.remove_prefix(kBefore.size());
+  return text.substr(std::min(text.find('"'), text.size())).starts_with(kBehind);
+}
 
 }  // namespace
 
@@ -25,11 +35,9 @@ Status CheckFiguresFile(const std::string& path) {
   if (::stat(real.c_str(), &status) != 0) return Ok();
   if (S_ISREG(status.st_mode)) {
     const UniqueFd fd(::open(real.c_str(), O_RDONLY | O_CLOEXEC));
-    char text[kBeginning.size()];
+    char text[kBeginningBytes];
     const ssize_t got = fd ? ::read(fd.get(), text, sizeof(text)) : -1;
-    if (got == 0 || (got > 0 && std::string_view(text, static_cast<size_t>(got)) == kBeginning)) {
-      return Ok();
-    }
+    if (got == 0 || (got > 0 && BeginsAsFigures({text, static_cast<size_t>(got)}))) return Ok();
   }
   return Error{"\"" + path + "\" is there and has no figures of a run in it",
                "name another file with --figures"};

@@ -28,7 +28,8 @@ class Raven : public FormatWriter {
   }
 
   void Add(std::string& out, const ResultLine& line) override {
-    length_ms_ = std::max({length_ms_, line.start_ms, line.end_ms});
+    // Not its start: that of silence behind the file's end.
+    length_ms_ = std::max(length_ms_, line.end_ms);
     if (line.kind != ResultLine::Kind::kTags) {
       for (const Caption& caption : CaptionsOf(line)) {
         // Of merged detections the lines that one goes on in are not there.

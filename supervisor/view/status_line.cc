@@ -4,7 +4,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <optional>
 
@@ -23,8 +25,9 @@ constexpr const char kClearLine[] = "\r\x1b[K";
 void WriteAll(int fd, std::string_view text) {
   while (!text.empty()) {
     pollfd ready{fd, POLLOUT, 0};
-    if (::poll(&ready, 1, 0) == 0) return;
-    const ssize_t put = ::write(fd, text.data(), text.size());
+    if (::poll(&ready, 1, 0) <= 0) return;
+    // A pipe that is ready has room for PIPE_BUF bytes: writing more may wait.
+    const ssize_t put = ::write(fd, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
     if (put > 0) {
       text.remove_prefix(static_cast<size_t>(put));
     } else if (put == 0 || errno != EINTR) {

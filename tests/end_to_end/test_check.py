@@ -47,7 +47,7 @@ def test_it_says_of_every_file_what_a_run_says(run_consort, folder, null_bundle,
         error = ran[it["file"]]
         assert ("error" in it) == (error is not None), it
         if error:
-            assert (it["error"]["code"], it["error"]["message"]) == (error["code"], error["message"])
+            assert it["error"] == error
     good = {it["file"]: it for it in said["files"] if "error" not in it}
     assert good["two.wav"] == {"file": "two.wav", "container": "wav", "sample_rate": 48000, "channels": 2, "samples": 96000,
                                "seconds": 2.0, "unfinished": False}

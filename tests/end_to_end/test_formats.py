@@ -10,8 +10,10 @@ import pandas
 import pyannote.database.util
 import pysrt
 import pytest
+import soundfile
 import webvtt
 
+import audio
 import bundles
 import jobs
 from program import DONE, SOME_FAILED, read_results
@@ -58,10 +60,12 @@ def tags(runner, sounds, tmp_path_factory):
     folder.mkdir()
     for n, sound in enumerate(sounds.flacs[:8]):
         (folder / f"{n} x.flac").symlink_to(sound)
+    audio.make(folder / "3 behind.flac", seconds=0.86, rate=8000)
     (folder / "empty.flac").write_bytes(b"")
     out = place / "out.jsonl"
     run = runner.run("run", "-m", bundle, "-o", out, "--format", ",".join(TOGETHER), folder, place / "gone.flac")
     assert run.exit == SOME_FAILED, run.stderr
+    assert any(it["end"] < it["start"] for it in read_results(out) if "error" not in it)
     return out
 
 
@@ -115,6 +119,14 @@ def beside(out, extension):
     return out.parent / ("out" + extension)
 
 
+def recording_ms(name, lines):
+    """How long it is: one that is there by its own word; one that was made up by its last interval."""
+    if not os.path.exists(name):
+        return round(1000 * max(it["end"] for it in lines if it["file"] == name))
+    sound = soundfile.info(name)
+    return (2000 * sound.frames + sound.samplerate) // (2 * sound.samplerate)
+
+
 def rows(frame):
     return [tuple(row) for row in frame.itertuples(index=False)]
 
@@ -154,13 +166,12 @@ def test_raven_by_pandas(out):
     table = pandas.read_csv(beside(out, ".raven.txt"), sep="\t", dtype=str, keep_default_na=False)
     assert list(table.columns[:7]) == ["Selection", "View", "Channel", "Begin Time (s)", "End Time (s)",
                                        "Low Freq (Hz)", "High Freq (Hz)"]
-    wanted, before, length, last = [], 0.0, 0.0, None
-    for it in read_results(out):
-        if "error" in it:
-            continue
+    lines = [it for it in read_results(out) if "error" not in it]
+    wanted, before, after, last = [], 0.0, 0, None
+    for it in lines:
         if it["file"] != last:
-            before, length, last = before + length, 0.0, it["file"]
-        length = max(length, it["start"], it["end"])
+            before, last = after / 1000, it["file"]
+            after += recording_ms(last, lines)
         said = [(it["start"], it["end"], t["label"], f'{t["score"]:.4f}', str(n + 1)) for n, t in enumerate(it.get("tags", []))]
         if "tags" not in it:
             said = [(start, end, text, "" if score is None else f"{score:.4f}", "") for _, start, end, text, score in captions([it])]

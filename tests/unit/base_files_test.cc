@@ -1,17 +1,20 @@
 // Small files read in whole, and files that are there in whole or as they were.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "fixture_root.h"
 #include "shared/base/folder.h"
 #include "shared/base/read_file.h"
 #include "shared/base/replace_file.h"
+#include "shared/base/unique_fd.h"
 #include "shared/base/write_all.h"
 
 namespace consort {
@@ -105,6 +108,31 @@ TEST_F(Files, ThatCannotBeReplacedStayAndLeaveNothingBeside) {
   fs::create_symlink("f", Path("new"));
   EXPECT_FALSE(ReplaceFile(Path("g"), Path("new"), Durable::kNo, "x"));
   EXPECT_EQ(Read("f"), "old");
+}
+
+TEST(Writing, WaitsForAReaderOfAPipeThatDoesNotBlock) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  const UniqueFd reader(ends[0]);
+  UniqueFd writer(ends[1]);
+  const std::string text(size_t{1} << 20, 'x');  // more than a pipe holds
+  Status wrote = Ok();
+  std::thread writing([&] {
+    wrote = WriteAll(writer.get(), text, "x");
+    writer.Reset();
+  });
+  size_t read = 0;
+  std::string some(size_t{1} << 16, '\0');
+  for (;;) {
+    pollfd ready{reader.get(), POLLIN, 0};
+    ::poll(&ready, 1, -1);
+    const ssize_t got = ::read(reader.get(), some.data(), some.size());
+    if (got <= 0) break;
+    read += static_cast<size_t>(got);
+  }
+  writing.join();
+  EXPECT_TRUE(wrote);
+  EXPECT_EQ(read, text.size());
 }
 
 TEST_F(Files, LieWhereLinksLead) {

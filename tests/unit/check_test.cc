@@ -42,12 +42,16 @@ TEST(CheckedFile, ComesBackAsItWentHoweverItIsCut) {
   Append(bytes, Fine("a\nb", 5, 6, 7, "mp4", kHeaderUnfinished));
   const size_t first = bytes.size();
   Append(bytes, Bad("c", ErrorCode::kIo, "broken"));
+  CheckedFile placed = Bad("d", ErrorCode::kTruncated, "cut");
+  placed.at_ms = 0;
+  const size_t second = bytes.size();
+  Append(bytes, placed);
   CheckedFile file;
   for (size_t cut = 0; cut < bytes.size(); ++cut) {
     std::string_view in = std::string_view(bytes).substr(0, cut);
     int whole = 0;
     while (TakeFirst(in, file)) ++whole;
-    EXPECT_EQ(whole, cut < first ? 0 : 1) << cut;
+    EXPECT_EQ(whole, cut < first ? 0 : cut < second ? 1 : 2) << cut;
   }
   std::string_view in = bytes;
   ASSERT_TRUE(TakeFirst(in, file));
@@ -62,6 +66,9 @@ TEST(CheckedFile, ComesBackAsItWentHoweverItIsCut) {
   EXPECT_FALSE(file.info);
   EXPECT_EQ(file.code, ErrorCode::kIo);
   EXPECT_EQ(file.message, "broken");
+  EXPECT_FALSE(file.at_ms);
+  ASSERT_TRUE(TakeFirst(in, file));
+  EXPECT_EQ(file.at_ms, 0);
   EXPECT_FALSE(TakeFirst(in, file));
 }
 
@@ -173,6 +180,7 @@ TEST(CheckWords, AreJsonALineForEachFile) {
   CheckedFile cut = Fine("cut.wav", 8'000);
   cut.code = ErrorCode::kTruncated;
   cut.message = "it \"ends\"";
+  cut.at_ms = 500;
   for (const CheckedFile& file : {Fine("a.wav", 24'000), Bad("b", ErrorCode::kIo, "broken"), cut}) {
     totals.Add(file);
     AppendCheckJson(text, file, first);
@@ -190,7 +198,8 @@ TEST(CheckWords, AreJsonALineForEachFile) {
               "channels":1,"samples":24000,"seconds":1.5,"unfinished":false})"));
   EXPECT_EQ(json["files"][1],
             nlohmann::json::parse(R"({"file":"b","error":{"code":"io","message":"broken"}})"));
-  EXPECT_EQ(json["files"][2]["error"]["message"], "it \"ends\"");
+  EXPECT_EQ(json["files"][2]["error"],
+            nlohmann::json::parse(R"({"code":"truncated","message":"it \"ends\"","at":0.5})"));
   EXPECT_EQ(json["files"][2]["samples"], 8000);
   EXPECT_EQ(json["total"], nlohmann::json::parse(R"({"files":3,"fine":1,"failed":
               {"truncated":1,"io":1},"audio_seconds":1.5,"unfinished":0,"segments":1,

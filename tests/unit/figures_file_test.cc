@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "supervisor/figures/figures.h"
 #include "supervisor/figures/figures_file.h"
 
 namespace consort {
@@ -31,11 +32,14 @@ class FiguresFileTest : public testing::Test {
 };
 
 TEST_F(FiguresFileTest, IsMadeAndMadeAnew) {
-  for (const std::string text : {"{\"consort\":\"1\"}\n", "{\"consort\":\"2\"}\n"}) {
+  for (const std::string text :
+       {"{\"consort\":\"0.1.0\",\"figures\":1}\n", "{\"consort\":\"10.20.30\",\"figures\":2}\n"}) {
     ASSERT_TRUE(CheckFiguresFile(Path("f.json")));
     ASSERT_TRUE(WriteFigures(Path("f.json"), text));
     EXPECT_EQ(Text("f.json"), text);
   }
+  ASSERT_TRUE(WriteFigures(Path("f.json"), FiguresJson(Figures())));
+  EXPECT_TRUE(CheckFiguresFile(Path("f.json")));
   EXPECT_EQ(Entries(), 1U);
 }
 
@@ -52,9 +56,11 @@ TEST_F(FiguresFileTest, IsRefusedWhereSomethingElseIs) {
   std::ofstream(Path("a.wav")) << "RIFF and more";
   std::ofstream(Path("results")) << "{\"file\":\"a.wav\"}\n";
   std::ofstream(Path("short")) << "{\"c";
+  std::ofstream(Path("check")) << "{\"consort\":\"0.1.0\",\"check\":1,\"bundle\":null,\"files\":[\n"
+                                  "{\"file\":\"\",\"figures\":1}\n]}\n";
   fs::create_directory(Path("folder"));
   ASSERT_EQ(mkfifo(Path("fifo").c_str(), 0600), 0);
-  for (const std::string name : {"a.wav", "results", "short", "folder", "fifo"}) {
+  for (const std::string name : {"a.wav", "results", "short", "check", "folder", "fifo"}) {
     const Status refused = CheckFiguresFile(Path(name));
     ASSERT_FALSE(refused) << name;
     EXPECT_NE(refused.error().what.find("is there and has no figures"), std::string::npos);

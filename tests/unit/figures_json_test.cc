@@ -53,7 +53,8 @@ Figures Some() {
 TEST(FiguresJson, IsOneLineOfWhatIsKnown) {
   const std::string text = FiguresJson(Some());
   EXPECT_EQ(text.find('\n'), text.size() - 1);
-  EXPECT_TRUE(text.starts_with("{\"consort\":")) << "by which a file of figures is known";
+  EXPECT_TRUE(text.starts_with("{\"consort\":\"" + std::string(kVersion) + "\",\"figures\":"))
+      << "by which a file of figures is known";
   const Json is = Json::parse(text);
   Json must = Json::parse(R"({
     "figures": 1, "split": {"processes": 2, "threads": 3, "intra": 1},

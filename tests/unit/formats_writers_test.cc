@@ -110,6 +110,15 @@ TEST(Writers, RavenCountsThroughAllRecordings) {
       "3\tSpectrogram 1\t1\t4.670\t6.730\t0\t8000\tc.flac\tc.flac\t0.420\ttwo seven\t\t\n");
 }
 
+TEST(Writers, RavenTakesNoSilenceBehindTheEndForPartOfARecording) {
+  const std::string table =
+      Write("raven", {Tags("a", 0, 3000, {}), Tags("a", 6000, 4500, {{"behind", 0.5}}),
+                      Tags("b", 0, 1000, {{"x", 0.5}})});
+  EXPECT_NE(table.find("\n1\tSpectrogram 1\t1\t4.500\t5.500\t0\t8000\tb\tb\t0.000\tx\t0.5000\t1\n"),
+            std::string::npos)
+      << table;
+}
+
 TEST(Writers, AudacityHasTheTopLabel) {
   EXPECT_EQ(Write("audacity", Sample()),
             "0.000000\t3.000000\tspeech\n"

@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "shared/base/clock.h"
@@ -157,6 +159,25 @@ TEST_F(View, OutlivesAReaderThatIsGone) {
   bar->Update(At(1), 0);
   bar->Message("nobody reads this");
   bar->Finish(At(1));
+}
+
+// A pipe is ready as soon as one of its pages is free.
+TEST(Messages, ThatAPipeHasNoRoomForAreNotWaitedFor) {
+  ::signal(SIGPIPE, SIG_IGN);
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  UniqueFd reader(ends[0]);
+  const UniqueFd writer(ends[1]);
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const int size = static_cast<int>(2 * page);
+  ASSERT_EQ(::fcntl(writer.get(), F_SETPIPE_SZ, size), size);
+  const std::string text(2 * page, 'x');
+  ASSERT_EQ(::write(writer.get(), text.data(), page), static_cast<ssize_t>(page));
+  auto told = std::async(std::launch::async, [&] {
+    MakeProgress(ProgressStyle::kNone, {.fd = writer.get()})->Message(text);
+  });
+  EXPECT_EQ(told.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  reader.Reset();  // who waits all the same is free
 }
 
 TEST(RatesJustNow, ForgetWhatIsLongAgo) {
