@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "shared/base/clock.h"
 #include "shared/base/pidfd.h"
@@ -18,7 +19,7 @@ namespace {
 
 // A template that answers nothing for so long hangs: it is killed, and started anew.
 constexpr int64_t kTemplateAnswerNs = 2'000'000'000;
-// A fork that has not become a ready worker for so long hangs.
+// A fork of what is loaded that has not become a ready worker for so long hangs.
 constexpr int64_t kWorkerReadyNs = 20'000'000'000;
 // Ticks further apart mean that we were stopped ourselves: then no age counts.
 constexpr int64_t kStoppedNs = 1'000'000'000;
@@ -176,9 +177,13 @@ void Fleet::ReadTemplate(uint64_t template_id) {
     auto received = from->process.Receive(closed);
     if (!received || closed) {
       // Its death is told by SIGCHLD; one that only closes its socket, or talks nonsense, is
-      // broken.
+      // broken. A closed socket mostly means that it is dead: then it was not us who ended it.
       loop_.Remove(from->process.socket());
-      from->process.Kill();
+      if (closed) {
+        PidfdKill(from->process.pidfd());
+      } else {
+        from->process.Kill();
+      }
       return;
     }
     if (!received.value()) return;
@@ -244,6 +249,8 @@ void Fleet::NotForked(Template& from, const ReceivedMessage& received) {
   }
   --from.asked;
   from.asked_ns = MonotonicNs();
+  // Once: where it stays so, the job goes on with the workers that it has.
+  if (!std::exchange(told_of_refusal_, true)) events_.ForkRefused(received.message.text);
   EndedUnready(Death{.cause = Death::Cause::kCrashed}, received.message.text);
   Step(*worker, WorkerEvent::kLost);
 }
@@ -253,7 +260,8 @@ void Fleet::WakeFired(uint64_t worker_id) {
   if (worker == nullptr) return;
   uint64_t count = 0;
   [[maybe_unused]] const auto got = read(worker->wake_.get(), &count, sizeof(count));
-  if (worker->state_ == WorkerState::kStarting &&
+  // One that is being ended for being late is given nothing any more.
+  if (worker->state_ == WorkerState::kStarting && !worker->killed() &&
       worker->channel_.header().ready.load(std::memory_order_acquire) != 0) {
     Step(*worker, WorkerEvent::kReady);
   }
@@ -320,27 +328,19 @@ void Fleet::Bury(Worker& worker, const Death& reaped) {
   death.why = worker.killed_why_;
   death.accounted_for = worker.bystander_;
   if (worker.retired_) death.cause = Death::Cause::kRetired;
+  const bool was_process = worker.pid_ > 0;
+  if (was_process) death = events_.Explained(death);
   loop_.Remove(worker.wake_.get());
   if (worker.pidfd_) loop_.Remove(worker.pidfd_.get());
   ReadRestOfOutput(worker);
   const bool was_ready = worker.was_ready_;
-  const bool was_process = worker.pid_ > 0;
-  const bool overdue = worker.overdue_;
   const auto node = static_cast<size_t>(plan_.slots[worker.slot_].node);
   // One whose template is gone died of that, or found no parent left to tie itself to.
   const bool orphan = FindTemplate(worker.template_id_) == nullptr && !worker.is_template_;
   events_.WorkerGone(worker, death);
   slot_worker_[worker.slot_] = 0;
   workers_.erase(uint64_t{worker.id_});
-  if (!was_ready && was_process && !orphan) {
-    if (overdue) {  // no kill from outside
-      EndedUnready(Death{.cause = Death::Cause::kByUs},
-                   "a worker was ended " + std::to_string(kWorkerReadyNs / 1'000'000'000) +
-                       " s after its start");
-    } else {
-      EndedUnready(death, "a worker " + death.Words());
-    }
-  }
+  if (!was_ready && was_process && !orphan) EndedUnready(death, "a worker " + death.Words());
   RetireIdleTemplate(node);
   FillSlots();
 }
@@ -357,14 +357,21 @@ void Fleet::RetireIdleTemplate(size_t node) {
 }
 
 void Fleet::EndedUnready(const Death& death, const std::string& what) {
-  limit_.EndedUnready(death.cause == Death::Cause::kKilled ||
-                      death.cause == Death::Cause::kUnknown);
+  if (death.ForMemory()) {
+    limit_.EndedForMemory();
+  } else {
+    limit_.EndedUnready(death.cause == Death::Cause::kKilled ||
+                        death.cause == Death::Cause::kUnknown);
+  }
   not_before_ns_ = MonotonicNs() + limit_.PauseNs();
   // As long as some work, the job gets on: the rest is tried again now and then.
-  if (!limit_.Exhausted() || failed_ || workers_alive() > 0) return;
+  const auto at_once = static_cast<int>(plan_.slots.size());
+  if (!limit_.Exhausted(at_once) || failed_ || workers_alive() > 0) return;
   failed_ = true;
   events_.FleetFailed(Error{what + " before it was ready, as the starts before it",
-                            "run again with -v, and with --no-template under a debugger"});
+                            death.ForMemory()
+                                ? "give it more memory, or start fewer workers: -p"
+                                : "run again with -v, and with --no-template under a debugger"});
 }
 
 void Fleet::ChildDied() {
@@ -403,6 +410,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
   loop_.Remove(dead->process.socket());
   node_template_[dead->node] = 0;
   templates_.erase(template_id);
+  bool was_worker = false;
   std::vector<uint64_t> orphans;
   for (const auto& [id, worker] : workers_) {
     if (worker->template_id_ == template_id) orphans.push_back(id);
@@ -412,6 +420,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
     if (worker == nullptr) continue;
     // Of a template that became the worker itself (--no-template) we have the status here.
     if (worker->is_template_) {
+      was_worker = true;
       worker->bystander_ = death.accounted_for;
       Step(*worker, WorkerEvent::kReaped, DeathFrom(wait_status, worker->killed_by_us_));
     } else {
@@ -422,6 +431,7 @@ void Fleet::TemplateDied(uint64_t template_id, int wait_status) {
       Step(*worker, WorkerEvent::kTemplateGone, Death{Death::Cause::kKilled, SIGKILL, 0});
     }
   }
+  if (!was_worker) death = events_.Explained(death);
   events_.TemplateGone(death);
   if (!was_ready && death.cause != Death::Cause::kRetired) {
     EndedUnready(death, "the template " + death.Words());
@@ -456,9 +466,10 @@ void Fleet::Tick(int64_t now_ns) {
     }
   }
   for (auto& [id, worker] : workers_) {
-    if (worker->state_ == WorkerState::kStarting &&
-        now_ns - worker->requested_ns_ > kWorkerReadyNs) {
-      worker->bystander_ = worker->overdue_ = true;
+    if (IsOverdue(*worker, now_ns)) {
+      worker->killed_by_us_ = true;
+      worker->killed_why_ =
+          "was ended " + std::to_string(kWorkerReadyNs / 1'000'000'000) + " s after its start";
       PidfdKill(worker->pidfd_.get());
     }
     if (worker->state_ != WorkerState::kDying ||
@@ -469,6 +480,14 @@ void Fleet::Tick(int64_t now_ns) {
     if (auto* silent = FindTemplate(worker->template_id_)) silent->process.Kill();
   }
   FillSlots();
+}
+
+// Loading a model takes as long as it takes, in a template and, with `--intra default`, in workers:
+// all of them at once, perhaps from slow storage.
+bool Fleet::IsOverdue(const Worker& worker, int64_t now_ns) const {
+  if (worker.state_ != WorkerState::kStarting) return false;
+  const auto node = static_cast<size_t>(plan_.slots[worker.slot_].node);
+  return plan_.nodes[node].command.intra != 0 && now_ns - worker.requested_ns_ > kWorkerReadyNs;
 }
 
 void Fleet::ForgetAges(int64_t now_ns) {

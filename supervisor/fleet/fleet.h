@@ -57,9 +57,14 @@ class FleetEvents {
   // SIGKILL is on its way to it. It may be long until it is gone: nothing ends in the middle of a
   // read that does not return.
   virtual void WorkerKilled(Worker& worker) = 0;
+  // What a death really was: the kernel may have sent the SIGKILL, for memory. Asked once for each
+  // process, before the two below.
+  virtual Death Explained(const Death& death) = 0;
   // Reaped: it writes no more. Its channel is there until this returns.
   virtual void WorkerGone(Worker& worker, const Death& death) = 0;
   virtual void TemplateGone(const Death& death) = 0;
+  // The kernel refused to make a worker, as `why` says; it is asked again. Told once.
+  virtual void ForkRefused(const std::string& why) = 0;
   // Nothing becomes ready, or the model cannot be loaded: the job cannot be done.
   virtual void FleetFailed(const Error& error) = 0;
 };
@@ -97,7 +102,6 @@ class Worker {
   Offence offence_ = Offence::kBrokeProtocol;
   std::string killed_why_;
   bool retired_ = false;
-  bool overdue_ = false;    // it was not ready in time, and is being ended for that
   bool bystander_ = false;  // ended by us, or with its template, for nothing that it did
   bool was_ready_ = false;
   bool is_template_ = false;  // --no-template: one process
@@ -176,6 +180,7 @@ class Fleet {
   // `what` is the beginning of a sentence: "a worker was ended by SIGSEGV".
   void EndedUnready(const Death& death, const std::string& what);
   void ReapStrays();
+  bool IsOverdue(const Worker& worker, int64_t now_ns) const;
   void RetireIdleTemplate(size_t node);
   void ForgetAges(int64_t now_ns);
   bool AllDead() const;
@@ -198,6 +203,7 @@ class Fleet {
   bool ending_ = false;
   bool draining_ = false;
   bool failed_ = false;
+  bool told_of_refusal_ = false;
 };
 
 }  // namespace consort

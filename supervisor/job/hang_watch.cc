@@ -50,8 +50,8 @@ EngineSight HangWatch::StateOf(const Worker& worker, uint32_t engine) {
 }
 
 void HangWatch::Watch(Fleet& fleet, Worker& worker, int64_t now_ns) {
+  if (worker.killed()) return;  // for this or for something else: the first reason stands
   const auto sentenced = sentences_.find(worker.id());
-  if (sentenced != sentences_.end() && sentenced->second.killed) return;
   const bool on_trial = dispatcher_.OnTrial(worker.id());
   uint32_t hung = worker.engines();
   int64_t hung_ns = 0;

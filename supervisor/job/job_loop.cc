@@ -364,8 +364,10 @@ void JobLoop::WorkerKilled(Worker& worker) {
   hand_out_ = true;  // what it was kept free for is another's now
 }
 
-void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
-  const Death death = memory_->Gone(worker, reaped, MonotonicNs());
+Death JobLoop::Explained(const Death& death) { return memory_->Explained(death, MonotonicNs()); }
+
+void JobLoop::WorkerGone(Worker& worker, const Death& death) {
+  memory_->Gone(worker);
   const auto reason = retiring_.Gone(worker.id());
   const bool too_many = reason == RetiringWorkers::Reason::kTooMany;
   const bool stopping = reason == RetiringWorkers::Reason::kStopping;
@@ -421,16 +423,19 @@ void JobLoop::WorkerGone(Worker& worker, const Death& reaped) {
   if (checkpoint_ && !failure_) Check(checkpoint_->WriteIfSuspectsChanged(MonotonicNs()));
 }
 
-void JobLoop::TemplateGone(const Death& reaped) {
+void JobLoop::TemplateGone(const Death& death) {
   memory_->Changed();
-  if (options_.no_template)
-    return;  // told as its worker's death, which has used up what explains it
-  const Death death = memory_->Explained(reaped, MonotonicNs());
+  // With --no-template it is told as its worker's death.
+  if (options_.no_template) return;
   if (death.cause == Death::Cause::kRetired) return;  // none takes its place
   ++(death.cause == Death::Cause::kCrashed ? templates_restarted_.crashed
                                            : templates_restarted_.killed);
   if (checkpoint_) checkpoint_->AddRestart(true, death.cause == Death::Cause::kCrashed);
   Verbose("a template " + death.Words());
+}
+
+void JobLoop::ForkRefused(const std::string& why) {
+  progress_.Message("warning: " + why + "; it is tried again now and then");
 }
 
 void JobLoop::FleetFailed(const Error& error) {

@@ -58,6 +58,9 @@ class JobLoop : public FleetEvents {
   // The exit status, or why the job could not be done. No process is left afterwards.
   Result<int> Run(JobFleet fleet);
 
+  // The first signal that asked for the end, or 0. What was in flight then may have been the last.
+  int stop_signal() const { return stop_signal_; }
+
   // All that was to be measured is: it was stopped on purpose.
   bool measured() const { return measured_; }
 
@@ -69,8 +72,10 @@ class JobLoop : public FleetEvents {
   void WorkerWoke(Worker& worker) override;
   void WorkerSaid(Worker& worker, std::string_view line) override;
   void WorkerKilled(Worker& worker) override;
+  Death Explained(const Death& death) override;
   void WorkerGone(Worker& worker, const Death& death) override;
   void TemplateGone(const Death& death) override;
+  void ForkRefused(const std::string& why) override;
   void FleetFailed(const Error& error) override;
 
   Status WatchSignals();

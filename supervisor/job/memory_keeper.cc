@@ -89,11 +89,10 @@ void MemoryKeeper::Ready(const Worker& worker, int64_t now_ns) {
   Watch();  // it may take gigabytes until the next tick
 }
 
-Death MemoryKeeper::Gone(const Worker& worker, const Death& death, int64_t now_ns) {
+void MemoryKeeper::Gone(const Worker& worker) {
   workers_.Gone(worker.id());
   ended_.erase(worker.id());
   Changed();
-  return worker.pid() > 0 ? Explained(death, now_ns) : death;
 }
 
 Death MemoryKeeper::Explained(Death death, int64_t now_ns) {
@@ -145,6 +144,11 @@ void MemoryKeeper::JudgeWorker(const MemorySample::OfWorker& sample, int64_t now
   if (workers_.ExactAbove(sample.worker) != exact_above) watch_again_ = true;
   switch (verdict) {
     case WorkerMemory::Verdict::kFine:
+      return;
+    case WorkerMemory::Verdict::kTell:
+      say_.always("warning: worker " + std::to_string(worker->pid()) + " " + words +
+                  ", before it had done a segment: such a one is replaced after its first " +
+                  finishes_);
       return;
     case WorkerMemory::Verdict::kReplace:
       say_.verbose("worker " + std::to_string(worker->pid()) + " " + words +

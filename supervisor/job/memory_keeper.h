@@ -41,9 +41,8 @@ class MemoryKeeper {
                RetiringWorkers& retiring, Say say);
 
   void Ready(const Worker& worker, int64_t now_ns);
-  // Before its tasks are handed out again. What its death really was.
-  Death Gone(const Worker& worker, const Death& death, int64_t now_ns);
-  // Of a template, the same.
+  void Gone(const Worker& worker);
+  // What the death of a worker or a template really was. Once for each.
   Death Explained(Death death, int64_t now_ns);
   // Some process has come or gone.
   void Changed() { watch_again_ = true; }

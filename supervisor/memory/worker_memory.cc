@@ -34,7 +34,7 @@ WorkerMemory::Verdict WorkerMemory::Judge(const MemorySample::OfWorker& sample, 
   const auto found = workers_.find(sample.worker);
   if (found == workers_.end()) return Verdict::kFine;
   Learn(found->second, sample, segments, now_ns);
-  return limit_bytes_ > 0 ? JudgeLimit(found->second, sample, words)
+  return limit_bytes_ > 0 ? JudgeLimit(found->second, sample, segments, words)
                           : JudgeCreep(found->second, sample, segments, now_ns, words);
 }
 
@@ -50,7 +50,7 @@ void WorkerMemory::Learn(Known& known, const MemorySample::OfWorker& sample, uin
 }
 
 WorkerMemory::Verdict WorkerMemory::JudgeLimit(Known& known, const MemorySample::OfWorker& sample,
-                                               std::string& words) const {
+                                               uint64_t segments, std::string& words) {
   if (sample.private_bytes < 0) return Verdict::kFine;
   if (sample.private_bytes <= limit_bytes_) {
     // It can be above the limit only once it has grown by what is left of it.
@@ -60,6 +60,8 @@ WorkerMemory::Verdict WorkerMemory::JudgeLimit(Known& known, const MemorySample:
   }
   words = "used " + Bytes(sample.private_bytes) + " of private memory, more than " + limit_name_;
   if (sample.private_bytes > limit_bytes_ + limit_bytes_ / 2) return Verdict::kEnd;
+  // Its successor would begin just so, and nothing would ever be done.
+  if (segments == 0) return std::exchange(told_, true) ? Verdict::kFine : Verdict::kTell;
   return std::exchange(known.replaced, true) ? Verdict::kFine : Verdict::kReplace;
 }
 

@@ -24,6 +24,7 @@ class WorkerMemory {
 
   enum class Verdict {
     kFine,
+    kTell,     // above the limit before it has done anything: no other one is better; said once
     kReplace,  // once it has finished its tasks, however long they take; said once
     kEnd,      // now, far above the limit: what it is at is to blame
   };
@@ -51,7 +52,8 @@ class WorkerMemory {
     bool heard = false;
   };
   void Learn(Known& known, const MemorySample::OfWorker& sample, uint64_t segments, int64_t now_ns);
-  Verdict JudgeLimit(Known& known, const MemorySample::OfWorker& sample, std::string& words) const;
+  Verdict JudgeLimit(Known& known, const MemorySample::OfWorker& sample, uint64_t segments,
+                     std::string& words);
   static Verdict JudgeCreep(Known& known, const MemorySample::OfWorker& sample, uint64_t segments,
                             int64_t now_ns, std::string& words);
 
@@ -59,6 +61,7 @@ class WorkerMemory {
   const std::string limit_name_;
   std::map<uint64_t, Known> workers_;
   int64_t usual_bytes_ = INT64_MAX;
+  bool told_ = false;  // that a worker begins above the limit
 };
 
 }  // namespace consort

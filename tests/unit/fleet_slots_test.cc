@@ -1,14 +1,17 @@
-// Slots that are closed and opened while the fleet is at work: with real processes, the null
-// worker's.
+// Slots that are closed and opened while the fleet is at work, and starts that come to nothing:
+// with real processes, the null worker's and some that only pretend.
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "bundle_folder.h"
 #include "shared/base/clock.h"
 #include "shared/bundle/bundle.h"
+#include "shared/channel/template_link.h"
 #include "supervisor/fleet/fleet.h"
 
 namespace consort {
@@ -26,6 +29,36 @@ void WriteNullBundle(BundleFolder& folder) {
   folder.Write("model.json", manifest.dump());
 }
 
+// A template that answers each request for a worker as `answer` says, in Python.
+std::string PretendedTemplate(const std::string& answer) {
+  return "#!/usr/bin/env python3\nimport os, socket, struct, time\nVERSION = " +
+         std::to_string(kTemplateLinkVersion) + R"(
+link = socket.socket(fileno=3)
+READY, FORKED, EXITED, NOT_FORKED = 2, 3, 4, 6
+def say(what, worker=0, pid=0, status=0, text=b"", fds=()):
+    message = struct.pack("<IIQii1000s", VERSION, what, worker, pid, status, text)
+    socket.send_fds(link, [message], fds)
+say(READY)
+while True:
+    message, fds, _, _ = socket.recv_fds(link, 1024, 3)
+    if not message:
+        break
+    worker = struct.unpack_from("<Q", message, 8)[0]
+)" + answer;
+}
+
+// Its worker says a word and never becomes ready.
+constexpr char kForksOneThatLoadsForEver[] = R"(
+    pid = os.fork()
+    if pid == 0:
+        link.close()
+        os.write(fds[2], b"loading\n")
+        time.sleep(60)
+        os._exit(0)
+    say(FORKED, worker, pid, fds=[os.pidfd_open(pid)])
+    say(EXITED, worker, pid, os.waitpid(pid, 0)[1])
+)";
+
 class FleetSlots : public testing::Test, public FleetEvents {
  protected:
   FleetSlots() {
@@ -37,6 +70,9 @@ class FleetSlots : public testing::Test, public FleetEvents {
     if (bundle) command_.bundle_sha256 = bundle.value().sha256;
   }
 
+  // Who is ended may still have something to say.
+  void TearDown() override { fleet_.reset(); }
+
   // `slots`: of which node each is, and whether it is closed at first.
   void Start(int nodes, const std::vector<std::pair<int, bool>>& slots) {
     FleetPlan plan;
@@ -47,6 +83,24 @@ class FleetSlots : public testing::Test, public FleetEvents {
     loop_ = std::make_unique<EventLoop>(EventLoop::Make().value());
     fleet_ = std::make_unique<Fleet>(std::move(plan), *loop_, *this);
     ASSERT_TRUE(fleet_->Start());
+  }
+
+  // A program in place of the worker.
+  void Pretend(const std::string& script) {
+    folder_.Write("worker", script);
+    command_.program = folder_.File("worker");
+    std::filesystem::permissions(command_.program, std::filesystem::perms::owner_all);
+  }
+  // As if so much time had passed, without a pause that would mean that we were stopped.
+  void Age(int64_t ms) {
+    const int64_t now_ns = MonotonicNs();
+    for (int64_t at = 0; at <= ms; at += 500) fleet_->Tick(now_ns + at * 1'000'000);
+  }
+  // The fleet fails.
+  bool Fails() {
+    may_fail_ = true;
+    Until([] { return false; });
+    return failed_;
   }
 
   // False: it did not become true, or the fleet failed.
@@ -87,13 +141,26 @@ class FleetSlots : public testing::Test, public FleetEvents {
 
   void WorkerReady(Worker&) override {}
   void WorkerWoke(Worker&) override {}
-  void WorkerSaid(Worker&, std::string_view) override {}
+  void WorkerSaid(Worker&, std::string_view line) override { said_ = line; }
   void WorkerKilled(Worker&) override {}
-  void WorkerGone(Worker&, const Death& death) override { deaths_.push_back(death.cause); }
+  Death Explained(const Death& death) override {
+    ++asked_why_;
+    Death really = death;
+    if (out_of_memory_ && death.cause == Death::Cause::kKilled && !death.accounted_for) {
+      really.cause = Death::Cause::kOutOfMemory;
+    }
+    return really;
+  }
+  void WorkerGone(Worker&, const Death& death) override {
+    deaths_.push_back(death.cause);
+    last_death_ = death;
+  }
   void TemplateGone(const Death& death) override { template_deaths_.push_back(death.cause); }
+  void ForkRefused(const std::string& why) override { refused_.push_back(why); }
   void FleetFailed(const Error& error) override {
     failed_ = true;
-    ADD_FAILURE() << error.Sentence();
+    failure_ = error.Sentence();
+    if (!may_fail_) ADD_FAILURE() << failure_;
   }
 
   BundleFolder folder_;
@@ -102,7 +169,14 @@ class FleetSlots : public testing::Test, public FleetEvents {
   std::unique_ptr<Fleet> fleet_;
   std::vector<Death::Cause> deaths_;
   std::vector<Death::Cause> template_deaths_;
+  Death last_death_;  // of a worker
+  std::string said_;
+  std::vector<std::string> refused_;
+  int asked_why_ = 0;
+  bool out_of_memory_ = false;  // the kernel ends whoever is ended
+  bool may_fail_ = false;
   bool failed_ = false;
+  std::string failure_;
 };
 
 using Causes = std::vector<Death::Cause>;
@@ -191,6 +265,59 @@ TEST_F(FleetSlots, ThatAreClosedKeepNobodyWhoIsKilled) {
   ASSERT_TRUE(Run({0})) << "an open one is filled again";
   Pass(100);
   EXPECT_EQ(Running().size(), 1U);
+}
+
+TEST_F(FleetSlots, OfWorkersThatAreNotReadyInTimeAreFilledAgain) {
+  Pretend(PretendedTemplate(kForksOneThatLoadsForEver));
+  Start(1, {{0, false}});
+  ASSERT_TRUE(Until([&] { return said_ == "loading"; }));
+  Age(15'000);
+  Pass(100);
+  EXPECT_TRUE(deaths_.empty());
+  Age(21'000);
+  ASSERT_TRUE(Until([&] { return !deaths_.empty(); }));
+  EXPECT_EQ(deaths_, Causes{Death::Cause::kByUs});
+  EXPECT_EQ(last_death_.Words(), "was ended 20 s after its start");
+}
+
+TEST_F(FleetSlots, OfWorkersThatLoadTheModelThemselvesHaveAllTheTimeThatTakes) {
+  command_.intra = 0;
+  Pretend(PretendedTemplate(kForksOneThatLoadsForEver));
+  Start(1, {{0, false}});
+  ASSERT_TRUE(Until([&] { return said_ == "loading"; }));
+  Age(600'000);
+  Pass(200);
+  EXPECT_TRUE(deaths_.empty());
+}
+
+TEST_F(FleetSlots, ThatTheKernelMakesNoWorkerForAreToldOfOnce) {
+  Pretend(PretendedTemplate("    say(NOT_FORKED, worker, text=b'could not fork a worker: no')\n"));
+  Start(1, {{0, false}});
+  ASSERT_TRUE(Fails());
+  EXPECT_EQ(deaths_.size(), 5U);
+  EXPECT_EQ(refused_, std::vector<std::string>{"could not fork a worker: no"});
+}
+
+TEST_F(FleetSlots, WhoseTemplateTheKernelEndsForMemoryAreGivenUpForThat) {
+  out_of_memory_ = true;
+  Pretend("#!/bin/sh\nkill -KILL $$\n");
+  Start(1, {{0, false}});
+  ASSERT_TRUE(Fails());
+  EXPECT_EQ(template_deaths_, Causes(5, Death::Cause::kOutOfMemory));
+  EXPECT_NE(failure_.find("the template was ended by the kernel for memory"), std::string::npos);
+  EXPECT_NE(failure_.find("more memory"), std::string::npos) << failure_;
+}
+
+TEST_F(FleetSlots, WithoutATemplateTellAKillFromOutsideFromOurs) {
+  command_.become = true;
+  Start(1, {{0, false}});
+  ASSERT_TRUE(Run({0}));
+  ::kill(Running()[0], SIGKILL);
+  ASSERT_TRUE(Until([&] { return !deaths_.empty(); }));
+  EXPECT_EQ(deaths_, Causes{Death::Cause::kKilled});
+  EXPECT_FALSE(last_death_.accounted_for);
+  EXPECT_EQ(asked_why_, 1) << "it is one process";
+  ASSERT_TRUE(Run({0}));
 }
 
 }  // namespace

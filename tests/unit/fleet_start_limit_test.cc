@@ -30,6 +30,18 @@ TEST(StartLimit, BearsFiftyKillsInARow) {
   EXPECT_TRUE(limit.Exhausted());
 }
 
+TEST(StartLimit, LetsEachOfThoseThatStartSideBySideRunOutOfMemoryOnceMore) {
+  StartLimit limit;
+  for (int i = 0; i < 5; ++i) limit.EndedForMemory();
+  EXPECT_GT(limit.PauseNs(), 0);
+  EXPECT_TRUE(limit.Exhausted(1));
+  EXPECT_FALSE(limit.Exhausted(16));
+  for (int i = 0; i < 15; ++i) limit.EndedForMemory();
+  EXPECT_TRUE(limit.Exhausted(16));
+  limit.BecameReady();
+  EXPECT_FALSE(limit.Exhausted(16));
+}
+
 TEST(StartLimit, WaitsLongerEachTimeButNeverMoreThanASecond) {
   StartLimit limit;
   EXPECT_EQ(limit.PauseNs(), 0);

@@ -20,7 +20,7 @@ class Workers : public testing::Test {
     memory_.Ready(kWorker, 0);
   }
   // As the sampler does it: private memory is known where it is asked for.
-  Verdict At(double seconds, int64_t anonymous_mib, int64_t shared_mib, uint64_t segments = 0) {
+  Verdict At(double seconds, int64_t anonymous_mib, int64_t shared_mib, uint64_t segments = 1) {
     MemorySample::OfWorker sample{.worker = kWorker, .anonymous_bytes = anonymous_mib * kMiB};
     exact_ = sample.anonymous_bytes > memory_.ExactAbove(kWorker);
     if (exact_) sample.private_bytes = (anonymous_mib - shared_mib) * kMiB;
@@ -65,6 +65,18 @@ TEST_F(Workers, MayFinishTheirTasksHoweverLongTheyTake) {
   EXPECT_EQ(At(60, 900, 0), Verdict::kFine);
   EXPECT_EQ(At(600, 1200, 0), Verdict::kFine);
   EXPECT_EQ(At(601, 1201, 0), Verdict::kEnd);
+}
+
+// The next one would begin just so.
+TEST_F(Workers, AboveTheLimitBeforeTheyHaveDoneAnythingAreKeptAndThatIsSaidOnce) {
+  EXPECT_EQ(At(1, 900, 0, 0), Verdict::kTell);
+  EXPECT_EQ(words_, "used 900 MiB of private memory, more than --worker-memory-limit 800M");
+  EXPECT_EQ(At(2, 900, 0, 0), Verdict::kFine);
+  EXPECT_EQ(At(3, 900, 0, 1), Verdict::kReplace);
+  memory_.Gone(kWorker);
+  memory_.Ready(kWorker, 0);
+  EXPECT_EQ(At(4, 900, 0, 0), Verdict::kFine) << "of the first worker alone";
+  EXPECT_EQ(At(5, 1201, 0, 0), Verdict::kEnd);
 }
 
 TEST_F(Workers, ThatAreGoneAreForgotten) {
