@@ -1,7 +1,9 @@
 #include "supervisor/job/job.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
@@ -76,6 +78,19 @@ Result<JobFleet> MakeFleet(const RunOptions& options, Ground& ground) {
   });
 }
 
+// As a word of a shell's command line.
+std::string ShellWord(const std::string& text) {
+  static constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=./:,@%^";
+  const bool plain = std::ranges::all_of(text, [](char c) {
+    return static_cast<unsigned char>(c) >= 0x80 || kPlain.find(c) != std::string_view::npos;
+  });
+  if (plain && !text.empty()) return text;
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
 void Summarize(const RunOptions& options, const JobLoop& loop, int status, bool resumable) {
   if (options.quiet) return;
   const std::string summary = FormatSummary(loop.Summary());
@@ -88,8 +103,10 @@ void Summarize(const RunOptions& options, const JobLoop& loop, int status, bool 
   }
   std::fprintf(stderr, "results     %s%s\n", options.output.c_str(), more);
   if (status == kSomeFailed && resumable) {
+    // Results do not tell where a folder of another name is.
+    const std::string& job = options.job.empty() ? options.output : options.job;
     std::fprintf(stderr, "failed      \"consort status %s\" tells which and why\n",
-                 options.output.c_str());
+                 ShellWord(job).c_str());
   }
 }
 
@@ -124,6 +141,15 @@ Result<int> RunWithoutJournal(const RunOptions& options, Ground& ground) {
   ground.progress->Finish(loop.View());
   if (ended) Summarize(options, loop, ended.value(), false);
   return ended;
+}
+
+// All may be done by the time that a stop is over. Whoever asked for it does not want to wait for
+// what failed to be done again.
+int StoppedBeforeRetry(const RunOptions& options, const JobLoop& loop, int status) {
+  if (!options.retry_failed || status != kSomeFailed) return status;
+  // The loop has blocked these signals: one that came behind it still waits.
+  const int number = loop.stop_signal() != 0 ? loop.stop_signal() : StopRequests().Take();
+  return number != 0 ? SignalExitStatus(number) : status;
 }
 
 Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& files) {
@@ -171,8 +197,10 @@ Result<int> RunWithJournal(const RunOptions& options, Ground& ground, JobFiles& 
     recorder.RemoveFile();
     files.Discard();
   }
-  if (ended) Summarize(options, loop, ended.value(), true);
-  return ended;
+  if (!ended) return ended;
+  const int status = StoppedBeforeRetry(options, loop, ended.value());
+  Summarize(options, loop, status, true);
+  return status;
 }
 
 // Whatever stopped a job that keeps a journal, the cure ends in the same words.

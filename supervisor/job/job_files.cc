@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "supervisor/job/replace_results.h"
 #include "supervisor/journal/file_system.h"
@@ -30,13 +32,13 @@ Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle,
                                 const Identity& tags) {
   const std::string path = FolderFor(options);
   // Told before a folder is made: what is wrong with the results' own.
-  CONSORT_TRY(
-      ResultFile::CheckCreatable(options.output, options.restart || Exists(path + "/journal.db")));
+  const bool job = Exists(path + "/journal.db");
+  CONSORT_TRY(ResultFile::CheckCreatable(options.output, options.restart || job, job));
   CONSORT_TRY(auto folder, JobFolder::Open(path));
   JobFiles files(std::move(folder), options);
   CONSORT_TRY(files.OpenJournal(bundle, tags));
   if (!files.resumes_) {
-    CONSORT_TRY(ResultFile::CheckCreatable(options.output, files.anew()));
+    CONSORT_TRY(ResultFile::CheckCreatable(options.output, files.anew(), files.known_));
   }
   return files;
 }
@@ -44,22 +46,32 @@ Result<JobFiles> JobFiles::Open(const RunOptions& options, const Bundle& bundle,
 Result<std::optional<JobFiles::KnownIdentity>> JobFiles::ReadBegun() {
   using None = std::optional<KnownIdentity>;
   if (!folder_.has_journal()) return None();
-  auto journal = Journal::Open(folder_.journal());
+  bool in_use = false;
+  auto journal = Journal::Open(folder_.journal(), &in_use);
   if (!journal) {
-    if (!options_->restart) return journal.error();
+    if (!options_->restart || in_use) return journal.error();
     CONSORT_TRY(folder_.RemoveJournal());
     return None();
   }
   journal_ = std::move(journal).value();
-  if (!journal_->begun() || options_->restart) return None();
-  CONSORT_TRY(auto was, journal_->ReadIdentity());
-  return std::optional(std::move(was));
+  if (!journal_->begun()) return None();
+  auto was = journal_->ReadIdentity();
+  if (was) return std::optional(std::move(was).value());
+  if (options_->restart) return None();
+  return was.error();
+}
+
+bool JobFiles::NamesResults(const KnownIdentity& was) const {
+  const auto own = std::ranges::find(identity_, std::string("output"), &IdentityPart::key);
+  return own != identity_.end() &&
+         std::ranges::find(was, std::pair(own->key, own->value)) != was.end();
 }
 
 Status JobFiles::OpenJournal(const Bundle& bundle, const Identity& tags) {
-  CONSORT_TRY(const auto was, ReadBegun());
+  CONSORT_TRY(const auto there, ReadBegun());
+  const bool goes_on = there && !options_->restart;
   // A profile may have come, gone or changed since: the same command goes on all the same.
-  const auto chosen = was && !options_->intra_given ? IntraChosenThen(*was) : std::nullopt;
+  const auto chosen = goes_on && !options_->intra_given ? IntraChosenThen(*there) : std::nullopt;
   intra_ = chosen.value_or(options_->intra);
   identity_ = MakeIdentity({.bundle = bundle.folder,
                             .model_sha256 = bundle.model_sha256,
@@ -69,8 +81,9 @@ Status JobFiles::OpenJournal(const Bundle& bundle, const Identity& tags) {
                             .output = options_->output,
                             .job = folder_.path(),
                             .tags = tags});
-  if (!was) return Ok();
-  CONSORT_TRY(CompareIdentity(*was, identity_, folder_.path(), options_->mixed));
+  known_ = there && NamesResults(*there);
+  if (!goes_on) return Ok();
+  CONSORT_TRY(CompareIdentity(*there, identity_, folder_.path(), options_->mixed));
   resumes_ = true;
   return FinishReplacing(*journal_, options_->output);
 }
@@ -87,14 +100,15 @@ Status JobFiles::CheckList(FileList& list) {
   CONSORT_TRY(const ListChange change, CompareLists(*was, list));
   list.Rewind();
   grown_ = change == ListChange::kGrown || journal_->totals().entries != list.size();
-  if (!finished()) return Ok();
+  // Of one that is done nothing may follow what counts, not even where the list has grown: there
+  // it would be cut off as what a death left.
+  if (!journal_->totals().finished()) return Ok();
   // Its results are looked at, not opened for writing.
   struct stat status {};
   const uint64_t counted = journal_->totals().bytes;
-  if (::stat(options_->output.c_str(), &status) == 0 &&
-      static_cast<uint64_t>(status.st_size) == counted) {
-    return Ok();
-  }
+  const bool there = ::stat(options_->output.c_str(), &status) == 0;
+  if (there && static_cast<uint64_t>(status.st_size) == counted) return Ok();
+  if (!there && counted == 0 && grown_) return Ok();  // they are made then
   return Error{"the job is done, but its results in \"" + options_->output +
                    "\" are gone or were altered: " + std::to_string(counted) + " bytes count",
                "put them back, or begin anew with --restart"};
@@ -127,7 +141,7 @@ Status JobFiles::Begin(FileList& list) {
 }
 
 Result<ResultFile> JobFiles::OpenResults() {
-  if (!resumes_) return ResultFile::Create(options_->output, anew());
+  if (!resumes_) return ResultFile::Create(options_->output, anew(), known_);
   return ResultFile::Resume(options_->output, journal_->totals().bytes);
 }
 

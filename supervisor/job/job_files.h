@@ -56,10 +56,12 @@ class JobFiles {
   using KnownIdentity = std::vector<std::pair<std::string, std::string>>;
 
   Status OpenJournal(const Bundle& bundle, const Identity& tags);
-  // What the job that is to be gone on with was begun with; nullopt: there is none.
+  // What the job that is there was begun with, if only to be begun anew; nullopt: there is none.
   Result<std::optional<KnownIdentity>> ReadBegun();
   // Results that are there may be written over: --restart, now or in a run that was cut off.
   bool anew() const { return options_->restart || (journal_ && journal_->anew()); }
+  // The job that is there has its results where this run's are to be.
+  bool NamesResults(const KnownIdentity& was) const;
 
   JobFolder folder_;
   const RunOptions* options_;
@@ -67,6 +69,7 @@ class JobFiles {
   std::unique_ptr<Journal> journal_;  // none yet: nothing was begun here
   int intra_ = 1;
   bool resumes_ = false;
+  bool known_ = false;  // the job that was there had these results
   bool grown_ = false;
 };
 

@@ -4,12 +4,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "shared/base/folder.h"
 #include "shared/base/unique_fd.h"
 #include "shared/base/write_all.h"
 #include "supervisor/journal/file_system.h"
+#include "supervisor/loop/stop_signals.h"
 
 namespace consort {
 namespace {
@@ -45,23 +47,35 @@ class Splicer {
   Status Sync() {
     return ::fsync(new_.get()) == 0 ? Ok() : Status(SystemError("sync", path_, errno));
   }
+  // Before each piece, and at the end.
+  Status CheckStop() {
+    stopped_by_ = stops_.Take();
+    return stopped_by_ == 0 ? Ok() : Status(Error{"stopped"});
+  }
   uint64_t written() const { return written_; }
+  // The signal that CheckStop's error stands for, or 0.
+  int stopped_by() const { return stopped_by_; }
 
  private:
   Status Copy(int from, uint64_t begin, uint64_t size) {
     for (uint64_t done = 0; done < size;) {
+      CONSORT_TRY(CheckStop());
       const size_t piece = static_cast<size_t>(std::min<uint64_t>(size - done, buffer_.size()));
       const ssize_t got = ::pread(from, buffer_.data(), piece, static_cast<off_t>(begin + done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) return SystemError("read the results", "", errno);
       if (got == 0) return Error{"the results are shorter than the journal says"};
       CONSORT_TRY(WriteAll(new_.get(), {buffer_.data(), static_cast<size_t>(got)}, path_));
+      // Begun at once, so that the sync at the end, which nothing stops, has little left to do.
+      ::sync_file_range(new_.get(), static_cast<off_t>(written_), got, SYNC_FILE_RANGE_WRITE);
       done += static_cast<uint64_t>(got);
+      written_ += static_cast<uint64_t>(got);
     }
-    written_ += size;
     return Ok();
   }
 
+  StopRequests stops_;
+  int stopped_by_ = 0;
   UniqueFd old_;
   UniqueFd lines_;
   UniqueFd new_;
@@ -75,13 +89,9 @@ Status Rename(const std::string& from, const std::string& to) {
   return SyncFolder(FolderOf(to));
 }
 
-}  // namespace
-
-Status ReplaceResults(Journal& journal, const std::string& output, const std::string& lines_path,
-                      const std::vector<FileRow>& rows,
-                      const std::vector<QuarantineRow>& quarantined, const JobTotals& totals) {
-  const std::string real = RealPath(output);  // the file is replaced, not a link to it
-  Splicer splicer;
+// The new results, whole, beside the old ones; `lines_path` and `rows` as in ReplaceResults.
+Status MakeNewResults(Journal& journal, const std::string& real, const std::string& lines_path,
+                      const std::vector<FileRow>& rows, Splicer& splicer) {
   CONSORT_TRY(splicer.Open(real, lines_path, NewName(real)));
   uint64_t old_at = 0;    // in the old results
   uint64_t kept = 0;      // from here to old_at is to be copied
@@ -106,11 +116,29 @@ Status ReplaceResults(Journal& journal, const std::string& output, const std::st
   CONSORT_TRY(splicer.Sync());
   // Its name, too: the journal, in another folder, is about to say that it is there.
   CONSORT_TRY(SyncFolder(FolderOf(real)));
+  return splicer.CheckStop();
+}
+
+}  // namespace
+
+Result<int> ReplaceResults(Journal& journal, const std::string& output,
+                           const std::string& lines_path, const std::vector<FileRow>& rows,
+                           const std::vector<QuarantineRow>& quarantined, const JobTotals& totals) {
+  const std::string real = RealPath(output);  // the file is replaced, not a link to it
+  Splicer splicer;
+  const Status made = MakeNewResults(journal, real, lines_path, rows, splicer);
+  if (!made) {
+    // As long as nothing is promised: a full disk needs its room.
+    ::unlink(NewName(real).c_str());
+    if (splicer.stopped_by() != 0) return splicer.stopped_by();
+    return made.error();
+  }
   JobTotals next_totals = totals;
   next_totals.bytes = splicer.written();
   CONSORT_TRY(journal.BeginSwitch(rows, quarantined, next_totals));
   CONSORT_TRY(Rename(NewName(real), real));
-  return journal.EndSwitch();
+  CONSORT_TRY(journal.EndSwitch());
+  return 0;
 }
 
 Status FinishReplacing(Journal& journal, const std::string& output) {

@@ -36,6 +36,11 @@ class RemovedAtTheEnd {
   std::string path_;
 };
 
+int ToldAsStopped(int status) {
+  std::fprintf(stderr, "stopped: the results are as they were before --retry-failed\n");
+  return status;
+}
+
 }  // namespace
 
 Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileList& list,
@@ -75,10 +80,7 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   CONSORT_TRY(loop.Resume(AllBut(failed, list.size())));
   CONSORT_TRY(const int status, loop.Run(std::move(fleet)));
   progress.Finish(loop.View());
-  if (status != kDone && status != kSomeFailed) {
-    std::fprintf(stderr, "stopped: the results are as they were before --retry-failed\n");
-    return status;
-  }
+  if (status != kDone && status != kSomeFailed) return ToldAsStopped(status);
   auto rows = recorder.ended();
   std::ranges::sort(rows, {}, &FileRow::file);
   const JobSummary summary = loop.Summary();
@@ -90,8 +92,9 @@ Result<int> RetryFailed(const RunOptions& options, const Bundle& bundle, FileLis
   totals.restarts[2] += summary.templates_restarted.crashed;
   totals.restarts[3] += summary.templates_restarted.killed;
   totals.workers_replaced += summary.workers_restarted.replaced;
-  CONSORT_TRY(
-      ReplaceResults(journal, options.output, lines.path(), rows, recorder.quarantined(), totals));
+  CONSORT_TRY(const int stopped_by, ReplaceResults(journal, options.output, lines.path(), rows,
+                                                   recorder.quarantined(), totals));
+  if (stopped_by != 0) return ToldAsStopped(SignalExitStatus(stopped_by));
   if (!options.quiet) {
     const std::string text = FormatSummary(summary);
     std::fwrite(text.data(), 1, text.size(), stderr);

@@ -5,10 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "shared/base/clock.h"
 #include "shared/base/folder.h"
@@ -16,6 +19,7 @@
 #include "shared/base/same_file.h"
 #include "shared/base/write_all.h"
 #include "supervisor/journal/file_system.h"
+#include "supervisor/plan/list.h"
 
 namespace consort {
 namespace {
@@ -30,20 +34,65 @@ constexpr std::array<std::string_view, 13> kOurs = {"journal.db",     "journal.d
                                                     "log.1",          "quarantine.jsonl",
                                                     "exports"};
 
+// A scratch file of ours, or what a file system without nameless files shows of one until it is
+// closed (NFS, FUSE).
+bool IsScratch(const std::string& name) {
+  return name.starts_with(".consort-") || name.starts_with(".nfs") ||
+         name.starts_with(".fuse_hidden");
+}
+
+std::string BeginningOf(const std::string& path) {
+  char text[32] = {};
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  const ssize_t size = fd ? ::pread(fd.get(), text, sizeof(text), 0) : -1;
+  return {text, size > 0 ? static_cast<size_t>(size) : 0};
+}
+
+// It has a pid, or what a power cut left of one.
+bool IsOurLock(const std::string& path) {
+  const std::string text = BeginningOf(path);
+  return text.find_first_not_of(std::string_view("0123456789\n\0", 12)) == std::string::npos;
+}
+
+// Empty, or it begins with the record that each spool begins with.
+bool IsOurList(const std::string& path) {
+  const std::string text = BeginningOf(path);
+  uint32_t head[2] = {};
+  if (text.empty()) return true;
+  if (text.size() < sizeof(head)) return false;
+  std::memcpy(head, text.data(), sizeof(head));
+  return head[1] == FileList::kCurrentFolder;
+}
+
+// Of files that have names of ours, and no journal beside them: one that is somebody else's, which
+// a job would write over. Empty: there is none.
+std::string NotOurs(const std::string& path, const std::vector<std::string>& files) {
+  const bool locked = std::ranges::find(files, std::string_view("lock")) != files.end() &&
+                      IsOurLock(path + "/lock");
+  for (const auto& name : files) {
+    if (!locked || (name == "list" && !IsOurList(path + "/list"))) return name;
+  }
+  return "";
+}
+
 Status CheckContent(const std::string& path) {
   std::error_code error;
   std::filesystem::directory_iterator entries(path, error);
   if (error) return SystemError("read the job's folder", path, error.value());
-  bool journal = false;
   std::string foreign;
+  std::vector<std::string> files;
   for (const auto& entry : entries) {
     const std::string name = entry.path().filename();
-    journal = journal || name == kOurs[0];
-    bool ours = name.starts_with(".consort-");
-    for (const auto& known : kOurs) ours = ours || name == known;
-    if (!ours) foreign = name;
+    if (name == kOurs[0]) return Ok();
+    if (IsScratch(name)) continue;
+    if (std::ranges::find(kOurs, name) == kOurs.end()) {
+      foreign = name;
+    } else if (entry.is_regular_file(error)) {
+      files.push_back(name);
+    }
   }
-  if (journal || foreign.empty()) return Ok();
+  if (foreign.empty()) foreign = NotOurs(path, files);
+  if (foreign.empty()) return Ok();
   return Error{'"' + path + "\" is not the folder of a job: it holds \"" + foreign + '"',
                "name another one with --job"};
 }
@@ -99,14 +148,14 @@ JobFolder::~JobFolder() {
   [[maybe_unused]] const Status removed = RemoveJournal();
   ::unlink((path_ + "/list.new").c_str());
   ::unlink(list().c_str());
-  // What workers said may be all that tells why nothing came of it: that stays.
-  struct stat log {};
-  if (::stat((path_ + "/log").c_str(), &log) == 0 && log.st_size == 0) {
-    ::unlink((path_ + "/log").c_str());
-  }
-  for (const char* name : {"/status.json", "/quarantine.jsonl", "/lock"}) {
+  for (const char* name : {"/status.json", "/quarantine.jsonl"}) {
     ::unlink((path_ + name).c_str());
   }
+  // What workers said may be all that tells why nothing came of it: that stays, and with it the
+  // lock, by which the next start knows that it is a job's.
+  struct stat log {};
+  if (::stat((path_ + "/log").c_str(), &log) == 0 && log.st_size > 0) return;
+  for (const char* name : {"/log", "/lock"}) ::unlink((path_ + name).c_str());
   ::rmdir(path_.c_str());
 }
 

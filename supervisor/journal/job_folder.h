@@ -2,7 +2,8 @@
 //
 //   journal.db (-wal, -shm)   what the job has done, see journal.h
 //   list                      the files of the job, see plan/list.h
-//   lock                      held (flock) by the supervisor at work; its pid, for people
+//   lock                      held (flock) by the supervisor at work; its pid, for people. Made
+//                             first, removed last: by it the rest is known as a job's own
 //   log, log.1                what workers wrote, see job/job_log.h
 //   quarantine.jsonl          what ended workers, see quarantine_file.h
 //   exports                   which files beside are the job's own, see export/made_files.h

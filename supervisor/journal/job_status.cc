@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -13,8 +13,10 @@
 
 #include "shared/base/read_file.h"
 #include "shared/base/replace_file.h"
+#include "shared/base/write_all.h"
 #include "supervisor/journal/file_system.h"
 #include "supervisor/journal/job_look.h"
+#include "supervisor/journal/printable.h"
 #include "supervisor/journal/schema.h"
 #include "supervisor/view/number.h"
 
@@ -59,13 +61,6 @@ std::string GuiltyOf(std::string_view line) {
     text += ", segment " + json["segment"].dump() + " at " + json["start"].dump() + " s";
   }
   return text + ": " + json.value("message", "");
-}
-
-std::string Printable(std::string line) {
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return line;
 }
 
 const char* StateOf(const JobStatus& status, pid_t pid) {
@@ -130,6 +125,35 @@ Status EachText(Database& database, const char* query, size_t most, Do&& act) {
     if (!more) return Ok();
     act(rows.Text(0));
   }
+}
+
+// A line each of what status.json holds; as it is where a name in it is no UTF-8.
+std::string KeysAndValues(const std::string& json) {
+  const Json all = Json::parse(json, nullptr, false);
+  if (all.is_discarded()) return json;
+  std::string text;
+  for (const auto& [key, value] : all.items()) text += key + "  " + value.dump() + "\n";
+  return text;
+}
+
+// The journal is open no longer than that takes: on a network file system nobody else may use it
+// meanwhile.
+Result<std::string> TextOfStatus(const std::string& folder, bool json) {
+  const pid_t pid = SupervisorOf(folder);
+  bool in_use = false;
+  auto database = OpenToLook(folder, pid, &in_use);
+  if (database) {
+    CONSORT_TRY(const auto status,
+                ReadStatus(database.value(), json ? SIZE_MAX >> 1 : kShownFailures));
+    return json ? StatusJson(status, pid) : StatusText(status, pid);
+  }
+  if (!in_use || !IsNetworkFileSystem(folder)) return database.error();
+  // A supervisor at work on a network file system has the journal for itself, here or elsewhere.
+  const std::string told = ReadFileOrNothing(folder + "/status.json");
+  if (told.empty() && pid == 0) return database.error();
+  if (told.empty()) return Error{"the job has just begun", "ask again in a second"};
+  if (json) return told;
+  return KeysAndValues(told);
 }
 
 }  // namespace
@@ -268,7 +292,11 @@ pid_t SupervisorOf(const std::string& folder) {
   const std::string path = folder + "/lock";
   struct stat lock {};
   if (::stat(path.c_str(), &lock) != 0) return 0;
-  const auto pid = static_cast<pid_t>(std::strtol(ReadFileOrNothing(path).c_str(), nullptr, 10));
+  // What it calls itself. Of a supervisor in a container that is another number than here.
+  const auto own = std::strtol(ReadFileOrNothing(path).c_str(), nullptr, 10);
+  char place[64];  // some file systems tell stat() of another device than they have
+  std::snprintf(place, sizeof(place), "%02x:%02x:%ju", major(lock.st_dev), minor(lock.st_dev),
+                uintmax_t{lock.st_ino});
   // 1: FLOCK  ADVISORY  WRITE 4711 08:01:123456 0 EOF
   std::ifstream locks("/proc/locks");
   const std::string inode = ":" + std::to_string(lock.st_ino);
@@ -276,14 +304,18 @@ pid_t SupervisorOf(const std::string& folder) {
     std::istringstream words(line);
     std::string number, kind, advisory, mode, holder, file;
     words >> number >> kind >> advisory >> mode >> holder >> file;
-    if (kind == "FLOCK" && file.ends_with(inode) && holder == std::to_string(pid)) return pid;
+    if (kind != "FLOCK" || !file.ends_with(inode)) continue;
+    if (file == place || holder == std::to_string(own)) {
+      return static_cast<pid_t>(std::strtol(holder.c_str(), nullptr, 10));
+    }
   }
   return 0;
 }
 
-Result<Database> OpenToLook(const std::string& folder, pid_t pid) {
+Result<Database> OpenToLook(const std::string& folder, pid_t pid, bool* in_use) {
   const bool network = IsNetworkFileSystem(folder);
   if (network && pid != 0) {
+    if (in_use != nullptr) *in_use = true;
     return Error{"the journal of \"" + folder + "\" is in use, and lies on a network file system",
                  "ask again once process " + std::to_string(pid) + " is done"};
   }
@@ -292,7 +324,7 @@ Result<Database> OpenToLook(const std::string& folder, pid_t pid) {
   CONSORT_TRY(auto database, Database::Open(journal, network ? Database::Mode::kReadWrite
                                                              : Database::Mode::kReadOnly));
   if (network) CONSORT_TRY(database.Run("PRAGMA locking_mode=EXCLUSIVE"));
-  CONSORT_TRY(CheckSchema(database, journal));
+  CONSORT_TRY(CheckSchema(database, journal, in_use));
   return database;
 }
 
@@ -310,27 +342,8 @@ Status ShowStatus(const std::string& path, bool json) {
     return Error{"there is no job in \"" + path + '"',
                  "name the job's folder, or the results that it belongs to"};
   }
-  const pid_t pid = SupervisorOf(folder);
-  std::string text;
-  // A supervisor at work on a network file system has the journal for itself.
-  if (pid != 0 && IsNetworkFileSystem(folder)) {
-    text = ReadFileOrNothing(folder + "/status.json");
-    if (text.empty()) return Error{"the job has just begun", "ask again in a second"};
-    if (!json) {
-      const Json all = Json::parse(text, nullptr, false);
-      if (!all.is_discarded()) {  // else it is shown as it is: a name in it is no UTF-8
-        text.clear();
-        for (const auto& [key, value] : all.items()) text += key + "  " + value.dump() + "\n";
-      }
-    }
-  } else {
-    CONSORT_TRY(auto database, OpenToLook(folder, pid));
-    CONSORT_TRY(const auto status, ReadStatus(database, json ? SIZE_MAX >> 1 : kShownFailures));
-    text = json ? StatusJson(status, pid) : StatusText(status, pid);
-  }
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  if (std::fflush(stdout) != 0) return SystemError("write to standard output", "", errno);
-  return Ok();
+  CONSORT_TRY(const std::string text, TextOfStatus(folder, json));
+  return WriteAll(STDOUT_FILENO, text, "standard output");
 }
 
 }  // namespace consort

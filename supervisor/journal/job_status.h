@@ -47,12 +47,13 @@ Result<JobStatus> ReadStatus(Database& database, size_t most);
 std::string StatusJson(const JobStatus& status, pid_t pid);
 std::string StatusText(const JobStatus& status, pid_t pid);
 
-// The supervisor at work on the job in `folder`, or 0. Takes no lock.
+// The supervisor at work on the job in `folder`, by its number here. 0: there is none, or none
+// whose lock is seen here: it may be on another machine. Takes no lock.
 pid_t SupervisorOf(const std::string& folder);
 
 // The journal of the job in `folder`, for reading; `pid`: who works on it, or 0. An error on a
-// network file system whose supervisor has the journal for itself.
-Result<Database> OpenToLook(const std::string& folder, pid_t pid);
+// network file system whose supervisor has the journal for itself; `in_use` is set then.
+Result<Database> OpenToLook(const std::string& folder, pid_t pid, bool* in_use = nullptr);
 
 // Replaces `folder`/status.json, for readers that a journal on a network file system shuts out.
 Status WriteStatusFile(Database& database, const std::string& folder);

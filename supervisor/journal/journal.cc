@@ -35,10 +35,10 @@ FileRow ReadFileRow(const Statement& row) {
   return file;
 }
 
-Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
+Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path, bool* in_use) {
   CONSORT_TRY(auto database, Database::Open(path, Database::Mode::kReadWrite));
   std::unique_ptr<Journal> journal(new Journal(std::move(database), FolderOf(path)));
-  const Status ready = journal->Prepare(path);
+  const Status ready = journal->Prepare(path, in_use);
   if (!ready) {
     journal->database_.LeaveAsItIs();
     return ready.error();
@@ -46,13 +46,13 @@ Result<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   return journal;
 }
 
-Status Journal::Prepare(const std::string& path) {
+Status Journal::Prepare(const std::string& path, bool* in_use) {
   // Before the first access: a WAL index in shared memory does not work across a network.
   network_ = IsNetworkFileSystem(folder_);
   if (network_) {
     CONSORT_TRY(database_.Run("PRAGMA locking_mode=EXCLUSIVE"));
   }
-  CONSORT_TRY(CheckSchema(database_, path));
+  CONSORT_TRY(CheckSchema(database_, path, in_use));
   CONSORT_TRY(
       database_.Run("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                     "PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY"));

@@ -86,8 +86,8 @@ struct JournalStep {
 class Journal {
  public:
   // The file may be missing: then an empty journal is made. A file that is no journal, or one of a
-  // newer version, is an error.
-  static Result<std::unique_ptr<Journal>> Open(const std::string& path);
+  // newer version, is an error. `in_use`: set if it is that another process has it for itself.
+  static Result<std::unique_ptr<Journal>> Open(const std::string& path, bool* in_use = nullptr);
 
   // A job began here. If not, whatever else is in here does not count.
   bool begun() const { return begun_; }
@@ -129,7 +129,7 @@ class Journal {
  private:
   Journal(Database database, std::string folder)
       : database_(std::move(database)), folder_(std::move(folder)) {}
-  Status Prepare(const std::string& path);
+  Status Prepare(const std::string& path, bool* in_use);
   Status ReadTotals();
   // Runs `body` in a transaction. An error is kept: it is the last thing that happens here.
   Status Transaction(const std::function<Status()>& body);

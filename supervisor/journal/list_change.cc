@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include "supervisor/journal/printable.h"
+
 namespace consort {
 namespace {
 
@@ -13,7 +15,7 @@ std::string Resolved(const FileList& list, const ListEntry& entry) {
 
 Error Changed(const std::string& what) {
   return Error{
-      "the files are other ones: " + what,
+      "the files are other ones: " + Printable(what),
       "give the files that the job was begun with, in their order; new ones may follow "
       "(for a folder that grows, keep a list of its files and append to it); of its failed "
       "files once more: that list, with --retry-failed; for other files another -o; or "

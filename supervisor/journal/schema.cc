@@ -48,19 +48,32 @@ constexpr const char* kChannels =
 
 }  // namespace
 
-Status CheckSchema(Database& database, const std::string& path) {
+Status CheckSchema(Database& database, const std::string& path, bool* in_use) {
   const auto refuse = [&path](const std::string& what) {
     return Error{"\"" + path + "\" " + what,
                  "name another folder with --job, or begin anew with --restart"};
   };
+  // Only what is in the file is a reason to begin anew: a lock, a disk's error and a want of memory
+  // pass, and the job is there still.
+  const auto unread = [&](const Error& error) {
+    if (in_use != nullptr) *in_use = database.busy();
+    if (database.busy()) {
+      return Error{"\"" + path + "\" is in use by another process, perhaps on another machine",
+                   "try again once that is done"};
+    }
+    if (const int number = database.read_errno()) return SystemError("read", path, number);
+    return database.damaged() ? refuse("cannot be read as a journal (" + error.what + ")") : error;
+  };
   const auto application = database.Number("PRAGMA application_id");
-  if (!application) return refuse("cannot be read as a journal (" + application.error().what + ")");
-  CONSORT_TRY(const int64_t version, database.Number("PRAGMA user_version"));
-  CONSORT_TRY(const int64_t tables, database.Number("SELECT COUNT(*) FROM sqlite_schema"));
-  if (application.value() == 0 && version == 0 && tables == 0) return Ok();
+  if (!application) return unread(application.error());
+  const auto version = database.Number("PRAGMA user_version");
+  if (!version) return unread(version.error());
+  const auto tables = database.Number("SELECT COUNT(*) FROM sqlite_schema");
+  if (!tables) return unread(tables.error());
+  if (application.value() == 0 && version.value() == 0 && tables.value() == 0) return Ok();
   if (application.value() != kApplicationId) return refuse("is no journal of consort");
-  if (version < kOldestJournalVersion || version > kJournalVersion) {
-    return refuse("is a journal of version " + std::to_string(version) +
+  if (version.value() < kOldestJournalVersion || version.value() > kJournalVersion) {
+    return refuse("is a journal of version " + std::to_string(version.value()) +
                   ", which this consort cannot read");
   }
   return Ok();

@@ -12,8 +12,9 @@ namespace consort {
 inline constexpr int kJournalVersion = 3;
 inline constexpr int kOldestJournalVersion = 2;
 
-// Ok for an empty database and for a journal of a version that can be read.
-Status CheckSchema(Database& database, const std::string& path);
+// Ok for an empty database and for a journal of a version that can be read. `in_use`: set if
+// another process has it for itself, so that nobody knows.
+Status CheckSchema(Database& database, const std::string& path, bool* in_use = nullptr);
 // Makes what is missing.
 Status MakeSchema(Database& database);
 

@@ -111,6 +111,25 @@ Result<int64_t> Database::Number(const char* sql) {
   return row ? statement.Int(0) : 0;
 }
 
+bool Database::busy() const { return (sqlite3_errcode(database_.get()) & 0xff) == SQLITE_BUSY; }
+
+bool Database::damaged() const {
+  const int code = sqlite3_errcode(database_.get()) & 0xff;
+  return code == SQLITE_NOTADB || (code == SQLITE_CORRUPT && read_errno() == 0);
+}
+
+// SQLite calls some errors of a disk (EIO, ERANGE, ENXIO) damage of the file.
+int Database::read_errno() const {
+  int number = 0;
+  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+  sqlite3_file* log = nullptr;  // the WAL
+  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (number == 0 && log != nullptr && log->pMethods != nullptr) {
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+  }
+  return number == EIO || number == ERANGE || number == ENXIO ? number : 0;
+}
+
 void Database::LeaveAsItIs() {
   sqlite3_db_config(database_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }

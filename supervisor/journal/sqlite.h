@@ -84,6 +84,12 @@ class Database {
   Result<Statement> Prepare(const char* sql);
   // The one number that `sql` returns.
   Result<int64_t> Number(const char* sql);
+  // Of the last call, which failed: another process has the database for itself.
+  bool busy() const;
+  // Likewise: what is in the file is no database, or a damaged one.
+  bool damaged() const;
+  // Likewise: the errno of a read that failed for it, or 0.
+  int read_errno() const;
   // After an error: closing writes and syncs nothing more, since nobody knows what the disk holds.
   void LeaveAsItIs();
 

@@ -30,18 +30,21 @@ int OpenRetrying(const std::string& path, int flags) {
   }
 }
 
-// Or cannot be read, which is told when it is opened.
-bool LooksLikeResults(const std::string& path) {
+// Or cannot be read, which is told when it is opened. `known`: see ResultFile::Create.
+bool LooksLikeResults(const std::string& path, bool known) {
   constexpr std::string_view kBegin = "{\"file\":";
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!fd) return true;
   char text[kBegin.size()];
   const ssize_t got = ::pread(fd.get(), text, sizeof(text), 0);
-  return got >= 0 && kBegin.starts_with(std::string_view(text, static_cast<size_t>(got)));
+  if (got < 0) return false;
+  const std::string_view begin(text, static_cast<size_t>(got));
+  return kBegin.starts_with(begin) ||
+         (known && begin.find_first_not_of('\0') == std::string_view::npos);
 }
 
 // What stands at `path` already is in the way.
-Status CheckExisting(const std::string& path, bool restart) {
+Status CheckExisting(const std::string& path, bool restart, bool known) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) return Ok();
   if (S_ISDIR(status.st_mode)) {
@@ -49,7 +52,7 @@ Status CheckExisting(const std::string& path, bool restart) {
   }
   if (!S_ISREG(status.st_mode)) return Ok();
   // Never a recording, a list or a text of somebody's that the path was mistyped for.
-  if (status.st_size > 0 && !LooksLikeResults(path)) {
+  if (status.st_size > 0 && !LooksLikeResults(path, known)) {
     return Error{'"' + path + "\" exists, and does not look like results",
                  "name another file with -o"};
   }
@@ -60,12 +63,12 @@ Status CheckExisting(const std::string& path, bool restart) {
   return Ok();
 }
 
-Result<UniqueFd> OpenForResults(const std::string& path, bool restart, bool& made) {
+Result<UniqueFd> OpenForResults(const std::string& path, bool restart, bool known, bool& made) {
   UniqueFd fd(OpenRetrying(path, O_CREAT | O_EXCL));
   made = static_cast<bool>(fd);
   if (made) return fd;
   if (errno != EEXIST) return CannotCreate(path, errno);
-  CONSORT_TRY(CheckExisting(path, restart));
+  CONSORT_TRY(CheckExisting(path, restart, known));
   // O_CREAT for a link that leads nowhere yet.
   fd.Reset(OpenRetrying(path, O_CREAT));
   if (!fd) return CannotCreate(path, errno);
@@ -74,9 +77,9 @@ Result<UniqueFd> OpenForResults(const std::string& path, bool restart, bool& mad
 
 }  // namespace
 
-Status ResultFile::CheckCreatable(const std::string& path, bool restart) {
+Status ResultFile::CheckCreatable(const std::string& path, bool restart, bool known) {
   if (path == "-") return Ok();
-  CONSORT_TRY(CheckExisting(path, restart));
+  CONSORT_TRY(CheckExisting(path, restart, known));
   if (::access(path.c_str(), F_OK) == 0) {
     return ::access(path.c_str(), W_OK) == 0 ? Ok() : Status(CannotCreate(path, errno));
   }
@@ -84,7 +87,7 @@ Status ResultFile::CheckCreatable(const std::string& path, bool restart) {
                                                             : Status(CannotCreate(path, errno));
 }
 
-Result<ResultFile> ResultFile::Create(const std::string& path, bool restart) {
+Result<ResultFile> ResultFile::Create(const std::string& path, bool restart, bool known) {
   ResultFile file;
   file.path_ = path;
   if (path == "-") {
@@ -92,7 +95,7 @@ Result<ResultFile> ResultFile::Create(const std::string& path, bool restart) {
     file.fd_.Reset(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!file.fd_) return SystemError("write to standard output", "", errno);
   } else {
-    CONSORT_TRY(file.fd_, OpenForResults(path, restart, file.made_));
+    CONSORT_TRY(file.fd_, OpenForResults(path, restart, known, file.made_));
   }
   struct stat status {};
   file.is_regular_ = ::fstat(file.fd_.get(), &status) == 0 && S_ISREG(status.st_mode);

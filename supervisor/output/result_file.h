@@ -21,8 +21,10 @@ class ResultFile {
   // with `restart`, cut to nothing by the first write or sync. Something that exists and is no
   // regular file (/dev/null, a FIFO) is written to as it is. Whether Create would refuse, as far as
   // can be told without touching anything: so that a job can be refused at once, and begun late.
-  static Status CheckCreatable(const std::string& path, bool restart);
-  static Result<ResultFile> Create(const std::string& path, bool restart);
+  // `known`: a job's journal says that results were there. Then they may also begin with NUL bytes,
+  // as a file does of which a power cut left the length and not the content.
+  static Status CheckCreatable(const std::string& path, bool restart, bool known = false);
+  static Result<ResultFile> Create(const std::string& path, bool restart, bool known = false);
 
   // Goes on with a regular file of which `counted` bytes are good: what follows them is cut off, on
   // the disk too, before this returns. One that is shorter is an error; one that is missing, too,

@@ -6,6 +6,7 @@ The oracle is the bytes of an undisturbed run.
 import json
 import os
 import random
+import shlex
 import signal
 import sqlite3
 import time
@@ -284,6 +285,44 @@ def test_results_that_were_altered_are_refused(start_consort, run_consort, tmp_p
     assert out.read_bytes() == expected
 
 
+def test_results_that_were_made_longer_are_not_cut_because_the_list_grew(run_consort, tmp_path, null_bundle, sounds):
+    bundle, out = null_bundle(), tmp_path / "out.jsonl"
+    listing = write_list(tmp_path / "list", sounds.flacs[:2])
+    words = ("run", "-m", bundle, "-o", out, "--quiet", listing)
+    assert run_consort(*words).exit == DONE
+    whole = out.read_bytes()
+    mine = whole + b'{"file":"a line of somebody\'s own"}\n'
+    out.write_bytes(mine)
+    write_list(listing, sounds.flacs[:3])
+    run = run_consort(*words)
+    assert run.exit == FAILED and "were altered" in run.stderr
+    assert out.read_bytes() == mine
+    out.write_bytes(whole)
+    assert run_consort(*words).exit == DONE
+    assert len(by_file(read_results(out))) == 3
+
+
+@pytest.mark.parametrize("more", [(), ("--restart",)], ids=("going_on", "restart"))
+def test_nul_bytes_that_a_power_cut_left_are_no_obstacle(start_consort, run_consort, tmp_path, job, more):
+    bundle, folder, expected = job
+    out = tmp_path / "out.jsonl"
+    running = start_consort("run", "-m", bundle, "-o", out, "-p", 2, folder,
+                            env=SLOW | {"CONSORT_COMMIT_MS": "60000"})
+    assert processes.wait_until(lambda: out.exists() and out.stat().st_size > 0)
+    running.signal(signal.SIGKILL)
+    running.wait()
+    assert progress(out) == (0, 0)
+    out.write_bytes(bytes(out.stat().st_size))
+    raw = tmp_path / "silence.pcm"
+    raw.write_bytes(bytes(1000))
+    run = run_consort("run", "-m", bundle, "-o", raw, "--job", f"{out}.job", "--restart", "--quiet", folder)
+    assert run.exit == FAILED and "does not look like results" in run.stderr
+    assert raw.read_bytes() == bytes(1000), "this job's journal knows nothing of it"
+    run = run_consort("run", "-m", bundle, "-o", out, *more, folder)
+    assert run.exit == DONE, run.stderr
+    assert out.read_bytes() == expected
+
+
 # ---- --restart, folders, locks ----
 
 def test_restart_begins_anew(start_consort, run_consort, tmp_path, job):
@@ -325,6 +364,27 @@ def test_a_job_in_a_named_folder(run_consort, tmp_path, null_bundle, sounds):
     assert run_consort(*words).exit == DONE
     assert sorted(os.listdir(tmp_path / "job")) == ["journal.db", "list", "lock"]
     assert "nothing to do" in run_consort(*words).stderr
+
+
+def test_somebodys_list_in_the_named_folder_is_left_alone(run_consort, tmp_path, null_bundle, sounds):
+    (tmp_path / "job").mkdir()
+    listing = write_list(tmp_path / "job/list", sounds.flacs[:2])
+    before = listing.read_bytes()
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "--job", tmp_path / "job", "--quiet",
+                      listing)
+    assert run.exit == FAILED and 'is not the folder of a job: it holds "list"' in run.stderr
+    assert listing.read_bytes() == before and os.listdir(tmp_path / "job") == ["list"]
+
+
+def test_what_failed_is_told_by_the_named_folder(run_consort, tmp_path, null_bundle):
+    run = run_consort("run", "-m", null_bundle(), "-o", tmp_path / "out.jsonl", "--job", tmp_path / "one's job",
+                      tmp_path / "missing.wav")
+    assert run.exit == SOME_FAILED
+    [hint] = [line for line in run.stderr_lines() if "tells which and why" in line]
+    program, *words = shlex.split(hint.split('"')[1])
+    assert program == "consort"
+    told = run_consort(*words)
+    assert told.exit == DONE and "missing.wav: not_found" in told.stdout
 
 
 def test_a_second_supervisor_waits_and_then_gives_up(start_consort, run_consort, tmp_path, null_bundle, sounds):

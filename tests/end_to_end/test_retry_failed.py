@@ -2,10 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
+import time
 
 import pytest
 
+import processes
 from program import DONE, FAILED, SOME_FAILED, USAGE, by_file, read_results
 
 
@@ -80,6 +83,25 @@ def test_an_unfinished_job_is_finished_first(run_consort, job, tmp_path, sounds)
     run = run_consort(*job.words, "--retry-failed")
     assert run.exit == SOME_FAILED, run.stderr
     assert job.calm() == (SOME_FAILED, job.results.read_bytes())
+
+
+def test_a_stop_that_comes_with_the_last_file_in_flight_starts_no_retry(start_consort, run_consort, consort, tmp_path,
+                                                                       null_bundle, sounds):
+    bundle, out = null_bundle(segment_seconds=60, hop_seconds=60), tmp_path / "out.jsonl"
+    last = tmp_path / "b~sleep1500~.flac"
+    last.symlink_to(sounds.flacs[1])
+    words = ("run", "-m", bundle, "-o", out, "-p", 1, "-t", 1, "--retry-failed", tmp_path / "missing.flac",
+             sounds.flacs[0], last)
+    running = start_consort(*words, env={"CONSORT_COMMIT_MS": "20"})
+    assert processes.wait_until(lambda: out.exists() and out.read_bytes().count(b"\n") == 2)
+    time.sleep(0.2)
+    running.signal(signal.SIGINT)
+    run = running.wait()
+    assert run.exit == 130 and "once more:" not in run.stderr, run.stderr
+    told = json.loads(subprocess.run([consort, "status", "--json", out], capture_output=True, check=True).stdout)
+    assert told["state"] == "finished", "what was in flight was the rest"
+    run = run_consort(*words)
+    assert run.exit == SOME_FAILED and "once more: the file that failed" in run.stderr
 
 
 def test_the_totals_are_those_of_the_results_and_its_restarts_count(run_consort, consort, job, tmp_path, sounds):

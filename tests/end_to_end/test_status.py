@@ -4,6 +4,9 @@ import json
 import os
 import signal
 import sqlite3
+import subprocess
+
+import pytest
 
 import processes
 from program import DONE, FAILED, SOME_FAILED, USAGE
@@ -42,6 +45,28 @@ def test_of_a_finished_job_tells_what_failed_and_why(run_consort, tmp_path, null
     assert run.exit == DONE
     assert "finished" in run.stdout and "1 done, 18 failed, 0 to do, of 19" in run.stdout
     assert "and 8 more" in run.stdout and "\x1b" not in run.stdout
+
+
+def test_and_other_commands_wait_for_a_reader_whose_pipe_does_not_block(consort, run_consort, tmp_path, null_bundle, sounds):
+    out = tmp_path / "out.jsonl"
+    assert run_consort("run", "-m", null_bundle(), "-o", out, sounds.flacs[0]).exit == DONE
+    for words in (["status", out], ["doctor", "--json"], ["check", sounds.flacs[0]],
+                  ["export", "--job", out, "--format", "csv", "-o", "-"]):
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        full = 0
+        try:
+            while True:
+                full += os.write(writer, bytes(4096))
+        except BlockingIOError:
+            pass
+        popen = subprocess.Popen([consort, *words], stdout=writer, stderr=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)})
+        os.close(writer)
+        with pytest.raises(subprocess.TimeoutExpired):
+            popen.wait(2)
+        with os.fdopen(reader, "rb") as pipe:
+            told = pipe.read()[full:]
+        assert popen.wait(60) in (DONE, SOME_FAILED) and told.endswith(b"\n"), popen.stderr.read()
 
 
 def test_names_the_bundle_and_the_choice_of_tags(run_consort, tmp_path, null_bundle, sounds):
@@ -113,6 +138,26 @@ def test_of_a_job_at_work_and_of_one_that_was_stopped(start_consort, run_consort
         assert status["state"] == "stopped" and status["segments"] > 0
     assert run_consort("run", "-m", tmp_path / "null-bundle-1", "-o", out, *sounds.flacs).exit == DONE
     assert state_of(run_consort, out)["state"] == "finished"
+
+
+def test_of_a_job_at_work_on_another_machine(run_consort, tmp_path, null_bundle, sounds):
+    """There the lock of its supervisor is not seen, but the journal is its alone."""
+    out, network = tmp_path / "out.jsonl", {"CONSORT_TEST_NETWORK_FS": "1"}
+    words = ("run", "-m", null_bundle(), "-o", out, "--quiet", sounds.flacs[0])
+    assert run_consort(*words, env=network).exit == DONE
+    holder = sqlite3.connect(f"{out}.job/journal.db", isolation_level=None)
+    holder.execute("PRAGMA locking_mode=EXCLUSIVE")
+    assert holder.execute("SELECT begun FROM job").fetchall() == [(1,)]
+    status = state_of(run_consort, out, env=network)
+    assert status["state"] == "running" and status["files"]["done"] == 1, "as its last commit told"
+    os.unlink(f"{out}.job/status.json")
+    for refused in (("status", out), (*words, "--restart")):
+        run = run_consort(*refused, env=network)
+        assert run.exit == FAILED and "is in use by another process" in run.stderr
+        assert "--restart" not in run.stderr
+    holder.close()
+    run = run_consort(*words, env=network)
+    assert run.exit == DONE and "nothing to do" in run.stderr
 
 
 def test_of_nothing_says_so(run_consort, tmp_path):

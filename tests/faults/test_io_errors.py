@@ -50,6 +50,17 @@ def test_a_call_of_a_resume_that_fails_costs_nothing(job, call, error):
         0 if call == "rename" else 1)
 
 
+def test_a_journal_that_cannot_be_read_today_is_not_to_be_given_up(job):
+    out = job.new_place()
+    job.begin_and_kill(out)
+    status, log, told = job.with_fault(out, "pread64", "error=EIO:when=1+", only=[f"{out}.job/journal.db-wal"])
+    assert "INJECTED" in log
+    assert status == FAILED and ("input/output error" in told.lower() or "disk i/o error" in told.lower()), told
+    assert "--restart" not in told
+    job.finish(out)
+    job.forget(out)
+
+
 @pytest.mark.parametrize("call", ("write", "pwrite64", "ftruncate"))
 def test_interrupted_calls_are_made_again(job, call):
     """Every second one is interrupted; nobody hears of it."""

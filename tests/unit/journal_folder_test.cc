@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "supervisor/journal/job_folder.h"
+#include "supervisor/journal/job_status.h"
 #include "supervisor/journal/list_change.h"
 
 namespace consort {
@@ -55,6 +56,81 @@ TEST_F(JobFolderTest, OfSomethingElseIsRefusedAndLeftAlone) {
   EXPECT_EQ(std::distance(fs::directory_iterator(path_), {}), 1);
 }
 
+std::string ContentOf(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Names that a job's files have are not a job's alone.
+TEST_F(JobFolderTest, WithSomebodysFilesOfNamesOfOursIsRefused) {
+  for (const std::string name : {"list", "log", "log.1", "quarantine.jsonl", "status.json"}) {
+    fs::create_directory(path_);
+    std::ofstream(path_ + "/" + name) << "a.wav\n";
+    for (const std::string lock : {"", "mine"}) {
+      if (!lock.empty()) std::ofstream(path_ + "/lock") << lock;
+      const auto folder = JobFolder::Open(path_);
+      ASSERT_FALSE(folder) << name;
+      EXPECT_NE(folder.error().what.find("is not the folder of a job"), std::string::npos);
+    }
+    EXPECT_EQ(ContentOf(path_ + "/" + name), "a.wav\n");
+    EXPECT_EQ(ContentOf(path_ + "/lock"), "mine");
+    fs::remove_all(path_);
+  }
+  fs::create_directory(path_);
+  std::ofstream(path_ + "/lock") << "";  // another program's, which locks without a word
+  std::ofstream(path_ + "/list") << "a.wav\nb.wav\n";
+  const auto folder = JobFolder::Open(path_);
+  ASSERT_FALSE(folder);
+  EXPECT_NE(folder.error().what.find("it holds \"list\""), std::string::npos);
+}
+
+std::unique_ptr<FileList> ListOf(const std::vector<std::string>& names) {
+  ListSpooler spooler(UniqueFd(memfd_create("list", MFD_CLOEXEC)));
+  for (const auto& name : names) EXPECT_TRUE(spooler.Add(name));
+  return std::move(spooler.Finish()).value();
+}
+
+TEST_F(JobFolderTest, OfAJobThatWasCutOffEarlyIsOpenedAgain) {
+  {
+    auto folder = JobFolder::Open(path_);
+    ASSERT_TRUE(folder);
+    ASSERT_TRUE(folder.value().ReplaceList(ListOf({"a.wav"})->spool_fd()));
+    folder.value().Keep();
+  }
+  std::ofstream(path_ + "/log") << "12:00:00 worker 1 says\n";
+  // As network file systems and FUSE show what was unlinked while it was open.
+  for (const char* name : {"/.consort-a1b2c3", "/.nfs000000000001", "/.fuse_hidden00000001"}) {
+    std::ofstream(path_ + name) << "x";
+  }
+  EXPECT_TRUE(JobFolder::Open(path_));
+  for (const std::string_view left : {std::string_view(), std::string_view("\0\0\0", 3)}) {
+    std::ofstream(path_ + "/lock") << left;  // by a power cut
+    EXPECT_TRUE(JobFolder::Open(path_));
+  }
+}
+
+TEST_F(JobFolderTest, InWhichOnlyWordsOfWorkersStayIsOpenedAgain) {
+  {
+    const auto folder = JobFolder::Open(path_);
+    ASSERT_TRUE(folder);
+    std::ofstream(path_ + "/log") << "12:00:00 worker 1 says\n";
+  }
+  EXPECT_EQ(ContentOf(path_ + "/log"), "12:00:00 worker 1 says\n");
+  EXPECT_TRUE(JobFolder::Open(path_));
+}
+
+TEST_F(JobFolderTest, IsAtWorkWhateverItsSupervisorCallsItself) {
+  {
+    auto folder = JobFolder::Open(path_);
+    ASSERT_TRUE(folder);
+    folder.value().Keep();
+    EXPECT_EQ(SupervisorOf(path_), getpid());
+    std::ofstream(path_ + "/lock") << "1\n";  // as in a container of its own
+    EXPECT_EQ(SupervisorOf(path_), getpid());
+  }
+  EXPECT_EQ(SupervisorOf(path_), 0);
+}
+
 TEST_F(JobFolderTest, HeldByAnotherNamesIt) {
   auto first = JobFolder::Open(path_);
   ASSERT_TRUE(first);
@@ -94,12 +170,6 @@ TEST_F(JobFolderTest, ReplacesTheListByAWholeOne) {
   EXPECT_FALSE(fs::exists(path_ + "/list.new"));
 }
 
-std::unique_ptr<FileList> ListOf(const std::vector<std::string>& names) {
-  ListSpooler spooler(UniqueFd(memfd_create("list", MFD_CLOEXEC)));
-  for (const auto& name : names) EXPECT_TRUE(spooler.Add(name));
-  return std::move(spooler.Finish()).value();
-}
-
 std::string Difference(const std::vector<std::string>& was, const std::vector<std::string>& now) {
   const auto change = CompareLists(*ListOf(was), *ListOf(now));
   if (!change) return change.error().what;
@@ -115,6 +185,8 @@ TEST(ListChangeTest, IsToldInWords) {
             "the files are other ones: it had 4 entries and has 2 now");
   EXPECT_EQ(Difference({"a", "b"}, {"a", "c", "d"}),
             "the files are other ones: entry 2 was \"b\" and is \"c\" now");
+  EXPECT_EQ(Difference({"a\x1b[2J"}, {"b\r\x7f"}),
+            "the files are other ones: entry 1 was \"a?[2J\" and is \"b??\" now");
 }
 
 }  // namespace

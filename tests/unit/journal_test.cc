@@ -360,6 +360,7 @@ TEST_F(JournalTest, OfSomethingElseIsRefused) {
   auto journal = Journal::Open(path_);
   ASSERT_FALSE(journal);
   EXPECT_NE(journal.error().what.find("cannot be read as a journal"), std::string::npos);
+  EXPECT_NE(journal.error().hint.find("--restart"), std::string::npos);
   std::filesystem::remove(path_);
   ASSERT_TRUE(Database::Open(path_, Database::Mode::kReadWrite).value().Run("CREATE TABLE a (b)"));
   journal = Journal::Open(path_);
@@ -372,6 +373,24 @@ TEST_F(JournalTest, OfSomethingElseIsRefused) {
   journal = Journal::Open(path_);
   ASSERT_FALSE(journal);
   EXPECT_NE(journal.error().what.find("version 99"), std::string::npos);
+}
+
+// As a supervisor on another machine has it, on a network file system.
+TEST_F(JournalTest, ThatAnotherHasForItselfIsNoReasonToBeginAnew) {
+  ASSERT_TRUE(Open()->Begin(kIdentity, 10));
+  {
+    auto holder = Database::Open(path_, Database::Mode::kReadWrite).value();
+    ASSERT_TRUE(holder.Run("PRAGMA locking_mode=EXCLUSIVE"));
+    ASSERT_TRUE(holder.Number("SELECT COUNT(*) FROM job"));
+    bool in_use = false;
+    const auto journal = Journal::Open(path_, &in_use);
+    ASSERT_FALSE(journal);
+    EXPECT_TRUE(in_use);
+    EXPECT_EQ(journal.error().what,
+              '"' + path_ + "\" is in use by another process, perhaps on another machine");
+    EXPECT_EQ(journal.error().hint.find("--restart"), std::string::npos);
+  }
+  EXPECT_TRUE(Open()->begun());
 }
 
 TEST(IdentityTest, TellsWhatDiffersAndWhatToDo) {

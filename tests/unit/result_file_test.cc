@@ -81,6 +81,23 @@ TEST_F(ResultFileTest, ThatIsSomethingElseIsNeverWrittenOver) {
   EXPECT_TRUE(ResultFile::Create(root_ + "empty", true));
 }
 
+// A file system may keep the length of what was never synced, and NUL bytes in its place.
+TEST_F(ResultFileTest, OfWhichAPowerCutLeftNulBytesIsWrittenOverIfAJournalKnowsIt) {
+  const std::string zeros(5000, '\0');
+  std::ofstream(root_ + "r") << zeros << "rest of a line\n";
+  EXPECT_NE(ErrorOf(root_ + "r", true).find("does not look like results"), std::string::npos);
+  EXPECT_FALSE(ResultFile::CheckCreatable(root_ + "r", true));
+  EXPECT_FALSE(ResultFile::CheckCreatable(root_ + "r", false, true)) << "it is there";
+  EXPECT_TRUE(ResultFile::CheckCreatable(root_ + "r", true, true));
+  {
+    auto file = ResultFile::Create(root_ + "r", true, true);
+    ASSERT_TRUE(file && file.value().Write("new"));
+  }
+  EXPECT_EQ(Content(root_ + "r"), "new");
+  std::ofstream(root_ + "other") << std::string(3, '\0') << " ftypM4A ";
+  EXPECT_FALSE(ResultFile::CheckCreatable(root_ + "other", true, true));
+}
+
 TEST_F(ResultFileTest, ThatExistsIsBegunAnewWithRestart) {
   std::ofstream(root_ + "r") << "{\"file\":old and long";
   auto file = ResultFile::Create(root_ + "r", true);
