@@ -16,6 +16,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
 #include <sstream>
 
 #include "shared/base/clock.h"
@@ -69,6 +72,33 @@ std::vector<std::string> Arguments(const MeasureOrder& order) {
           order.list};
 }
 
+// Those that this process has now, dead ones that nobody has reaped among them. nullopt: the kernel
+// does not tell.
+std::optional<std::set<pid_t>> Children() {
+  std::error_code error;
+  std::set<pid_t> children;
+  std::filesystem::directory_iterator task("/proc/self/task", error);
+  for (; !error && task != std::filesystem::directory_iterator(); task.increment(error)) {
+    std::ifstream file(task->path() / "children");
+    if (!file) return std::nullopt;
+    for (pid_t pid = 0; file >> pid;) children.insert(pid);
+  }
+  if (error) return std::nullopt;
+  return children;
+}
+
+// Those that were there before the first trial, since whoever became this program by exec had
+// started them: they are none of ours, and may live long.
+std::set<pid_t>& Inherited() {
+  static std::set<pid_t> inherited;
+  return inherited;
+}
+
+bool OnlyInheritedAreLeft() {
+  const auto children = Children();
+  return children && std::ranges::includes(Inherited(), *children);
+}
+
 // Everybody who is left of a run whose supervisor is gone. They were sent SIGKILL by its death, but
 // the kernel takes its time to free what they held.
 void ReapStrays() {
@@ -76,7 +106,10 @@ void ReapStrays() {
   while (MonotonicNs() < until) {
     const pid_t reaped = waitpid(-1, nullptr, WNOHANG);
     if (reaped < 0 && errno != EINTR) return;
-    if (reaped == 0) usleep(kPauseUs);
+    if (reaped > 0) Inherited().erase(reaped);  // its number may be another's soon
+    if (reaped != 0) continue;
+    if (OnlyInheritedAreLeft()) return;
+    usleep(kPauseUs);
   }
 }
 
@@ -105,7 +138,10 @@ Result<pid_t> Start(const MeasureOrder& order) {
 
 }  // namespace
 
-void AdoptOrphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
+void AdoptOrphans() {
+  Inherited() = Children().value_or(std::set<pid_t>());
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
 
 MeasuredRun Measure(const MeasureOrder& order, Signals& signals) {
   MeasuredRun run;

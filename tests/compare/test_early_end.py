@@ -40,6 +40,12 @@ def test_a_signal_after_the_last_run_loses_nothing():
     assert outcome.interrupted == signal.SIGTERM and outcome.rounds == outcome.planned_rounds
 
 
+def test_a_round_in_which_nothing_ran_is_none():
+    points = len(Comparison(World(), 1200).outcome.points)
+    outcome = Comparison(InterruptedWorld(2 + 2 * points), 1200).outcome
+    assert outcome.rounds == len(outcome.order) == len(outcome.seconds) == 2
+
+
 def test_after_two_rounds_what_was_measured_counts():
     points = len(Comparison(World(), 1200).outcome.points)
     found = Comparison(InterruptedWorld(2 + 2 * points + 5), 1200)

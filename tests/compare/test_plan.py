@@ -7,10 +7,10 @@ import random
 import pytest
 
 from conftest import Comparison
-from consort_compare import bundles, experiments, plan
+from consort_compare import bundles, experiments, metrics, plan, session
 from consort_compare.errors import CompareError
 from consort_compare.experiments import Setting
-from world import AOTI, TORCHSCRIPT, World, bundle
+from world import AOTI, TORCHSCRIPT, NoProgress, World, bundle
 
 ROLES = bundles.roles([AOTI, TORCHSCRIPT])
 
@@ -45,12 +45,26 @@ def test_the_plan_fits_any_budget_and_machine(usable, budget, start, engine_rate
     last = max(seconds for _, seconds in world.runs) + 10 * start + 20 / engine_rate
     assert world.now <= budget + last, "it may be late by no more than one run"
     assert outcome.rounds >= 2 and all(outcome.rounds <= len(it.runs) <= outcome.rounds + 1 for it in outcome.points)
+    assert len(outcome.seconds) == len(outcome.order) and all(outcome.order) and min(outcome.seconds) > 0
     assert {it.setting for it in outcome.points}.isdisjoint(setting for setting, _ in outcome.dropped)
     assert len(outcome.points) + len(outcome.dropped) == len(experiments.everything(ROLES, usable))
     if budget >= 3600 and usable <= 64:
         assert not outcome.dropped
     if not outcome.dropped and budget <= 600:
         assert world.now > 0.6 * budget, "the time is used"
+
+
+def test_a_point_that_no_longer_fits_leaves_the_time_to_cheaper_ones():
+    world, number = World(), plan.LEAST_ROUNDS
+    settings = [Setting("m", 1, threads) for threads in (1, 2, 4)]
+    dear = plan.order(settings, random.Random(session.SEED * 1000 + number))[0]
+    costs = plan.Costs(2, {"m": 0.8}, {"m": 50.0})
+    for it in settings:
+        costs.saw(it, 1000.0 if it == dear else 1.0)
+    points = {it: metrics.Point(it, 0) for it in settings}
+    made = session.Session(ROLES, world, world.clock, NoProgress(), 600)
+    assert not made._round(points, costs, 0.5, number, number + 1)
+    assert {it for it in settings if points[it].runs} == set(settings) - {dear}
 
 
 def test_what_is_dropped_first_is_stated_and_kept_to():

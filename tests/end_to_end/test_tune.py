@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 
 import pytest
 
@@ -246,6 +247,20 @@ def test_killed_takes_its_trial_with_it(start_consort, null_bundle, config, soun
     job.wait(20)
     assert processes.wait_until(lambda: not processes.marked_processes(job.test_id), 10)
     assert profiles(config) == []
+
+
+def test_does_not_wait_for_a_child_that_it_came_with(consort, null_bundle, config, sounds):
+    """As of a script that starts something in the background and becomes consort."""
+    popen = subprocess.Popen(["sh", "-c", 'sleep 60 > /dev/null 2>&1 & exec "$0" "$@"', consort, "tune", "--seconds",
+                              str(SECONDS), "-m", null_bundle(), *sounds.flacs[:20]],
+                             env=os.environ | SLOW | {"XDG_CONFIG_HOME": str(config)}, stdout=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        _, told = popen.communicate(timeout=60)
+    finally:
+        os.killpg(popen.pid, signal.SIGKILL)
+    assert popen.returncode == DONE, told
+    assert len(re.findall("^trial ", told, re.MULTILINE)) >= 2, told
 
 
 def test_takes_away_the_folder_of_a_killed_one_and_not_that_of_a_living_one(start_consort, tune, null_bundle, config, tmp_path, sounds):

@@ -64,6 +64,9 @@ class Session:
                 raise
             interrupted = signal.number
         kept = [it for it in points.values() if len(it.runs) >= plan.LEAST_ROUNDS]
+        if self._order and not self._order[-1]:  # of the last round there was nothing but its beginning
+            self._order.pop()
+            self._seconds.pop()
         if not kept:
             raise CompareError("no point could be measured twice" + (f" ({self._dropped[0][1]})" if self._dropped else ""),
                                "give it more time: --minutes")
@@ -91,17 +94,19 @@ class Session:
         return [plan.Costed(it.setting, it.rank, costs.overhead(it.setting), runs) for it in points.values()]
 
     def _round(self, points, costs, least, number, rounds):
-        """Runs every point once. False if the time was over before that: what was run by then counts all the same."""
+        """Runs every point once. False if some no longer fitted into the time: what was run counts all the same."""
         waiting = plan.order(points, random.Random(SEED * 1000 + number))
         self._order.append([])
         self._seconds.append(0.0)
+        whole = True
         for place, here in enumerate(waiting):
             if number < plan.LEAST_ROUNDS:
                 needed = self._todo(points, costs, waiting[place:], plan.LEAST_ROUNDS - number - 1)
                 for setting in plan.fit(self._left(), needed, least).dropped:
                     self._drop(points, setting, plan.NO_TIME)
             elif costs.overhead(here) + least * plan.weight(here) > self._left():
-                return False
+                whole = False
+                continue  # a cheaper one may still fit
             if here not in points:
                 continue
             wanted = self._todo(points, costs, waiting[place:], rounds - number - 1)
@@ -109,7 +114,7 @@ class Session:
             # All of a round measure about as long: less where time runs short, never more.
             self._seconds[-1] = seconds if self._seconds[-1] == 0 else min(seconds, self._seconds[-1])
             self._run_one(points, costs, here, self._seconds[-1], number, rounds, place, len(waiting))
-        return True
+        return whole
 
     def _todo(self, points, costs, waiting, later):
         """What is still to be run: this round's rest, and all points in later rounds."""
