@@ -73,6 +73,72 @@ class Remembering(nn.Module):
         return self.memory.clone()
 
 
+class SharedState(nn.Module):
+    """Its state in a plain attribute, and a part of that as another."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(500, 3)
+        self.state = torch.zeros(2, 3)
+        self.h = self.state[0]
+
+    def forward(self, x):
+        y = self.last(x)
+        scores = y + self.h
+        self.state.copy_(torch.tanh(torch.cat([y, y])))
+        return scores
+
+
+class SharedBuffer(SharedState):
+    """The same, but the whole of it is a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        del self.state, self.h
+        self.register_buffer("state", torch.zeros(2, 3))
+        self.h = self.state[0]
+
+
+class SharedBuffers(SharedState):
+    """The same, and both are buffers."""
+
+    def __init__(self):
+        super().__init__()
+        del self.state, self.h
+        self.register_buffer("state", torch.zeros(2, 3))
+        self.register_buffer("h", self.state[0])
+
+
+class Overwriting(SharedState):
+    """It writes to what two attributes share, but anew for each segment: no answer depends on the one before."""
+
+    def forward(self, x):
+        y = self.last(x)
+        self.h.copy_(y[0])
+        scores = y + self.h
+        self.state.copy_(torch.tanh(torch.cat([y, y])))
+        return scores
+
+
+class Parts(nn.Module):
+    """Attributes that share memory but no number, and some that share numbers that nobody writes to."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Linear(500, 3)
+        state = torch.zeros(2, 3)
+        self.h, self.c = state[0], state[1]
+        self.register_buffer("table", torch.arange(6.0))
+        self.all = self.table[:]
+        self.some = self.all[2:5]
+
+    def forward(self, x):
+        y = self.last(x) + self.h - self.c + self.some + self.all[0]
+        self.h.copy_(torch.tanh(y)[0])
+        self.c.add_(1.0)
+        return y
+
+
 class Random(nn.Module):
     def __init__(self):
         super().__init__()
@@ -80,6 +146,14 @@ class Random(nn.Module):
 
     def forward(self, x):
         return self.last(x) + torch.rand(3)
+
+
+class RandomInSilence(Random):
+    def forward(self, x):
+        y = self.last(x)
+        if bool(x.abs().max() == 0):
+            y = y + torch.rand(3)
+        return y
 
 
 class PlainAttributes(nn.Module):

@@ -143,7 +143,7 @@ def test_with_other_options_it_is_another_bundle(compiled, options):
         asked[len(given)] = cli.Asked(args.backend, args.precision, args.batch, args.fast, args.portable, [], variant=args.variant).to_json()
     path = os.path.splitext(workshop.model)[0] + ".json"
     manifest = manifests.read_manifest(path)
-    given = workshop.bundle, manifest, manifests.read_labels(manifest, path), bundle.source_of(workshop.model)
+    given = workshop.bundle, manifest, manifests.read_labels(manifest, path), bundle.source_of(workshop.model, manifest)
     assert bundle.up_to_date(*given, asked[0]) is not None
     assert bundle.up_to_date(*given, asked[len(options)]) is None
 
@@ -233,6 +233,24 @@ def test_a_model_with_state_is_torchscript(tmp_path):
     assert outcome.status == 0 and 'it keeps state in buffer "calls"' in outcome.err
     assert workshop.prepared()["backend"] == "torchscript"
     assert set(workshop.prepared()["written_buffers"]) == {"calls", "kept"}
+
+
+def test_the_libraries_may_lie_in_a_folder_with_a_blank(tmp_path, monkeypatch):
+    import tempfile
+    from torch._inductor import config, cpp_builder
+    from torch.utils import cpp_extension
+    from consort_prepare import aoti
+    libraries = tmp_path / "a clone's place" / "lib"
+    libraries.parent.mkdir()
+    libraries.symlink_to(cpp_extension.TORCH_LIB_PATH)
+    monkeypatch.setattr(cpp_extension, "TORCH_LIB_PATH", str(libraries))
+    for name in ("TORCHINDUCTOR_CACHE_DIR", "TMPDIR", "TORCHINDUCTOR_COMPILE_THREADS"):  # what set_scratch sets is as before afterwards
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
+    monkeypatch.setattr(config, "compile_threads", config.compile_threads)
+    aoti.set_scratch(str(tmp_path / "scratch"))
+    [named] = cpp_builder._get_torch_related_args(include_pytorch=True, aot_mode=True)[1]
+    assert re.fullmatch(r"[\w/]+", named) and os.path.samefile(named, libraries)
 
 
 def compiler(folder, text):

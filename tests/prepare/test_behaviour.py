@@ -23,10 +23,16 @@ def test_what_is_stored_of_a_written_buffer_is_its_state_before_any_call(worksho
     assert stored["calls"].item() == 0 and stored["kept"].abs().max().item() == 0
 
 
-@pytest.mark.parametrize("make", [small_models.Remembering, small_models.Random])
-def test_another_answer_to_the_same_segment_is_refused(workshop, make):
-    workshop.write(make())
-    refused(workshop.prepare(), "another answer when the same segment comes again", '"stateful": true')
+def test_another_answer_to_the_same_segment_is_refused(workshop):
+    workshop.write(small_models.Remembering())
+    refused(workshop.prepare(), "another answer when the same segment comes again, so it keeps state", '"stateful": true')
+
+
+@pytest.mark.parametrize("make", [small_models.Random, small_models.RandomInSilence])
+@pytest.mark.parametrize("stateful", [False, True])
+def test_random_numbers_are_refused_with_state_and_without(workshop, make, stateful):
+    workshop.write(make(), manifest={**MANIFEST, "stateful": stateful})
+    refused(workshop.prepare(), "the model draws random numbers", "eval()")
 
 
 def test_a_model_that_says_it_is_stateful_may_remember(workshop):
@@ -48,6 +54,79 @@ def test_too_many_results_are_refused(workshop):
 def test_an_input_of_another_shape_is_refused_with_the_shape(workshop):
     workshop.write(small_models.Plain(), manifest={**MANIFEST, "features": LOG_MEL})
     refused(workshop.prepare(), "does not take an input of shape [1, 1, 26, 8]", 'compare "audio" and "features"')
+
+
+class ForGpu(torch.nn.Module):
+    def forward(self, x):
+        return x[:, :3] + torch.zeros(3, device="cuda:0")
+
+
+def test_a_model_that_wants_a_gpu_is_told_as_one(workshop):
+    refused(workshop.write(ForGpu()).prepare(), "it was made for a GPU; move it to the CPU before")
+
+
+def test_of_an_error_with_the_dispatchers_table_the_line_above_it_is_told():
+    from consort_prepare import checks
+    error = RuntimeError("The following operation failed.\nRuntimeError: Could not run 'aten::add' with arguments from the 'Sparse' backend. "
+                         "This could be because of much.\n\nCPU: registered at a.cpp:1\nCUDA: registered at b.cpp:2\n")
+    assert checks._telling_line(error) == "RuntimeError: Could not run 'aten::add' with arguments from the 'Sparse' backend."
+    assert checks._telling_line(RuntimeError("first\nlast\n")) == "last" and checks._telling_line(ValueError()) == "ValueError"
+
+
+class Binding(torch.nn.Module):
+    """Its buffer becomes another tensor with each call."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("memory", torch.zeros(3))
+
+    def forward(self, x):
+        self.memory = self.memory + x[0, :3]
+        return self.memory * 1
+
+
+@pytest.mark.parametrize("load", [Binding, None], ids=["Python", "TorchScript"])
+def test_a_buffer_that_is_bound_anew_is_written_to(workshop, load):
+    from consort_prepare import checks, manifest
+    workshop.write(Binding(), manifest={**MANIFEST, "stateful": True})
+    read = manifest.read_manifest(str(workshop.folder / "small.json"))
+    assert checks.check_behaviour(load or (lambda: torch.jit.load(workshop.model)), read, "abc")[2] == ["memory"]
+
+
+class WithoutCopy(small_models.Remembering):
+    def __deepcopy__(self, _):
+        raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol at the moment")
+
+
+def behaviour_with_state(workshop, load):
+    from consort_prepare import checks, manifest
+    workshop.write_manifest({**MANIFEST, "stateful": True})
+    return checks.check_behaviour(load, manifest.read_manifest(str(workshop.folder / "small.json")), "abc")
+
+
+@pytest.mark.parametrize("make", [small_models.Remembering, WithoutCopy])
+def test_state_of_a_model_that_is_made_once_is_not_taken_for_random_numbers(workshop, make):
+    module = make()
+    assert behaviour_with_state(workshop, lambda: module)[2] == ["memory"]
+    assert (module.memory.abs().max() == 0) == (make is small_models.Remembering)  # the copy heard it all
+
+
+def test_other_last_bits_of_what_has_no_copy_are_not_taken_for_random_numbers(workshop):
+    def load():  # as where its weights are NumPy's, which begin anywhere in memory
+        torch.manual_seed(1)
+        module = WithoutCopy()
+        module.last.weight.data *= 1 + 1e-6 * len(loaded)
+        loaded.append(module)
+        return module
+    loaded = []
+    assert behaviour_with_state(workshop, load)[2] == ["memory"] and len(loaded) == 3
+
+
+def test_a_bundle_whose_buffer_is_bound_anew_remembers_as_the_model_does(workshop, noise):
+    assert workshop.write(Binding(), manifest={**MANIFEST, "stateful": True}).prepare().status == 0
+    assert workshop.prepared()["written_buffers"] == ["memory"]
+    for expected, got in workshop.answers(noise + noise):
+        assert torch.equal(expected, got)
 
 
 def test_the_shape_and_the_size_are_recorded(workshop):

@@ -32,6 +32,13 @@ class AcrossFrames(torch.nn.Module):
         return x.reshape(-1, 10, 50)[:, :, :3].transpose(1, 2).contiguous()
 
 
+class TimeFirst(torch.nn.Module):
+    """[frames, 1, labels], as recurrent networks have it."""
+
+    def forward(self, x):
+        return x.reshape(10, 1, 50)[:, :, :3].contiguous()
+
+
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_frames_by_labels_are_prepared(workshop, batch_first):
     outcome = workshop.write(Framed(batch_first), CTC).prepare()
@@ -53,6 +60,10 @@ def test_frames_that_are_not_rows_of_labels_are_refused(workshop):
     refused(workshop.write(AcrossFrames(), CTC).prepare(), "the model gives an answer of shape [1, 3, 10] for a segment, but there are 3 labels",
             "[1, frames, labels]")
     refused(workshop.write(Framed(True), CTC, labels="abcd").prepare(), "shape [1, 10, 3]", "4 labels")
+
+
+def test_frames_in_the_place_of_the_batch_are_refused(workshop):
+    refused(workshop.write(TimeFirst(), CTC).prepare(), "shape [10, 1, 3]", "transpose it: [1, frames, labels]")
 
 
 def test_a_blank_that_is_no_label_is_refused(workshop):

@@ -1,15 +1,18 @@
 """A model of any of the three sources becomes a program with static sizes that answers the same, or
 one clause says why it does not."""
 
+import json
 import os
+import sys
 import textwrap
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import small_models
-from consort_prepare import program as programs
+from consort_prepare import bundle, program as programs
 from consort_prepare.errors import PrepareError
 
 EXAMPLE = torch.randn(1, 500, generator=torch.Generator().manual_seed(3))
@@ -161,8 +164,147 @@ def test_the_fingerprint_of_python_changes_with_its_weights_and_its_code(tmp_pat
         """
     found = []
     for seed, last in ((1, "ReLU"), (1, "ReLU"), (2, "ReLU"), (1, "Tanh")):
-        found.append(programs.fingerprint(in_python(tmp_path, source.format(seed=seed, last=last)) + ":model"))
+        found.append(programs.fingerprint(in_python(tmp_path, source.format(seed=seed, last=last)) + ":model", [EXAMPLE])[0])
     assert found[0] == found[1] and len(set(found)) == 3
+
+
+def test_the_fingerprint_of_python_changes_with_what_it_keeps_in_plain_attributes(tmp_path):
+    path = in_python(tmp_path, f"""
+        import json
+        import numpy as np
+
+        class Scaled(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.mean = torch.from_numpy(np.load({str(tmp_path / "mean.npy")!r}))
+                with open({str(tmp_path / "scale.json")!r}) as file:
+                    self.scale = json.load(file)
+            def forward(self, x):
+                return (x[:, :3] - self.mean) / self.scale
+        """) + ":Scaled"
+    found = []
+    for mean, scale in ((1, 2), (1, 2), (3, 2), (1, 4)):
+        np.save(tmp_path / "mean.npy", np.full(3, mean, np.float32))
+        (tmp_path / "scale.json").write_text(json.dumps(scale))
+        found.append(programs.fingerprint(path, [EXAMPLE]))
+    assert found[0] == found[1] != found[2] != found[3] != found[0]
+    assert len({sha256 for sha256, _ in found}) == 1  # in its answers it shows
+
+
+@pytest.mark.parametrize("post", [False, True])
+@pytest.mark.parametrize("other, same", [(1.00001, True), (1.001, False), (-1, False)])
+def test_of_answers_the_last_bits_do_not_make_it_another_model(other, same, post):
+    def source(times):
+        it = {"name": "made.py:model", "sha256": "0" * 64, "answers": [[1e-3 * times, -2e-3], [5.0]]}
+        return {"name": "model.pt", "sha256": "1" * 64, "prepare": 4, "post": it} if post else it
+    assert bundle.is_same_source(source(1), json.loads(json.dumps(source(other)))) == same
+
+
+def test_a_source_of_other_files_or_another_version_is_another():
+    one = {"name": "made.py:model", "sha256": "0" * 64, "prepare": 4, "answers": [[1.0]]}
+    others = [{**one, "sha256": "1" * 64}, {**one, "prepare": 3}, {**one, "answers": []}, {**one, "answers": [[1.0, 2.0]]},
+              {key: value for key, value in one.items() if key != "answers"}, None]
+    assert not any(bundle.is_same_source(one, other) or bundle.is_same_source(other, one) for other in others)
+
+
+def test_the_numbers_of_an_answer_are_few_and_finite():
+    few = programs._few_numbers(torch.tensor([[1.0, float("nan"), -float("inf"), 3e38] * 100]))
+    assert len(few) == 10 and json.loads(json.dumps(few, allow_nan=False)) == few
+    assert programs._few_numbers(torch.zeros(0)) == [] and programs._few_numbers(torch.tensor([3.0, 4.0]))[2:] == [3.0, 4.0]
+
+
+@pytest.mark.parametrize("where", ["project", "elsewhere"])
+def test_the_fingerprint_of_python_changes_with_its_sources_wherever_they_lie(tmp_path, monkeypatch, where):
+    for folder in ("project", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "project"))  # as it is /usr, for a project in /usr/src
+    sys.modules.pop("the_persons_own", None)
+    path = in_python(tmp_path / "project", """
+        import the_persons_own
+        def model():
+            torch.manual_seed(1)
+            return nn.Linear(500, 3)
+        """) + ":model"
+    found = []
+    for words in ("a branch that noise does not take", "another"):
+        (tmp_path / where / "the_persons_own.py").write_text(f"# {words}\n")
+        found.append(programs.fingerprint(path, [EXAMPLE]))
+    assert found[0] != found[1]
+
+
+def test_a_model_that_draws_in_forward_is_the_same_model_each_time(tmp_path):
+    path = in_python(tmp_path, """
+        class Drawing(nn.Module):
+            def forward(self, x):
+                return x[:, :3] + torch.rand(3)
+        """) + ":Drawing"
+    assert programs.fingerprint(path, [EXAMPLE]) == programs.fingerprint(path, [EXAMPLE])
+
+
+def test_what_forward_imports_lies_beside_the_model_and_is_a_part_of_it(tmp_path):
+    sys.modules.pop("imported_late", None)
+    path = in_python(tmp_path, """
+        class Late(nn.Module):
+            def forward(self, x):
+                import imported_late
+                return x[:, :3] * imported_late.TIMES
+        """) + ":Late"
+    (tmp_path / "imported_late.py").write_text("TIMES = 2\n")
+    assert torch.equal(programs.run_exported(programs.load(path, EXAMPLE).exported, EXAMPLE), EXAMPLE[:, :3] * 2)
+    assert sys.path[0] != str(tmp_path)  # where it would hide what others import by that name
+    found = programs.fingerprint(path, [EXAMPLE])
+    (tmp_path / "imported_late.py").write_text("TIMES = 2  # times\n")
+    assert programs.fingerprint(path, [EXAMPLE]) != found
+
+
+def test_a_random_number_that_nothing_uses_is_left_out(tmp_path):
+    found = programs.load(in_python(tmp_path, """
+        class Dropping(nn.Module):
+            def forward(self, x):
+                torch.rand([])
+                return x[:, :3] + 1
+        """) + ":Dropping", EXAMPLE)
+    assert not any("rand" in str(node.target) for node in found.exported.graph.nodes)
+    assert torch.equal(programs.run_exported(found.exported, EXAMPLE), EXAMPLE[:, :3] + 1)
+
+
+def test_a_buffer_that_is_bound_anew_is_one_that_is_written_to(tmp_path):
+    path = in_python(tmp_path, """
+        class Binding(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("memory", torch.zeros(1, 3))
+                self.register_buffer("before", torch.ones(1, 3))
+            def forward(self, x):
+                last = self.before
+                self.before = self.memory
+                self.memory = self.memory + x[:, :3]
+                return last
+        """) + ":Binding"
+    found = programs.load(path, EXAMPLE, stateful=True)
+    assert {name.split(".")[-1] for name in programs.written_buffers(found.exported)} == {"memory", "before"}
+    ours, theirs = found.exported.module(check_guards=False), programs.original(path)
+    with torch.no_grad():
+        for _ in range(4):
+            assert torch.equal(ours(EXAMPLE), theirs(EXAMPLE))
+    with pytest.raises(programs.NotConvertible, match='it keeps state in buffer "'):
+        programs.load(path, EXAMPLE)
+
+
+def test_a_buffer_that_is_bound_to_another_shape_is_told(tmp_path):
+    path = in_python(tmp_path, """
+        class Growing(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("memory", torch.zeros(1, 3))
+            def forward(self, x):
+                self.memory = torch.cat([self.memory, x[:, :3]])
+                return self.memory.sum(0)
+        """) + ":Growing"
+    with pytest.raises(programs.NotConvertible, match='it binds buffer "memory" anew, to what is not of its shape'):
+        programs.load(path, EXAMPLE, stateful=True)
 
 
 def test_a_file_of_python_may_have_dataclasses(tmp_path):
@@ -187,7 +329,7 @@ def test_python_does_not_start_threads_that_a_fork_would_lose(tmp_path):
 
 def test_python_that_gives_another_model_each_time_is_refused(tmp_path):
     with pytest.raises(PrepareError, match="another model each time"):
-        programs.fingerprint(in_python(tmp_path, "def model(): return nn.Linear(500, 3)") + ":model")
+        programs.fingerprint(in_python(tmp_path, "def model(): return nn.Linear(500, 3)") + ":model", [EXAMPLE])
 
 
 @pytest.mark.parametrize("source,name,words", [
@@ -202,8 +344,19 @@ def test_python_that_gives_no_model_is_one_sentence(tmp_path, source, name, word
 def test_a_damaged_program_is_one_sentence(tmp_path):
     path = exported(tmp_path, small_models.Plain())
     os.truncate(path, os.path.getsize(path) - 300)
-    with pytest.raises(PrepareError, match="it is damaged, or of another version of PyTorch"):
+    with pytest.raises(PrepareError, match=r"it is damaged, or of another version of PyTorch \(\w+: \w"):
         programs.load(path, EXAMPLE)
+
+
+def test_a_program_from_a_gpu_is_told_as_one(tmp_path, monkeypatch):
+    from torch.export.pt2_archive import _package
+
+    def load(*_, **__):  # what torch.export.load tells of it is that "we ran into an error"
+        raise RuntimeError("Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False.\nMore of it")
+    monkeypatch.setattr(_package, "load_pt2", load)
+    with pytest.raises(PrepareError) as told:
+        programs.load(exported(tmp_path, small_models.Plain()), EXAMPLE)
+    assert "it was made for a GPU; move it to the CPU before" in told.value.sentence() and "damaged" not in told.value.sentence()
 
 
 def test_an_input_of_another_shape_is_told(tmp_path):

@@ -44,6 +44,28 @@ def test_a_torchscript_file_remembers_as_the_model_does(workshop, noise):
         assert torch.equal(expected.reshape(-1), got.reshape(-1))
 
 
+@pytest.mark.parametrize("make", [small_models.SharedState, small_models.SharedBuffer, small_models.SharedBuffers])
+def test_state_in_memory_that_two_attributes_share_is_refused(workshop, make):
+    workshop.write(make(), manifest=STATEFUL)
+    refused(workshop.prepare(), '"h"', '"state"', "which share memory", "clone() one of them")
+
+
+def test_attributes_that_share_memory_to_no_effect_are_taken(workshop, noise):
+    workshop.write(small_models.Parts(), manifest=STATEFUL)
+    outcome = workshop.prepare()
+    assert outcome.status == 0, outcome.err
+    for expected, got in workshop.answers(noise + noise):
+        assert torch.equal(expected, got)
+
+
+def test_shared_memory_that_is_written_anew_for_each_segment_is_taken_without_state(workshop, noise):
+    workshop.write(small_models.Overwriting())
+    outcome = workshop.prepare()
+    assert outcome.status == 0, outcome.err
+    for expected, got in workshop.answers(noise + noise):
+        assert torch.equal(expected, got)
+
+
 @pytest.mark.parametrize("options, named", [
     (("--batch", "4"), "--batch 4 is of no use"), (("--precision", "bf16"), "--precision bf16 would round"),
     (("--variant", "packed"), "--variant packed would freeze"),

@@ -12,4 +12,4 @@ and its table; frontend.py the reference of what `consort run` does to the sound
 """
 
 # Counts changes of what a bundle contains: a bundle of another version is made again.
-PREPARE_VERSION = 3
+PREPARE_VERSION = 4

@@ -59,13 +59,20 @@ def set_scratch(folder):
     """Before the compiler is imported: whatever it writes, it writes there."""
     cache = os.path.join(folder, "cache")
     os.makedirs(cache, exist_ok=True)
-    if re.search(r"[^\w/.+-]", cache, re.ASCII):
-        # The compiler's command is a text that is split at blanks: a plain name for the same folder.
-        cache = f"/proc/{os.getpid()}/fd/{os.open(cache, os.O_PATH | os.O_DIRECTORY)}"
+    cache = _plain_name(cache)
+    from torch.utils import cpp_extension
+    cpp_extension.TORCH_LIB_PATH = _plain_name(cpp_extension.TORCH_LIB_PATH)  # read for each compile
     os.environ.update(TORCHINDUCTOR_CACHE_DIR=cache, TMPDIR=cache, TORCHINDUCTOR_COMPILE_THREADS="1")
     import tempfile
     tempfile.tempdir = None
     torch._inductor.config.compile_threads = 1
+
+
+def _plain_name(folder):
+    """The compiler's command is a text that is split at blanks: a name for the same folder that has none, while this process lives."""
+    if not re.search(r"[^\w/.+-]", folder, re.ASCII):
+        return folder
+    return f"/proc/{os.getpid()}/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY)}"
 
 
 def compile_variant(exported, variant, folder, portable=False, written=()):

@@ -22,6 +22,7 @@ AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 CPU_FLAGS = ("avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx_vnni", "avx512_vnni", "avx512_bf16",
              "avx512_fp16", "amx_tile", "amx_bf16", "amx_int8")
+MOST_DIFFERENCE = 1e-4  # of a model's answers: with the same sources and weights, less is another CPU's rounding
 DOES_NOT_COMPILE = "it does not compile"  # how a reason begins that may be another one tomorrow
 
 
@@ -54,17 +55,39 @@ def _cpu_model_and_flags():
     return model, [flag for flag in CPU_FLAGS if flag in flags]
 
 
-def source_of(model_path):
-    """What identifies the model that a bundle was made from; its post model, too, if it has one."""
+def source_of(model_path, manifest, before=None):
+    """What identifies the model that a bundle was made from; its post model, too, if it has one. `before`: of a post model,
+    the model whose answers it takes."""
     if not isinstance(model_path, str):
-        post = source_of(model_path.post)
-        return {**source_of(model_path.model), "post": {key: post[key] for key in ("name", "sha256")}}
+        post = source_of(model_path.post, manifest, before=model_path.model)
+        return {**source_of(model_path.model, manifest), "post": {key: value for key, value in post.items() if key != "prepare"}}
+    known_by = {}
     if os.path.isfile(model_path):
         sha256 = file_sha256(model_path)
     else:
-        from . import program
-        sha256 = program.fingerprint(model_path)
-    return {"name": os.path.basename(model_path), "sha256": sha256, "prepare": PREPARE_VERSION}
+        import torch
+        from . import checks, program
+        torch.set_num_threads(1)  # bits depend on it, and others would be missing in a child that is forked later
+        inputs = checks.noise_inputs(manifest)
+        sha256, known_by["answers"] = program.fingerprint(model_path, inputs if before is None else program.answers(before, inputs))
+    return {"name": os.path.basename(model_path), "sha256": sha256, "prepare": PREPARE_VERSION, **known_by}
+
+
+def is_same_source(one, other):
+    """Equal, but for the last bits of answers, which depend on the CPU."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return one == other
+    if one.keys() != other.keys() or any(one[key] != other[key] for key in one if key not in ("answers", "post")):
+        return False
+    return _are_near(one.get("answers", []), other.get("answers", [])) and is_same_source(one.get("post"), other.get("post"))
+
+
+def _are_near(answers, others):
+    """Whether lists of lists of numbers differ by no more than MOST_DIFFERENCE of the largest of a list."""
+    if [len(answer) for answer in answers] != [len(other) for other in others]:
+        return False
+    return all(max(abs(a - b) for a, b in zip(answer, other)) <= MOST_DIFFERENCE * max(map(abs, [*answer, *other]))
+               for answer, other in zip(answers, others) if answer)
 
 
 def labels_bytes(labels):
@@ -106,7 +129,7 @@ def up_to_date(folder, manifest, labels, source, asked):
         return None
     prepared = model["prepared"]
     same = (manifests.says_the_same({key: value for key, value in model.items() if key != "prepared"}, manifests.bundled(manifest))
-            and prepared.get("source") == source and prepared.get("torch") == torch_version()
+            and is_same_source(prepared.get("source"), source) and prepared.get("torch") == torch_version()
             and prepared.get("asked") == asked and _is_for_this_cpu(prepared)
             # No memory, no room, another compiler: it is tried again. So is what an earlier version did not try.
             and not prepared.get("reason", "").startswith((DOES_NOT_COMPILE, '"stateful" is true')))

@@ -136,7 +136,7 @@ def prepare(args):
             asked.calibrate_sha256 = verify.check_audio(args.calibrate, "--calibrate")
         sounds_sha256 = verify.check_audio(sounds, "--verify") if sounds else None
     try:
-        source = bundle.source_of(given)
+        source = bundle.source_of(given, manifest)
     except OSError as error:
         raise PrepareError(f'could not open "{error.filename or args.model}": {(error.strerror or str(error)).lower()}') from None
     found = bundle.up_to_date(folder, manifest, labels, source, asked.to_json())

@@ -151,7 +151,7 @@ def mel_bank(features, sample_rate):
     bank = np.maximum(0.0, np.minimum(rising, falling))
     if features["mel_norm"] == "slaney":
         bank *= 2.0 / (points[2:] - points[:-2])
-    return torch.from_numpy(bank.astype(np.float32))
+    return torch.tensor(bank.astype(np.float32))  # a copy where PyTorch puts it: in MKL the last bits depend on where a matrix begins
 
 
 def dct(features):
@@ -161,7 +161,7 @@ def dct(features):
     matrix = 2.0 * np.cos(math.pi * k * (2 * n + 1) / (2 * mels))
     if features["dct_norm"] == "ortho":
         matrix *= np.where(k == 0, math.sqrt(1 / (4 * mels)), math.sqrt(1 / (2 * mels)))
-    return torch.from_numpy(matrix)
+    return torch.tensor(matrix)
 
 
 class Frontend:

@@ -50,7 +50,7 @@ class KaldiFbank:
         places = (first + np.arange(length)) % (2 * samples)  # beyond its ends the segment is mirrored
         self.places = torch.from_numpy(np.where(places < samples, places, 2 * samples - 1 - places))
         self.window = torch.from_numpy(window(f["window"], length))
-        self.bank = torch.from_numpy(mel_bank(f, rate, self.size))
+        self.bank = torch.tensor(mel_bank(f, rate, self.size))
 
     def __call__(self, wave):
         f = self.features

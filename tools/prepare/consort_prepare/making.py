@@ -49,9 +49,9 @@ def _check_post(given, manifest):
     checks.check_post(program.original(given.model), program.original(given.post), os.path.basename(given.post), manifest)
 
 
-def _check_behaviour(module, model_path, manifest, labels):
+def _check_behaviour(load, model_path, manifest, labels):
     who = "the post model" if isinstance(model_path, WithPost) else "the model"
-    return checks.check_behaviour(module, manifest, labels, who)
+    return checks.check_behaviour(lambda: load(model_path), manifest, labels, who)
 
 
 # ---- aoti ----------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
     if missing:
         raise PrepareError(missing, "leave --precision out for fp32")
     aoti.check_compiler()
-    shape, size, written = _check_behaviour(program.original(model_path), model_path, manifest, labels)
+    shape, size, written = _check_behaviour(program.original, model_path, manifest, labels)
     if written and not manifest["stateful"]:
         return None, f'it keeps state in buffer "{written[0]}"'
     try:
@@ -89,7 +89,7 @@ def _fill_aoti(folder, scratch, model_path, manifest, labels, asked, progress):
 
 def _fill_torchscript(folder, model_path, manifest, labels):
     from .program import load_torchscript
-    shape, size, written = _check_behaviour(load_torchscript(model_path), model_path, manifest, labels)
+    shape, size, written = _check_behaviour(load_torchscript, model_path, manifest, labels)
     module = load_torchscript(model_path)
     moved = torchscript.move_constants_out(module)
     tensors = torchscript.take_weights_out(module)
@@ -103,12 +103,27 @@ def _fill_torchscript(folder, model_path, manifest, labels):
 def _check_round_trip(folder, model_path, manifest, written, moved):
     from .program import load_torchscript
     original, ours = load_torchscript(model_path), opening.open_torchscript(folder, written)
+    sharing = torchscript.sharing_memory(original, written)
     for model_input in checks.noise_inputs(manifest):
         expected, got = checks.run(original, model_input), checks.run(ours, model_input)
-        if not torch.equal(torch.nan_to_num(expected), torch.nan_to_num(got)):
+        equal = torch.equal(torch.nan_to_num(expected), torch.nan_to_num(got))
+        if manifest["stateful"] or not equal:  # without state, what is left in memory may differ: the next segment does not read it
+            _check_sharing(sharing, original, ours)
+        if not equal:
             worst = (expected - got).abs().max().item()
             hint = "save the model before torch.jit.freeze" if moved else "this is a fault of consort-prepare"
             raise PrepareError(f"the bundle does not answer as the model does: they differ by {worst:g}", hint)
+
+
+def _check_sharing(sharing, original, ours):
+    """A worker's copy of the module has memory for each tensor: what was written to one that shared it with another must not have shown in that."""
+    if not sharing:
+        return
+    theirs, mine = torchscript.tensors_of(original), torchscript.tensors_of(ours)
+    for name, other in sharing.items():
+        if name in theirs and name in mine and not checks.same(theirs[name], mine[name]):
+            raise PrepareError(f'the model writes to "{name}" or "{other}", which share memory, and in a worker they do not: it copies each by itself',
+                               "clone() one of them, or keep one alone and take the other from it in forward")
 
 
 # ---- drift ---------------------------------------------------------------------------------

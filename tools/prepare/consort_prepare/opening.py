@@ -1,5 +1,6 @@
 """A bundle in Python as a worker has it: what the tests and --verify hold against the model that it was made from."""
 
+import copy
 import os
 
 import torch
@@ -13,8 +14,8 @@ def open_bundle(folder, written=()):
 
 
 def open_torchscript(folder, written):
-    """The bundle's module as a worker has it: its weights mapped."""
-    module = torch.jit.load(os.path.join(folder, "code.pt"), map_location="cpu")
+    """The bundle's module as a worker has it: a deep copy, in which plain attributes share no memory, with its weights mapped."""
+    module = copy.deepcopy(torch.jit.load(os.path.join(folder, "code.pt"), map_location="cpu"))
     tensors = weights.map_weights(os.path.join(folder, "weights.bin"), os.path.join(folder, "weights.json"))
     torchscript.put_weights_in(module, tensors, private=written)
     return module

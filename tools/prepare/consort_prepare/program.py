@@ -18,6 +18,7 @@ several results, [1, labels] for [labels], [1, frames, labels] for [frames, labe
 import contextlib
 import copy
 import dataclasses
+import errno
 import hashlib
 import importlib
 import importlib.util
@@ -26,6 +27,7 @@ import logging
 import os
 import re
 import sys
+import sysconfig
 import warnings
 import zipfile
 from typing import Any, Callable
@@ -41,6 +43,7 @@ from .post import ModelThenPost, scripted
 # run the same kernels in fp32, at most in another order.
 MOST_DIFFERENCE = 1e-4
 MOST_REASON_CHARACTERS = 160
+SOME_SCORES = 8  # of an answer, to know a model by
 
 
 class NotConvertible(PrepareError):
@@ -83,27 +86,59 @@ def kind_of(path):
     return "torchscript"
 
 
-def fingerprint(path):
-    """A hash of all that makes the model: the file, or of Python the code it loaded and its tensors."""
+def fingerprint(path, inputs):
+    """Of Python: (a hash of the code it loaded and its tensors, a few numbers of each of its answers to `inputs`). In these shows
+    also what it read from files and keeps in plain attributes. They are no part of the hash: another CPU adds in another order."""
     if kind_of(path) != "python":
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    found = _fingerprint_of_python(path)
-    if _fingerprint_of_python(path) != found:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+    (tensors, given), (tensors_again, given_again) = _tensors_and_answers(path, inputs), _tensors_and_answers(path, inputs)
+    apart = max((_difference(one.double(), other.double()) for one, other in zip(given, given_again)), default=0)
+    if tensors_again != tensors or apart > MOST_DIFFERENCE:
         raise PrepareError(f'"{path}" gives another model each time it is called', "seed what it draws: torch.manual_seed(1)")
-    return found
-
-
-def _fingerprint_of_python(path):
-    module, sources = _from_python(path)
-    digest = hashlib.sha256()
-    for source in sources:
+    digest = hashlib.sha256(tensors)
+    for source in _own_sources():  # last: forward imports, too
         with open(source, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest(), [_few_numbers(answer) for answer in given]
+
+
+def _few_numbers(answer):
+    """Its mean, its root mean square, and some of its scores, as JSON takes them."""
+    scores = answer.double().reshape(-1).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+    if not scores.numel():
+        return []
+    some = scores[torch.linspace(0, scores.numel() - 1, min(SOME_SCORES, scores.numel())).long()]
+    return torch.cat([scores.mean()[None], scores.square().mean().sqrt()[None], some]).float().nan_to_num().tolist()
+
+
+def _tensors_and_answers(path, inputs):
+    module, digest = _from_python(path), hashlib.sha256()
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+        digest.update(name.encode() + b" " + _description(tensor))
+    return digest.digest(), _answers(module, inputs)
+
+
+def _description(tensor):
+    """Its type, shape and bytes."""
+    return f"{tensor.dtype} {list(tensor.shape)}\n".encode() + tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def answers(path, inputs):
+    """What the model gives for each of `inputs`."""
+    return _answers(original(path), inputs)
+
+
+def _answers(module, inputs):
+    """The first results; none if it fails, which is told when the bundle is made."""
+    from . import checks
+    torch.set_num_threads(1)  # as in _from_python: bits depend on it, and on what was drawn before
+    module, _ = checks.copied(module)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            torch.manual_seed(1)
+            return [first_result(module(model_input.clone())).clone() for model_input in inputs]
+    except Exception:  # whatever the model's code raises
+        return []
 
 
 def original(path):
@@ -113,7 +148,7 @@ def original(path):
     kind = kind_of(path)
     if kind == "torchscript":
         return torchscript.load(path)
-    return _load_exported(path).module(check_guards=False) if kind == "exported" else _from_python(path)[0]
+    return _load_exported(path).module(check_guards=False) if kind == "exported" else _from_python(path)
 
 
 def load_torchscript(path):
@@ -155,7 +190,7 @@ def _maker(path, example, stateful):
         if kind == "torchscript":
             return _maker_of_torchscript(path, example, stateful), original(path)
         # A second call of the person's function might draw other weights.
-        module = _load_exported(path).module() if kind == "exported" else _from_python(path)[0]
+        module = _load_exported(path).module() if kind == "exported" else _from_python(path)
         return lambda _: module, module if kind == "python" else original(path)
 
 
@@ -250,13 +285,30 @@ def _load_exported(path):
     try:
         with quiet():
             return torch.export.load(path)
-    except Exception:  # a damaged file, another version's schema, an operator that is not installed
-        raise PrepareError(f'could not load "{path}": it is damaged, or of another version of PyTorch',
-                           f"save it again with torch.export.save of PyTorch {torch.__version__.split('+')[0]}") from None
+    except Exception as error:  # a damaged file, another version's schema, an operator that is not installed
+        from . import checks
+        cause = _why_not_loaded(path) or error
+        line = _cut(f"{type(cause).__name__}: {_first_line(cause)}")
+        raise checks.refusal(f'could not load "{path}"', f"it is damaged, or of another version of PyTorch ({line})",
+                             f"save it again with torch.export.save of PyTorch {torch.__version__.split('+')[0]}") from None
+
+
+def _why_not_loaded(path):
+    """What torch.export.load met and only logged, where it can be had; else None."""
+    try:
+        from torch.export.pt2_archive._package import load_pt2
+    except ImportError:  # of another version of PyTorch
+        return None
+    try:
+        with quiet():
+            load_pt2(path)
+    except Exception as cause:
+        return cause
+    return None
 
 
 def _from_python(path):
-    """(the nn.Module, the source files that were loaded for it)."""
+    """The nn.Module."""
     where, _, name = path.rpartition(":")
     own = [os.getcwd()]
     if where.endswith(".py"):
@@ -280,17 +332,21 @@ def _from_python(path):
         torch.set_num_threads = set_num_threads
         for folder in own:
             sys.path.remove(folder)
+            if folder not in sys.path:  # for what forward imports; behind all others, which no name there may hide
+                sys.path.append(folder)
     if not isinstance(made, torch.nn.Module):
         raise PrepareError(f'"{path}" gives a {type(made).__name__}, not an nn.Module',
                            "MODULE:FUNCTION names a function without arguments that gives an nn.Module")
-    files = {os.path.abspath(getattr(one, "__file__", None) or "") for one in [module, *sys.modules.values()]}
-    return made.eval(), sorted(file for file in files if _is_own(file, own))
+    return made.eval()
 
 
-def _is_own(file, folders):
-    """A source of the person's: below one of `folders`, and neither a library's nor ours."""
-    return (file.endswith(".py") and os.path.isfile(file) and any(file.startswith(folder + os.sep) for folder in folders)
-            and not file.startswith((sys.prefix + os.sep, sys.base_prefix + os.sep, os.path.dirname(__file__) + os.sep)))
+def _own_sources():
+    """The files of the person's modules that are loaded, wherever they lie: neither a library's nor ours."""
+    # Folders of libraries, not prefixes: below /usr, which is one, people keep their own, too.
+    others = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    others = tuple(folder + os.sep for folder in [*others, os.path.dirname(os.path.abspath(__file__))])
+    files = {os.path.abspath(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
+    return sorted(file for file in files if file.endswith(".py") and os.path.isfile(file) and not file.startswith(others))
 
 
 # ---- exporting -----------------------------------------------------------------------------
@@ -303,12 +359,38 @@ class _OneResult(torch.nn.Module):
         self.inner = inner
 
     def forward(self, x):
-        result = first_result(self.inner(x))
+        buffers = _buffers_of(self.inner)
+        result = _written_in_place(buffers, first_result(self.inner(x)))
         if result.dim() <= 1:
             result = result.reshape(1, -1)
         elif result.dim() == 2 and x.shape[0] == 1 and result.shape[0] > 1:
             result = result[None]
         return result if result.dtype == torch.float32 else result.float()
+
+
+def _buffers_of(inner):
+    """(Module, name, name with where it is, tensor) of each buffer that Python may bind anew; TorchScript's are found otherwise."""
+    modules = [(where, module) for where, module in inner.named_modules() if not isinstance(module, torch.jit.ScriptModule)]
+    return [(module, name, f"{where}.{name}".lstrip("."), tensor) for where, module in modules
+            for name, tensor in module._buffers.items()]
+
+
+def _written_in_place(buffers, result):
+    """Where forward bound a buffer anew, its value goes into the buffer that was there: export sees what is written, and of the
+    other the outermost module's alone (PyTorch 2.13)."""
+    anew = [(*buffer, buffer[0]._buffers.get(buffer[1])) for buffer in buffers]
+    anew = [one for one in anew if one[-1] is not one[-2]]
+    for _, _, called, tensor, value in anew:
+        if tensor is None or value is None or tensor.shape != value.shape or tensor.dtype != value.dtype:
+            raise NotConvertible(f'it binds buffer "{called}" anew, to what is not of its shape and type')
+    if not anew:
+        return result
+    # Before any is written: they, and the result, may be one another's old values.
+    result, values = result.clone(), [value.clone() for *_, value in anew]
+    for (module, name, _, tensor, _), value in zip(anew, values):
+        tensor.copy_(value)
+        module._buffers[name] = tensor
+    return result
 
 
 def first_result(result):
@@ -323,14 +405,20 @@ def _export(module, example, stateful=False):
             exported = torch.export.export(_OneResult(module), (example,))
             # Writes show in the signature only when the graph has no writes in place any more.
             signature = exported.run_decompositions({}).graph_signature
+    except NotConvertible:
+        raise
     except Exception as error:
         raise NotConvertible(_reason(error)) from None
     for buffer in () if stateful else signature.buffers_to_mutate.values():
         raise NotConvertible(f'it keeps state in buffer "{buffer.removeprefix("inner.")}"')
     if signature.user_inputs_to_mutate:
         raise NotConvertible("it writes into its input")
-    for node in exported.graph.nodes:
+    for node in list(exported.graph.nodes):
         if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()) and not _does_nothing(node):
+            if not node.users:  # encoders of transformers, whose layers are dropped in training alone
+                exported.graph.erase_node(node)
+                exported.graph_module.recompile()
+                continue
             raise NotConvertible(f"it draws random numbers ({node.target})")
         value = node.meta.get("val")
         if isinstance(value, torch.Tensor) and any(not isinstance(size, int) for size in value.shape):
@@ -417,7 +505,8 @@ def _reason(error):
         return f"it has {what} that does not convert ({node[1]})" if what else f"it uses {node[1]}, which does not convert"
     if type(error).__name__ in ("GuardOnDataDependentSymNode", "UserError") or "data-dependent" in text:
         return "it branches on what it hears"
-    line = f"{type(error).__name__}: {_first_line(error)}"
-    if len(line) > MOST_REASON_CHARACTERS:
-        line = line[:MOST_REASON_CHARACTERS - 1] + "…"
-    return f"it does not export: {line}"
+    return "it does not export: " + _cut(f"{type(error).__name__}: {_first_line(error)}")
+
+
+def _cut(line):
+    return line if len(line) <= MOST_REASON_CHARACTERS else line[:MOST_REASON_CHARACTERS - 1] + "…"

@@ -100,6 +100,23 @@ def attributes_of(module):
     return found
 
 
+def tensors_of(module):
+    """name -> tensor: weights and plain attributes."""
+    return {**weights_of(module), **attributes_of(module)}
+
+
+def sharing_memory(module, written):
+    """name -> name of another tensor in the same memory, where a worker has them apart: one of the two, at least, is a plain
+    attribute or one of `written`, the buffers that are written to."""
+    apart = {*attributes_of(module), *written}
+    by_memory = {}
+    for name, tensor in tensors_of(module).items():
+        if tensor.layout == torch.strided and tensor.numel():
+            by_memory.setdefault(tensor.untyped_storage().data_ptr(), []).append((name, id_of(tensor)))
+    return {name: other for group in by_memory.values() for name, itself in group for other, its in group
+            if its != itself and (name in apart or other in apart)}
+
+
 def id_of(tensor):
     """Of the tensor itself, not of the Python object that stands for it now."""
     return tensor._cdata
