@@ -15,11 +15,21 @@ find_python() {
   return 1
 }
 
+# offers_cpu_torch PYTHON VERSION: false if all that pip would install is PyPI's own build, for CUDA: gigabytes, which prepare_python
+# refuses. The CPU build has a label. It is asked what there is: pip install --dry-run downloads it (before pip 23.3).
+offers_cpu_torch() {
+  local offered
+  if "$1" -m pip show --quiet torch 2>/dev/null; then return 0; fi
+  offered=$("$1" -m pip index versions --disable-pip-version-check --no-input torch 2>/dev/null) || return 0  # installing tells why
+  [[ $offered == *"$2+cpu"* || $offered != *"$2"* ]]
+}
+
 # prepare_python FOLDER LOG REQUIREMENTS REQUIREMENTS_WITHOUT_DEPENDENCIES. The stamp holds the
 # hash of both lists, so that nothing is asked of pip, nor of Python, when they are unchanged.
 prepare_python() {
   local folder=$1 log=$2 list=$3 bare_list=$4
   local stamp=$folder/.requirements.sha256 wanted began=$SECONDS python
+  local cpu_wheels="point pip at PyTorch's CPU wheels (PIP_EXTRA_INDEX_URL or pip.conf)"
   wanted=$(cat "$list" "$bare_list" | sha256sum | cut -d' ' -f1)
   if [[ -x $folder/bin/python && -f $stamp && $(<"$stamp") == "$wanted" ]]; then return 0; fi
 
@@ -35,6 +45,8 @@ prepare_python() {
     say "bringing the Python environment ${folder#"$root"/} up to date"
     : >"$log"
   fi
+  offers_cpu_torch "$folder/bin/python" "$(sed -n 's/^torch==//p' "$list")" ||
+    fail "pip finds torch for CUDA alone, gigabytes that consort has no use for; $cpu_wheels and call again"
   # The environment is used by its path only; a wheel's own warning about a cache is not news.
   if ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-input -r "$list" >>"$log" 2>&1 ||
     ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-input --no-deps -r "$bare_list" >>"$log" 2>&1; then
@@ -45,7 +57,7 @@ prepare_python() {
 import sys, torch
 sys.exit(torch.version.cuda is not None or not torch.__version__.startswith("2.13.0"))
 PYTHON
-    fail "the torch in $folder is not the CPU build of 2.13.0; point pip at PyTorch's CPU wheels (PIP_EXTRA_INDEX_URL or pip.conf), remove $folder and call again"
+    fail "the torch in $folder is not the CPU build of 2.13.0; $cpu_wheels, remove $folder and call again"
   printf '%s\n' "$wanted" >"$stamp"
   say "Python environment ready after $(since "$began")"
 }
