@@ -12,17 +12,20 @@
 
 namespace consort {
 
-// CONSORT_WORKER names another worker program, e.g. consort-worker-glibc, for comparison.
+// CONSORT_WORKER names another worker program, e.g. consort-worker-glibc, for comparison: one
+// beside consort, or a path.
 std::string WorkerProgram(Prepared::Backend backend) {
-  if (const char* chosen = std::getenv("CONSORT_WORKER"); chosen != nullptr && *chosen != '\0') {
-    return chosen;
+  const char* const chosen = std::getenv("CONSORT_WORKER");
+  std::string name = chosen != nullptr ? chosen : "";
+  if (name.find('/') != std::string::npos) return name;
+  if (name.empty()) {
+    name = backend == Prepared::Backend::kCheck  ? "consort-worker-check"
+           : backend == Prepared::Backend::kNull ? "consort-worker-null"
+                                                 : "consort-worker";
   }
   char self[PATH_MAX] = {};
   const ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
   const std::string path(self, size > 0 ? static_cast<size_t>(size) : 0);
-  const char* name = backend == Prepared::Backend::kCheck  ? "consort-worker-check"
-                     : backend == Prepared::Backend::kNull ? "consort-worker-null"
-                                                           : "consort-worker";
   return path.substr(0, path.find_last_of('/') + 1) + name;
 }
 

@@ -65,7 +65,7 @@ def test_poisoned_segments_cost_themselves_alone(job, runner, tmp_path, program)
         poisoned = name.replace(".flac", "-poison.flac")
         (sounds / (poisoned if poisoned in poisons else name)).symlink_to(real[n % len(real)])
     words = ["run", "-m", bundle, "-p", WORKERS, "-t", ENGINES, *OPTIONS]
-    env = {"CONSORT_WORKER": str(job.consort.with_name(program)), "CONSORT_NULL_SEGMENT_US": "300"}
+    env = {"CONSORT_WORKER": program, "CONSORT_NULL_SEGMENT_US": "300"}
 
     calm = runner.run(*words, "-o", tmp_path / "calm.jsonl", sounds, env=env)
     assert calm.exit == DONE, calm.stderr
