@@ -49,7 +49,7 @@ def sounds():
     found = sorted(map(str, pathlib.Path("/usr/share/sounds/alsa").glob("*.wav")))
     found += sorted(map(str, pathlib.Path("/usr/share/sonic-pi/samples").glob("*.flac")))
     if not found:
-        fail("no sounds in /usr/share/sounds/alsa and /usr/share/sonic-pi/samples: run tools/setup")
+        fail("no sounds in /usr/share/sounds/alsa and /usr/share/sonic-pi/samples: run tools/setup --for test")
     return found
 
 
