@@ -104,6 +104,44 @@ def behaviour_with_state(workshop, load):
     return checks.check_behaviour(load, manifest.read_manifest(str(workshop.folder / "small.json")), "abc")
 
 
+class Hooked(small_models.Plain):
+    """Gives what a hook kept, as who takes an inner layer's result does."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = {}
+        self.identity = torch.nn.Identity()
+        self.identity.register_forward_hook(lambda module, given, result: self.kept.update(it=result))
+
+    def forward(self, x):
+        self.identity(super().forward(x))
+        return self.kept["it"]
+
+
+def test_a_model_may_have_hooks_that_write_into_it(workshop):
+    from consort_prepare import checks, manifest
+    workshop.write_manifest(MANIFEST)
+    assert checks.check_behaviour(Hooked, manifest.read_manifest(str(workshop.folder / "small.json")), "abc")[1] == 3
+
+
+class Lazy(small_models.Plain):
+    """Its buffers come with the first segment."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", None)
+
+    def forward(self, x):
+        if self.mask is None:
+            self.mask = torch.ones(1)
+            self.register_buffer("late", torch.ones(1))
+        return super().forward(x) * self.mask * self.late
+
+
+def test_buffers_that_come_with_the_first_segment_are_written_to(workshop):
+    assert behaviour_with_state(workshop, Lazy)[2] == ["mask", "late"]
+
+
 @pytest.mark.parametrize("make", [small_models.Remembering, WithoutCopy])
 def test_state_of_a_model_that_is_made_once_is_not_taken_for_random_numbers(workshop, make):
     module = make()

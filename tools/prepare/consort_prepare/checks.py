@@ -84,13 +84,15 @@ def _kind(tensor):
 
 def copied(module):
     """(A copy that nothing else uses, whether another one gives the same bits); the module itself, False where it has none: with a
-    tensor that is no leaf, say.
+    tensor that is no leaf, say, or with hooks, which a copy shares: they may write into the module that they were made for.
 
     Bits depend, with MKL, on where a matrix begins in memory: NumPy's begin anywhere, a copy's at a multiple of 64 bytes, as all
     of PyTorch's do. Python may give one module again and again. A file of TorchScript is read anew each time, and stays as it
     is: in a copy attributes share no memory."""
     if isinstance(module, torch.jit.ScriptModule):
         return module, True
+    if any(part._forward_hooks or part._forward_pre_hooks for part in module.modules()):
+        return module, False
     try:
         return copy.deepcopy(module), True
     except Exception:  # whatever the model's code raises
@@ -129,7 +131,7 @@ def check_behaviour(load, manifest, labels, who="the model"):
                                "then it hears each file from its first segment to its last, in order")
     if not torch.isfinite(answer).all() and not torch.isfinite(other).any():
         raise PrepareError(f"{who} gives no finite score for noise", "look at its weights, and at the manifest's features")
-    written = [name for name, state in _state(module).items() if state != before[name]]
+    written = [name for name, state in _state(module).items() if state != before.get(name)]
     return list(one.shape), first.numel(), written
 
 

@@ -43,7 +43,7 @@ from .post import ModelThenPost, scripted
 # run the same kernels in fp32, at most in another order.
 MOST_DIFFERENCE = 1e-4
 MOST_REASON_CHARACTERS = 160
-SOME_SCORES = 8  # of an answer, to know a model by
+SUMS = 8  # of an answer's scores, to know a model by
 
 
 class NotConvertible(PrepareError):
@@ -103,12 +103,14 @@ def fingerprint(path, inputs):
 
 
 def _few_numbers(answer):
-    """Its mean, its root mean square, and some of its scores, as JSON takes them."""
+    """Its root mean square, and sums of its scores with signs that are drawn once: a change of a single score shows in each. As JSON
+    takes them."""
     scores = answer.double().reshape(-1).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     if not scores.numel():
         return []
-    some = scores[torch.linspace(0, scores.numel() - 1, min(SOME_SCORES, scores.numel())).long()]
-    return torch.cat([scores.mean()[None], scores.square().mean().sqrt()[None], some]).float().nan_to_num().tolist()
+    drawn = torch.Generator().manual_seed(1)
+    sums = [torch.dot(torch.randint(2, scores.shape, generator=drawn).double() * 2 - 1, scores) for _ in range(SUMS)]
+    return torch.stack([scores.square().mean().sqrt(), *sums]).float().nan_to_num().tolist()
 
 
 def _tensors_and_answers(path, inputs):
