@@ -1,11 +1,14 @@
 """consort models: what there is to begin with, and made."""
 
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 
 import pytest
 
+import processes
 import program
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -75,6 +78,23 @@ def test_a_model_that_is_made_is_left_alone_unless_asked_for(maker, monkeypatch,
     assert cli.main(["--update", "silero"]) == program.DONE
     assert asked.read_text() == "cnn14\nsilero\n"
     assert cli.main(["--update"]) == program.USAGE
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_whoever_stops_it_stops_what_makes_the_model(tmp_path, number):
+    script = tmp_path / "tools/models/make"
+    script.parent.mkdir(parents=True)
+    script.write_text(f"#!/bin/bash\npython3 -c 'import time; time.sleep(60)' &\necho $! > {tmp_path}/new && mv {tmp_path}/new {tmp_path}/begun\nwait\n")
+    script.chmod(0o755)
+    code = ("import sys; from consort_models import catalog, cli; catalog.ROOT, catalog.BUNDLES = sys.argv[1:]; "
+            "sys.exit(cli.main(['cnn14']))")
+    told = subprocess.Popen([sys.executable, "-c", code, tmp_path, tmp_path / "bundles"], stderr=subprocess.PIPE, text=True,
+                            env=os.environ | {"PYTHONPATH": str(ROOT / "tools/models")}, start_new_session=True)
+    assert processes.wait_until((tmp_path / "begun").exists)
+    told.send_signal(number)
+    assert told.communicate(timeout=20)[1] == "consort: stopped\n" and told.returncode == 128 + number
+    worker = pathlib.Path("/proc", (tmp_path / "begun").read_text().strip())
+    assert processes.wait_until(lambda: not worker.exists())
 
 
 def test_a_model_that_cannot_be_made_ends_it(maker, capfd):

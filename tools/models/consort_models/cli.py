@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -26,11 +27,16 @@ exit status:
   0      listed, or all are made
   1      one could not be made
   2      the command line makes no sense
+  128+n  stopped by signal n
 """
 
 
 class UsageError(Exception):
     pass
+
+
+class Stopped(BaseException):
+    """By the signal of this number."""
 
 
 def main(words=None):
@@ -47,9 +53,11 @@ def main(words=None):
     except UsageError as error:
         print(f'consort: {error}\ntry "consort models --help"', file=sys.stderr)
         return USAGE
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         print("consort: stopped", file=sys.stderr)
-        return 130
+        return 128 + stopped.args[0]
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # the reader, e.g. head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -89,10 +97,29 @@ def _make(models, update):
         if model not in wanted:
             print(f"consort: {model.name} is made and is left as it is", file=sys.stderr)
     for model in wanted:
-        made = subprocess.run([os.path.join(catalog.ROOT, "tools", "models", "make"), model.name], stdin=subprocess.DEVNULL)
-        if made.returncode:
+        if _call([os.path.join(catalog.ROOT, "tools", "models", "make"), model.name]):
             print(f"consort: {model.name} was not made; what went wrong stands above", file=sys.stderr)
             return FAILED
     for model in models:
         print(f"consort run -m {os.path.relpath(model.bundle)} FILES")
     return DONE
+
+
+def _call(words):
+    """Its exit status. It has a session of its own: whatever stops us stops all that it has begun, and no one else does."""
+    def stop(number, _):
+        raise Stopped(number)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+              if signal.getsignal(number) != signal.SIG_IGN}
+    process = None
+    try:
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
+        return process.wait()
+    except Stopped:
+        if process is not None and process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)  # at SIGINT some would show where they were
+            process.wait()
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
