@@ -3,7 +3,7 @@ segments, the times and the scores that the sound in it gives as WAV.
 
 Beside test_ffmpeg.py and test_read_reference.py, which hold single samples against other decoders, this is a whole
 `consort run` with real models: what is heard of a file must be what is heard of a float WAV that another program decoded
-it to, to the last printed digit of every score.
+it to, to the last printed digit of every score, or the last but one where a codec is read in other pieces than a WAV.
 """
 
 import pathlib
@@ -157,6 +157,8 @@ def test_segments_times_and_scores_are_those_of_the_sound_as_wav(run_consort, re
     for name, (*_, rate, _channels, seconds, loss) in MATRIX.items():
         if name.endswith(("mp3", "mp2")):  # builds of mpg123 differ in the last bits
             assert furthest(made[name], decoded[name]) <= 0.005, name
+        elif loss == LOSSY:  # decoded, and so resampled, in other pieces than a WAV: the last digit may be rounded to the other side
+            assert times(made[name]) == times(decoded[name]) and furthest(made[name], decoded[name]) < 0.00015, name
         else:
             assert made[name] == decoded[name], name
         assert made[name][-1]["end"] == pytest.approx(seconds, abs=0.12 if loss == LOSSY else 0.001), name
@@ -169,6 +171,10 @@ def test_segments_times_and_scores_are_those_of_the_sound_as_wav(run_consort, re
     if model == "silero":  # a real model, whose scores mean something
         print(sorted(moved.items(), key=lambda it: -it[1])[:5])
         assert max(moved.values()) <= MOST_MOVED[recordings.name.rstrip("0123456789")], sorted(moved.items(), key=lambda it: it[1])[-5:]
+
+
+def times(lines):
+    return [(line["start"], line["end"]) for line in lines]
 
 
 def furthest(some, others):
