@@ -61,7 +61,6 @@ Status CheckSchema(Database& database, const std::string& path, bool* in_use) {
       return Error{"\"" + path + "\" is in use by another process, perhaps on another machine",
                    "try again once that is done"};
     }
-    if (const int number = database.read_errno()) return SystemError("read", path, number);
     return database.damaged() ? refuse("cannot be read as a journal (" + error.what + ")") : error;
   };
   const auto application = database.Number("PRAGMA application_id");

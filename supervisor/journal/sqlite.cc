@@ -8,6 +8,18 @@
 namespace consort {
 namespace {
 
+// SQLite calls some errors of a disk (EIO, ERANGE, ENXIO) damage of the file. 0: it was none.
+int ReadErrno(sqlite3* database) {
+  int number = 0;
+  sqlite3_file_control(database, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+  sqlite3_file* log = nullptr;  // the WAL
+  sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (number == 0 && log != nullptr && log->pMethods != nullptr) {
+    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+  }
+  return number == EIO || number == ERANGE || number == ENXIO ? number : 0;
+}
+
 Error Failed(sqlite3* database, const std::string& path, int code) {
   const int reason = database != nullptr ? sqlite3_system_errno(database) : 0;
   switch (code & 0xff) {
@@ -16,6 +28,11 @@ Error Failed(sqlite3* database, const std::string& path, int code) {
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
       if (reason != 0) return SystemError("use the journal", path, reason);
+      break;
+    case SQLITE_CORRUPT:
+      if (const int number = ReadErrno(database)) {
+        return SystemError("use the journal", path, number);
+      }
       break;
     default:
       break;
@@ -115,19 +132,7 @@ bool Database::busy() const { return (sqlite3_errcode(database_.get()) & 0xff) =
 
 bool Database::damaged() const {
   const int code = sqlite3_errcode(database_.get()) & 0xff;
-  return code == SQLITE_NOTADB || (code == SQLITE_CORRUPT && read_errno() == 0);
-}
-
-// SQLite calls some errors of a disk (EIO, ERANGE, ENXIO) damage of the file.
-int Database::read_errno() const {
-  int number = 0;
-  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_LAST_ERRNO, &number);
-  sqlite3_file* log = nullptr;  // the WAL
-  sqlite3_file_control(database_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-  if (number == 0 && log != nullptr && log->pMethods != nullptr) {
-    log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
-  }
-  return number == EIO || number == ERANGE || number == ENXIO ? number : 0;
+  return code == SQLITE_NOTADB || (code == SQLITE_CORRUPT && ReadErrno(database_.get()) == 0);
 }
 
 void Database::LeaveAsItIs() {

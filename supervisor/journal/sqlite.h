@@ -88,8 +88,6 @@ class Database {
   bool busy() const;
   // Likewise: what is in the file is no database, or a damaged one.
   bool damaged() const;
-  // Likewise: the errno of a read that failed for it, or 0.
-  int read_errno() const;
   // After an error: closing writes and syncs nothing more, since nobody knows what the disk holds.
   void LeaveAsItIs();
 
