@@ -53,11 +53,9 @@ def main(words=None):
     except UsageError as error:
         print(f'consort: {error}\ntry "consort models --help"', file=sys.stderr)
         return USAGE
-    except Stopped as stopped:
+    except (Stopped, KeyboardInterrupt) as stopped:
         print("consort: stopped", file=sys.stderr)
-        return 128 + stopped.args[0]
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return 128 + (stopped.args or (signal.SIGINT,))[0]
     except BrokenPipeError:  # the reader, e.g. head, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
