@@ -18,6 +18,11 @@ def noise_inputs(manifest):
     return [frontend(random.normal(0, level, frontend.length).astype(np.float32)) for level in (0.1, 0.03)]
 
 
+def all_inputs(manifest):
+    """Noise, then the extremes."""
+    return noise_inputs(manifest) + extreme_inputs(manifest)
+
+
 def extreme_inputs(manifest):
     """Silence, full-scale noise and a full-scale square wave: what a branch of the model may wait for."""
     frontend = Frontend(manifest)

@@ -133,11 +133,10 @@ def answers(path, inputs):
 def _answers(module, inputs):
     """The first results; none if it fails, which is told when the bundle is made."""
     from . import checks
-    torch.set_num_threads(1)  # as in _from_python: bits depend on it, and on what was drawn before
     module, _ = checks.copied(module)
     try:
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
-            torch.manual_seed(1)
+            torch.manual_seed(1)  # bits depend on what was drawn before
             return [first_result(module(model_input.clone())).clone() for model_input in inputs]
     except Exception:  # whatever the model's code raises
         return []

@@ -78,7 +78,7 @@ class Runner:
 
     def check(self, folder, batch, exact):
         """Bit for bit what the compiler's own package gives; near the model where that is `exact`."""
-        inputs = checks.noise_inputs(self._manifest) + checks.extreme_inputs(self._manifest)
+        inputs = checks.all_inputs(self._manifest)
         ours, theirs = self._open(folder), aoti.open_with_blob(folder, folder + "-blob")
         original = programs.original(self._model_path)
         worst = 0.0
@@ -99,7 +99,7 @@ class Runner:
 
     def independent(self, folder, batch):
         """Whether each segment's scores are the same bits in every place of a batch, whatever is in the others."""
-        kinds = checks.noise_inputs(self._manifest) + checks.extreme_inputs(self._manifest)
+        kinds = checks.all_inputs(self._manifest)
         run, known = self._open(folder), {}
         mixes = [[(slot * step + first) % len(kinds) for slot in range(batch)] for step in (0, 1, 2) for first in range(len(kinds))]
         # One sound in each place among silence (the first of the extremes).
